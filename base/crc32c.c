@@ -1,0 +1,51 @@
+#include "base/crc32c.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+static uint32_t crc32c_table[256];
+
+static uint32_t crc32c_bytewise(uint32_t crc, const uint8_t *at, size_t n)
+{
+    while (n--)
+        crc = crc32c_table[(crc ^ *at++) & 0xff] ^ (crc >> 8);
+    return crc;
+}
+
+#ifdef __x86_64__
+__attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc, const uint8_t *at,
+                                                                size_t n)
+{
+    uint64_t wide = crc, word;
+    for (; n >= 8; n -= 8, at += 8) {
+        memcpy(&word, at, 8);
+        wide = __builtin_ia32_crc32di(wide, word);
+    }
+    crc = (uint32_t)wide;
+    while (n--)
+        crc = __builtin_ia32_crc32qi(crc, *at++);
+    return crc;
+}
+#endif
+
+static uint32_t (*crc32c_best)(uint32_t, const uint8_t *, size_t) = crc32c_bytewise;
+
+/* Chosen once, before main, so that no call pays for the choice. */
+__attribute__((constructor)) static void crc32c_choose(void)
+{
+    for (uint32_t i = 0; i < 256; i++) {
+        uint32_t crc = i;
+        for (int bit = 0; bit < 8; bit++)
+            crc = (crc >> 1) ^ (crc & 1 ? 0x82f63b78u : 0);
+        crc32c_table[i] = crc;
+    }
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("sse4.2"))
+        crc32c_best = crc32c_sse42;
+#endif
+}
+
+uint32_t crc32c(uint32_t crc, const void *at, size_t n)
+{
+    return ~crc32c_best(~crc, at, n);
+}

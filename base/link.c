@@ -1,0 +1,132 @@
+#include "base/link.h"
+
+#include "base/check.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+/* Each record is preceded by its size. LINK_SKIP marks the rest of the ring, to its end, as unused
+ * so that no record wraps. */
+#define LINK_SKIP   UINT32_MAX
+#define LINK_HEADER 8
+
+static uint64_t link_span(uint32_t size)
+{
+    return LINK_HEADER + (((uint64_t)size + 7) & ~7ull);
+}
+
+int link_init(struct link *link, const char *name, uint64_t depth)
+{
+    if (depth < 4096 || depth > (1ull << 31) || (depth & (depth - 1)))
+        return ERR_RANGE;
+    memset(link, 0, sizeof(*link));
+    link->data = mmap(NULL, depth, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (link->data == MAP_FAILED) {
+        link->data = NULL;
+        return ERR_NOMEM;
+    }
+    link->depth = depth;
+    link->name = name;
+    return 0;
+}
+
+void link_fini(struct link *link)
+{
+    if (link->data)
+        munmap(link->data, link->depth);
+    link->data = NULL;
+}
+
+static bool link_has_room(struct link *link, uint64_t need)
+{
+    if (link->reserved + need - link->tail_seen <= link->depth)
+        return true;
+    link->tail_seen = atomic_load_explicit(&link->tail, memory_order_acquire); /* link_release */
+    return link->reserved + need - link->tail_seen <= link->depth;
+}
+
+void *link_reserve(struct link *link, uint32_t size)
+{
+    CHECK(size <= link_record_size_max(link->depth));
+    uint64_t span = link_span(size);
+    uint64_t at = link->reserved & (link->depth - 1);
+    uint64_t to_end = link->depth - at;
+    uint64_t skip = to_end < span ? to_end : 0;
+
+    if (!link_has_room(link, skip + span)) {
+        atomic_store_explicit(&link->full_count,
+                              atomic_load_explicit(&link->full_count, memory_order_relaxed) + 1,
+                              memory_order_relaxed);
+        return NULL;
+    }
+    if (skip) {
+        *(uint32_t *)(link->data + at) = LINK_SKIP;
+        link->reserved += skip;
+        at = 0;
+    }
+    *(uint32_t *)(link->data + at) = size;
+    link->reserved += span;
+    uint64_t in_flight = link->reserved - link->tail_seen;
+    if (in_flight > atomic_load_explicit(&link->high_water, memory_order_relaxed))
+        atomic_store_explicit(&link->high_water, in_flight, memory_order_relaxed);
+    return link->data + at + LINK_HEADER;
+}
+
+void link_shrink(struct link *link, void *record, uint32_t size)
+{
+    uint8_t *header = (uint8_t *)record - LINK_HEADER;
+    uint32_t was = *(uint32_t *)header;
+    CHECK(size <= was);
+    CHECK(((link->reserved - link_span(was)) & (link->depth - 1)) ==
+          (uint64_t)(header - link->data));
+    link->reserved -= link_span(was) - link_span(size);
+    *(uint32_t *)header = size;
+}
+
+void link_publish(struct link *link)
+{
+    /* release; pairs with the acquire in link_refill */
+    if (atomic_load_explicit(&link->head, memory_order_relaxed) != link->reserved)
+        atomic_store_explicit(&link->head, link->reserved, memory_order_release);
+}
+
+static bool link_refill(struct link *link)
+{
+    if (link->cursor != link->head_seen)
+        return true;
+    link->head_seen = atomic_load_explicit(&link->head, memory_order_acquire); /* link_publish */
+    return link->cursor != link->head_seen;
+}
+
+const void *link_peek(struct link *link, uint32_t *size)
+{
+    if (!link_refill(link))
+        return NULL;
+    uint64_t at = link->cursor & (link->depth - 1);
+    if (*(uint32_t *)(link->data + at) == LINK_SKIP) {
+        link->cursor += link->depth - at;
+        at = 0;
+    }
+    *size = *(uint32_t *)(link->data + at);
+    DCHECK(*size <= link_record_size_max(link->depth));
+    return link->data + at + LINK_HEADER;
+}
+
+void link_pop(struct link *link)
+{
+    uint32_t size = *(uint32_t *)(link->data + (link->cursor & (link->depth - 1)));
+    CHECK(size != LINK_SKIP); /* link_peek stepped over it */
+    link->cursor += link_span(size);
+}
+
+void link_release(struct link *link)
+{
+    /* release; pairs with the acquire in link_has_room */
+    if (atomic_load_explicit(&link->tail, memory_order_relaxed) != link->cursor)
+        atomic_store_explicit(&link->tail, link->cursor, memory_order_release);
+}
+
+bool link_empty(struct link *link)
+{
+    return !link_refill(link);
+}

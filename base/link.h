@@ -1,0 +1,74 @@
+/* link: a bounded ring of variable-size records from one role to another (single producer, single
+ * consumer). No allocation after init, no system call. Named producer_consumer: net_core.
+ *
+ *   producer: link_reserve ... link_reserve, link_publish       consumer: link_peek/link_pop ...,
+ *                                                                          link_release
+ *   ┌────────┬──────────────┬───────────────┬───────────┐
+ *   │ free   │ not released │ published     │ reserved  │ free ...   records are 8-byte aligned and
+ *   └────────┴──────────────┴───────────────┴───────────┘            never wrap: always contiguous
+ *
+ *              reserve publish  peek pop release      - : safe at the same time, from the two roles
+ *   reserve       X       X      -    -     -         X : same role, one call at a time
+ *   publish       X       X      -    -     -
+ *   peek, pop     -       -      X    X     X                                                    */
+#pragma once
+
+#include "base/err.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define LINK_CACHE_LINE 64
+
+struct link {
+    /* written by the producer; head is read by the consumer */
+    _Alignas(LINK_CACHE_LINE) _Atomic uint64_t head; /* bytes ever published */
+    uint64_t reserved;                               /* bytes ever reserved, >= head */
+    uint64_t tail_seen;                              /* the producer's last look at tail */
+    _Atomic uint64_t full_count;                     /* reserves refused; read by CTL */
+    _Atomic uint64_t high_water;                     /* most bytes in flight seen; read by CTL */
+    /* written by the consumer; tail is read by the producer */
+    _Alignas(LINK_CACHE_LINE) _Atomic uint64_t tail; /* bytes ever released */
+    uint64_t cursor;                                 /* bytes ever popped, >= tail */
+    uint64_t head_seen;                              /* the consumer's last look at head */
+    /* written at init only */
+    _Alignas(LINK_CACHE_LINE) uint8_t *data;
+    uint64_t depth; /* bytes, a power of two */
+    const char *name;
+};
+
+/* The largest record a link of this depth takes, in bytes. */
+static inline uint32_t link_record_size_max(uint64_t depth)
+{
+    return (uint32_t)(depth / 4 - 8);
+}
+
+/* link_init maps the ring. depth in bytes, a power of two in [4096, 2^31]. name must outlive the
+ * link. Returns 0, ERR_RANGE or ERR_NOMEM. Before the roles start. */
+MUST_USE int link_init(struct link *link, const char *name, uint64_t depth);
+void link_fini(struct link *link);
+
+/* link_reserve gives room for one record of `size` bytes, in [0, link_record_size_max], 8-byte
+ * aligned, invisible to the consumer until link_publish. Returns NULL when the link is full: the
+ * link's full-policy decides. Lends the room until link_publish. Role: the producer. */
+void *link_reserve(struct link *link, uint32_t size);
+
+/* link_shrink cuts the record reserved last to `size` bytes, at most what was asked for. Producer. */
+void link_shrink(struct link *link, void *record, uint32_t size);
+
+/* link_publish shows every reserved record to the consumer, in order. Role: the producer. */
+void link_publish(struct link *link);
+
+/* link_peek returns the next record and its size, or NULL when there is none; the same record
+ * until link_pop. Lends it until link_release. Role: the consumer. */
+const void *link_peek(struct link *link, uint32_t *size);
+
+/* link_pop steps past the record that link_peek returned. Role: the consumer. */
+void link_pop(struct link *link);
+
+/* link_release gives the room of all popped records back to the producer. Role: the consumer. */
+void link_release(struct link *link);
+
+/* True when the consumer has nothing to read. Role: the consumer; before parking. */
+bool link_empty(struct link *link);
