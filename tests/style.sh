@@ -1,0 +1,141 @@
+#!/usr/bin/env bash
+# The rules of the house that a program can check; prints TAP, one line a rule and file group.
+# Reads the tree and the objects of build/ (the symbol rule needs them). Changes nothing.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+# verdict NAME FINDINGS: ok when FINDINGS is empty.
+verdict() {
+    if [ -z "$2" ]; then
+        echo "ok - $1"
+    else
+        echo "not ok - $1"
+        head -n 20 <<<"$2" | sed 's/^/#   /'
+    fi
+}
+
+mapfile -t c_files < <(git ls-files '*.c' '*.h')
+mapfile -t headers < <(git ls-files '*.h')
+mapfile -t scripts < <(git ls-files | while read -r f; do
+    [ -f "$f" ] && head -c 64 "$f" | head -n 1 | grep -qaE '^#!.*\bbash|^#!.*/sh' && echo "$f"; done)
+mapfile -t pythons < <(git ls-files '*.py')
+
+check_scripts() {
+    local f bad=
+    for f in "${scripts[@]}"; do
+        bash -n "$f" 2>/dev/null || bad+="$f"$'\n'
+        [ -x "$f" ] || bad+="$f is not executable"$'\n'
+    done
+    verdict "shell scripts are clean under bash -n and executable" "$bad"
+}
+
+check_pythons() {
+    verdict "Python files parse" "$(for f in "${pythons[@]}"; do
+        /usr/bin/python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read())' "$f" \
+            2>&1 | tail -n 1 | sed "s#^#$f: #"; done)"
+}
+
+check_text() {
+    verdict "C files are under 800 lines" \
+        "$(wc -l "${c_files[@]}" | awk '$2 != "total" && $1 >= 800 { print $2, $1 }')"
+    verdict "C files keep to 100 columns" "$(LC_ALL=C.UTF-8 grep -nE '.{101,}' "${c_files[@]}" |
+        cut -c1-80)"
+    verdict "C files have no tabs and no blanks at line ends" \
+        "$(grep -nE $'\t|[[:blank:]]$' "${c_files[@]}" | cut -c1-100)"
+    # Written with a class, so that this line does not find itself.
+    verdict "nothing is left for later" "$(git ls-files | grep -vE '^LICENSE$|^tests/fuzz/corpus/' |
+        tr '\n' '\0' | xargs -0 grep -nIwE 'TOD[O]|FIXM[E]|XX[X]|HAC[K]' | cut -c1-120)"
+    verdict "no typedef of a struct" \
+        "$(grep -nE '^[[:space:]]*typedef[[:space:]]+(struct|union|enum)' "${c_files[@]}")"
+}
+
+# Functions begin at column 0 and end with a brace at column 0 (clang-format sees to that).
+check_functions() {
+    local long
+    long=$(awk '
+        FNR == 1 { start = 0 }
+        /^[A-Za-z_].*\(/ && !/;[ \t]*$/ { name = $0; if (!start) at = FNR }
+        /^\{[ \t]*$/ || (/^[A-Za-z_].*\).*\{[ \t]*$/ && !/=/) { if (!start) { start = at; total++ } }
+        /^\}[ \t]*$/ { if (start && FNR - start > 70) {
+                           print FNR - start, FILENAME ":" start, substr(name, 1, 60); over++ }
+                       start = 0 }
+        END { print "total", total + 0, over + 0 }' $(git ls-files '*.c'))
+    verdict "no function over 100 lines" "$(awk '$1 != "total" && $1 > 100' <<<"$long")"
+    verdict "at most 1 function in 50 over 70 lines" "$(awk '
+        $1 == "total" { if ($3 * 50 > $2) bad = 1; next } { lines = lines $0 "\n" }
+        END { if (bad) printf "%s", lines }' <<<"$long")"
+}
+
+# What a folder may include from the tree (STYLE: base <- consensus, store <- dataplane <- tools).
+check_layers() {
+    local folder may
+    while read -r folder may; do
+        verdict "$folder/ includes only $may" "$(git ls-files "$folder/*.c" "$folder/*.h" |
+            xargs -r grep -nE '^#include "' | grep -vE "#include \"($may)/")"
+    done <<'TABLE'
+base base
+consensus base|consensus
+store base|store
+dataplane base|store|dataplane|lwip
+tools base|consensus|store|dataplane|tools
+TABLE
+    verdict "DPDK is seen by dataplane/port/ only" "$(git ls-files '*.c' '*.h' |
+        grep -v '^dataplane/port/' | xargs -r grep -nE '#include <rte_')"
+    verdict "nothing includes tests/ or perf/" "$(git ls-files '*.c' '*.h' | grep -vE '^(tests|perf)/' |
+        xargs -r grep -nE '#include "(tests|perf)/')"
+}
+
+check_headers() {
+    local f flags bad=
+    flags="-std=gnu17 -D_GNU_SOURCE -I. -Ibuild $(pkg-config --cflags libdpdk liburcu-qsbr libzstd \
+        libxxhash libcyaml libedit 2>/dev/null)"
+    for f in $(git ls-files | grep '^dataplane/.*lwipopts\.h$' | xargs -rn1 dirname | sort -u); do
+        flags+=" -I$f"
+    done
+    for f in "${headers[@]}"; do
+        # lwIP's configuration is included by lwIP, and DPDK may be absent.
+        case $f in */lwipopts.h | */arch/cc.h) continue ;; esac
+        if grep -q '#include <rte_' "$f" && ! pkg-config --exists libdpdk; then continue; fi
+        if grep -qE '#include "lwip/' "$f"; then continue; fi
+        gcc $flags -fsyntax-only -x c "$f" 2>/tmp/style.$$ ||
+            bad+="$f: $(grep -m1 error /tmp/style.$$)"$'\n'
+    done
+    rm -f /tmp/style.$$
+    verdict "each header compiles alone" "$bad"
+}
+
+# A global symbol starts with its file's stem (test programs and mains are free).
+check_symbols() {
+    local object stem bad=
+    command -v nm >/dev/null || { echo "ok - symbols start with their file's stem # SKIP no nm"; return; }
+    while read -r object; do
+        stem=$(basename "$object" .c.o)
+        stem=${stem##*_..}
+        [ -n "$(git ls-files "*/$stem.c")" ] || continue
+        bad+=$(nm --defined-only --extern-only "$object" | awk -v s="$stem" -v o="$object" '
+            $3 != "main" && index($3, s) != 1 { print o ": " $3 }')
+    done < <(find build -path '*.a.p/*.c.o' | grep -E '^build/(base|consensus|store|dataplane|tools)/')
+    verdict "symbols start with their file's stem" "$bad"
+}
+
+check_folders() {
+    local d bad=
+    for d in $(git ls-files | grep -E '\.(c|py)$' | xargs -n1 dirname | sort -u); do
+        [ -f "$d/README.md" ] || [ -f "$(dirname "$d")/README.md" ] || bad+="$d"$'\n'
+    done
+    verdict "folders have a README.md" "$bad"
+    bad=
+    for d in $(git ls-files 'tests/unit/test_*.c'); do
+        grep -q "'$(basename "$d" .c | sed 's/^test_//')'" tests/unit/meson.build || bad+="$d"$'\n'
+    done
+    verdict "each unit test is in tests/unit/meson.build" "$bad"
+}
+
+check_scripts
+check_pythons
+check_text
+check_functions
+check_layers
+check_headers
+check_symbols
+check_folders

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# The Debian 12 packages that takt needs, by purpose, and their installation.
+#
+#   tools/packages.sh list PURPOSE...      prints the names, one a line
+#   tools/packages.sh missing PURPOSE...   prints those that are not installed
+#   tools/packages.sh install PURPOSE...   installs those; asks for sudo only if it must
+#
+# Purposes: build (taktd and takt), test (what tests/run.sh adds), bench (what perf/ adds).
+set -euo pipefail
+
+packages_build='
+    ca-certificates ccache dpkg-dev gcc libc6-dev make meson ninja-build patch pkg-config
+    libcyaml-dev libdpdk-dev libedit-dev libjemalloc-dev libssl-dev liburcu-dev liburing-dev
+    libxxhash-dev libzstd-dev'
+packages_test='
+    binutils clang g++ iproute2 libbenchmark-dev libclang-rt-14-dev libcmocka-dev
+    libzookeeper-mt-dev procps python3 python3-kazoo util-linux zookeeper'
+packages_bench='
+    g++ gnuplot-nox libbenchmark-dev zookeeper'
+
+die() { echo "tools/packages.sh: $*" >&2; exit 2; }
+
+list() {
+    local purpose
+    for purpose in "$@"; do
+        case $purpose in
+        build) echo $packages_build ;;
+        test)
+            echo $packages_test
+            # Any npm serves; Debian's is only asked for where there is none.
+            command -v npm >/dev/null || echo nodejs npm ;;
+        bench) echo $packages_bench ;;
+        *) die "unknown purpose '$purpose': build, test or bench" ;;
+        esac
+    done | tr ' ' '\n' | sort -u
+}
+
+missing() {
+    local name
+    for name in $(list "$@"); do
+        case $(dpkg-query -W -f='${Status}' "$name" 2>/dev/null || true) in
+        *' installed') ;;
+        *) echo "$name" ;;
+        esac
+    done
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        die "these packages are missing and there is no sudo; as root: apt-get install ${names[*]}"
+    fi
+}
+
+install() {
+    local names
+    mapfile -t names < <(missing "$@")
+    [ "${#names[@]}" -gt 0 ] || return 0
+    command -v apt-get >/dev/null || die "not a Debian machine; install by hand: ${names[*]}"
+    echo "installing with apt: ${names[*]}"
+    local env='env DEBIAN_FRONTEND=noninteractive'
+    # A machine that knows all names already is not made to fetch the lists again.
+    if ! apt-get -s install --no-install-recommends "${names[@]}" >/dev/null 2>&1; then
+        as_root apt-get update -q
+    fi
+    as_root $env apt-get install -q -y --no-install-recommends "${names[@]}"
+}
+
+case ${1:-} in
+list | missing | install) "$@" ;;
+*) sed -n '2,8s/^# \{0,1\}//p' "$0"; [ "${1:-}" = --help ] || exit 2 ;;
+esac
