@@ -1,0 +1,158 @@
+/* messages: the records that cross the links of the drawing in ARCHITECTURE.md. Host byte order: a
+ * link never leaves the process. struct command is also what a log entry carries (little-endian on
+ * disk; this build is for little-endian machines only).
+ *
+ *   NET ──net_core──▶ CORE ──core_apply──▶ APPLY ──apply_net──▶ NET     CORE ──core_disk──▶ DISK
+ *                      ▲  ◀──apply_core──────┘                           CORE ◀──disk_core── DISK */
+#pragma once
+
+#include "base/check.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A whole node address: an IPv6 address, or an IPv4 one mapped into it (::ffff:a.b.c.d). */
+struct address {
+    uint8_t ip[16];
+    uint16_t port; /* host order; 0 when it does not matter */
+    uint8_t pad[6];
+};
+
+enum command_kind {
+    COMMAND_NOOP = 0,       /* first entry of a term; no body */
+    COMMAND_REQUEST = 1,    /* a client's write: op and its jute body as it came off the wire */
+    COMMAND_OPEN = 2,       /* open a session; body struct session_open */
+    COMMAND_ATTACH = 3,     /* re-attach a session; body struct session_open with the password */
+    COMMAND_AUTH = 4,       /* add identities to the session; body: packed identities, store/acl.h */
+    COMMAND_EXPIRE = 5,     /* the leader ends a session; no body, no reply */
+    COMMAND_REAP = 6,       /* the leader deletes a container or TTL node; body: the path */
+    COMMAND_TOUCH = 7,      /* NET to CORE only, never logged: body int64_t session ids heard from */
+    COMMAND_QUERY = 8,      /* never logged: sync, getEphemerals, and 4lw dump; op and jute body */
+};
+
+#define COMMAND_VERSION 1
+
+/* One command. Zeroed before it is filled, so padding is part of the value. The body follows. */
+struct command {
+    uint8_t kind;       /* enum command_kind */
+    uint8_t version;    /* COMMAND_VERSION */
+    uint8_t node;       /* origin: the node and NET that hold the client's connection */
+    uint8_t net;
+    int32_t op;         /* enum zk_op, for REQUEST and QUERY */
+    int32_t xid;        /* echoed in the reply */
+    uint32_t body_size; /* bytes behind this header */
+    uint64_t conn;      /* the origin's token of the connection; 0 = nobody waits for a reply */
+    int64_t session;    /* 0 for OPEN until CORE stamps the new id */
+    uint32_t attach;    /* which attach of the session this belongs to; from 1 */
+    uint32_t reserved;
+    uint64_t sequence;  /* the session's commands since this attach, from 1; 0 = not numbered */
+    int64_t time_ms;    /* stamped by the leader, never decreasing along the log */
+    uint8_t random[16]; /* stamped by the leader; a new session's password */
+};
+static_assert(sizeof(struct command) == 72, "struct command is stored in the log");
+static_assert(offsetof(struct command, conn) == 16, "struct command is stored in the log");
+
+/* Body of OPEN and ATTACH. */
+struct session_open {
+    int32_t timeout_ms; /* negotiated already, by NET */
+    int32_t password_size; /* ATTACH: what the client sent, in [0, 16]; longer never matches */
+    uint8_t password[16];
+    struct address client; /* becomes the identity ip:... of the session */
+};
+
+/* ---- core_apply: what APPLY is to do, in order ---- */
+enum core_apply_kind {
+    CORE_APPLY_COMMIT = 1, /* entries up to `index` are committed: apply them from the log tail */
+    CORE_APPLY_QUERY = 2,  /* answer this query behind `index`; a struct command + body follows */
+    CORE_APPLY_REFUSE = 3, /* answer this command with `error` behind `index`; struct command follows */
+    CORE_APPLY_REAP = 4,   /* look for containers and TTL nodes to delete; time_ms is now */
+    CORE_APPLY_SNAPSHOT = 5, /* take a snapshot at `index` */
+};
+
+struct core_apply {
+    uint32_t kind; /* enum core_apply_kind */
+    int32_t error; /* REFUSE: an enum zk_error */
+    uint64_t index;
+    int64_t time_ms;
+};
+
+/* ---- apply_core: what the state machine tells the leader ---- */
+enum apply_core_kind {
+    APPLY_CORE_SESSION = 1, /* session `id` is alive with this timeout (opened, attached, restored) */
+    APPLY_CORE_CLOSED = 2,  /* session `id` is gone */
+    APPLY_CORE_REAP = 3,    /* a path to reap follows, `size` bytes */
+    APPLY_CORE_SNAPSHOT = 4, /* a snapshot at log index `id` is on disk: the log before it may go */
+};
+
+struct apply_core {
+    uint32_t kind; /* enum apply_core_kind */
+    int32_t timeout_ms;
+    int64_t id;
+    uint32_t size;
+    uint32_t reserved;
+};
+
+/* ---- core_disk and disk_core ---- */
+struct core_disk {
+    uint64_t first_index, last_index;
+    uint64_t tail_offset; /* where the batch lies in the log tail, in bytes ever appended */
+    uint32_t size;        /* bytes, a multiple of the block size */
+    uint32_t reserved;
+};
+
+enum disk_core_kind {
+    DISK_CORE_DURABLE = 1, /* everything up to `index` is on disk */
+    DISK_CORE_ROOM = 2,    /* `index` bytes can be appended before more disk must be found */
+};
+
+struct disk_core {
+    uint32_t kind;
+    uint32_t reserved;
+    uint64_t index;
+};
+
+/* ---- apply_net: one ordered stream to each NET ---- */
+enum apply_net_kind {
+    APPLY_NET_REPLY = 1,   /* struct apply_reply, then the jute body */
+    APPLY_NET_CHANGE = 2,  /* struct apply_change, then path, node ACL, parent ACL */
+    APPLY_NET_SESSION = 3, /* struct apply_session */
+};
+
+/* Every record begins so; zxid never decreases along the link, and NET handles a record only when
+ * zxid <= the published zxid of its turn. */
+struct apply_net {
+    uint32_t kind;
+    uint32_t size; /* bytes behind the whole struct of this kind */
+    int64_t zxid;
+};
+
+struct apply_reply {
+    struct apply_net head;
+    uint64_t conn;
+    int64_t session; /* for OPEN and ATTACH: the session; else what the command said */
+    int32_t op;      /* of the command; 0 for session commands */
+    int32_t xid;
+    int32_t error;   /* enum zk_error */
+    uint32_t attach; /* for OPEN and ATTACH: the attach number to use from now on */
+    int32_t timeout_ms;
+    uint8_t command_kind;
+    uint8_t pad[3];
+    uint8_t password[16]; /* for OPEN and ATTACH */
+};
+
+struct apply_change {
+    struct apply_net head;
+    uint32_t event;           /* ZK_EVENT_CREATED, _DELETED or _DATA_CHANGED; NET derives _CHILDREN_CHANGED */
+    uint32_t path_size;
+    uint32_t acl_size;        /* packed ACL of the node (store/acl.h); 0 = everybody may read */
+    uint32_t parent_acl_size; /* packed ACL of the parent; 0 = everybody may read */
+};
+
+enum session_state { SESSION_ATTACHED = 1, SESSION_CLOSED = 2, SESSION_EXPIRED = 3 };
+
+struct apply_session {
+    struct apply_net head;
+    int64_t session;
+    uint32_t attach; /* ATTACHED: connections of an older attach are to be closed */
+    uint32_t state;  /* enum session_state */
+};
