@@ -96,6 +96,7 @@ struct apply_core {
 struct core_disk {
     uint64_t first_index, last_index;
     uint64_t tail_offset; /* where the batch lies in the log tail, in bytes ever appended */
+    uint64_t chain;       /* of record last_index; a segment that begins behind it stores it */
     uint32_t size;        /* bytes, a multiple of the block size */
     uint32_t reserved;
 };
