@@ -206,10 +206,12 @@ int64_t expiry_next(struct expiry *expiry, uint64_t now_ns)
     uint64_t tick_last = now_ns / expiry->tick_ns;
     if (!expiry->started)
         return 0;
-    if (expiry->count == 0 && tick_last > expiry->now_tick)
-        expiry->now_tick = tick_last;
-    if (tick_last > expiry->now_tick + EXPIRY_BUCKET_COUNT)
-        expiry->now_tick = tick_last - EXPIRY_BUCKET_COUNT; /* each bucket once is enough */
+    /* each bucket once is enough, and none at all without sessions */
+    uint64_t skip_to = expiry->count == 0 ? tick_last : tick_last - EXPIRY_BUCKET_COUNT;
+    if (tick_last > EXPIRY_BUCKET_COUNT && skip_to > expiry->now_tick) {
+        expiry->now_tick = skip_to;
+        expiry->walking = false;
+    }
     for (int looked = 0; expiry->now_tick < tick_last;) {
         if (!expiry->walking) {
             expiry->cursor = expiry->buckets[(expiry->now_tick + 1) % EXPIRY_BUCKET_COUNT];
