@@ -72,6 +72,12 @@ void *link_reserve(struct link *link, uint32_t size)
     return link->data + at + LINK_HEADER;
 }
 
+uint64_t link_room(struct link *link)
+{
+    link->tail_seen = atomic_load_explicit(&link->tail, memory_order_acquire); /* link_release */
+    return link->depth - (link->reserved - link->tail_seen);
+}
+
 void link_shrink(struct link *link, void *record, uint32_t size)
 {
     uint8_t *header = (uint8_t *)record - LINK_HEADER;

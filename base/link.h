@@ -60,6 +60,10 @@ void link_shrink(struct link *link, void *record, uint32_t size);
 /* link_publish shows every reserved record to the consumer, in order. Role: the producer. */
 void link_publish(struct link *link);
 
+/* link_room gives the bytes free now. A group of records whose sizes plus 16 each sum to less than
+ * half of it fits for certain. Role: the producer. */
+uint64_t link_room(struct link *link);
+
 /* link_peek returns the next record and its size, or NULL when there is none; the same record
  * until link_pop. Lends it until link_release. Role: the consumer. */
 const void *link_peek(struct link *link, uint32_t *size);

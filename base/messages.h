@@ -68,6 +68,7 @@ enum core_apply_kind {
     CORE_APPLY_REAP = 4,   /* look for containers and TTL nodes to delete; time_ms is now */
     CORE_APPLY_SNAPSHOT = 5, /* take a snapshot at `index` */
 };
+/* A QUERY or REFUSE comes behind the COMMIT that covers its index: CORE keeps it back until then. */
 
 struct core_apply {
     uint32_t kind; /* enum core_apply_kind */
@@ -117,6 +118,7 @@ enum apply_net_kind {
     APPLY_NET_REPLY = 1,   /* struct apply_reply, then the jute body */
     APPLY_NET_CHANGE = 2,  /* struct apply_change, then path, node ACL, parent ACL */
     APPLY_NET_SESSION = 3, /* struct apply_session */
+    APPLY_NET_BULK = 4,    /* struct apply_bulk: records too large for the link, in a block */
 };
 
 /* Every record begins so; zxid never decreases along the link, and NET handles a record only when
@@ -156,4 +158,44 @@ struct apply_session {
     int64_t session;
     uint32_t attach; /* ATTACHED: connections of an older attach are to be closed */
     uint32_t state;  /* enum session_state */
+};
+
+/* The records of one command that are too many for the link (a session with 100 000 ephemerals
+ * closes): they stand one behind the other in a block of APPLY's heap, each 8-byte aligned. The NET
+ * that takes the record owns its share; the last one frees the block (apply_bulk_done). */
+struct apply_bulk {
+    struct apply_net head;
+    struct bulk_block *block;
+};
+
+struct bulk_block {
+    uint32_t shares; /* atomic: NETs that have not taken it yet */
+    uint32_t reserved;
+    uint64_t size; /* bytes of records behind this header */
+};
+
+/* Bytes of a whole record with what stands behind it, rounded to the next record in a block. */
+static inline uint64_t apply_net_span(const struct apply_net *head)
+{
+    uint64_t fixed = head->kind == APPLY_NET_REPLY    ? sizeof(struct apply_reply)
+                     : head->kind == APPLY_NET_CHANGE ? sizeof(struct apply_change)
+                                                      : sizeof(struct apply_session);
+    return (fixed + head->size + 7) & ~7ull;
+}
+
+/* ---- apply_ctl and ctl_apply: memory that waits for a grace period ---- */
+struct retired {
+    void *batch; /* struct tree_batch; opaque to whoever waits */
+};
+
+/* ---- where APPLY reads committed entries from (the log tail, in a node) ---- */
+struct entry {
+    uint64_t index, term;
+    const void *payload;
+    uint32_t size;
+};
+struct entry_source {
+    void *self;
+    void (*next)(void *self, struct entry *entry); /* the entry behind the last one given */
+    void (*done)(void *self);                      /* all given so far are no longer needed */
 };

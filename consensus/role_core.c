@@ -31,20 +31,27 @@ int role_core_init(struct role_core *core, const struct role_core_config *config
     core->commit_told = raft->commit_index;
     core->snapshot_index = raft->last_index;
     core->random_used = CORE_RANDOM_POOL_SIZE;
-    return expiry_init(&core->expiry, config->session_max, config->tick_ms);
+    int err = link_init(&core->waiting, "core_waiting", CORE_WAITING_DEPTH);
+    if (err)
+        return err;
+    err = expiry_init(&core->expiry, config->session_max, config->tick_ms);
+    if (err)
+        link_fini(&core->waiting);
+    return err;
 }
 
 void role_core_fini(struct role_core *core)
 {
     expiry_fini(&core->expiry);
+    link_fini(&core->waiting);
 }
 
 /* ---- out: to APPLY and DISK ------------------------------------------------------------------ */
 
-static bool core_tell_apply(struct role_core *core, const struct core_apply *head,
-                            const void *behind, uint32_t size)
+static bool core_put(struct link *link, const struct core_apply *head, const void *behind,
+                     uint32_t size)
 {
-    uint8_t *at = link_reserve(core->core_apply, (uint32_t)sizeof(*head) + size);
+    uint8_t *at = link_reserve(link, (uint32_t)sizeof(*head) + size);
     if (!at)
         return false;
     memcpy(at, head, sizeof(*head));
@@ -53,12 +60,37 @@ static bool core_tell_apply(struct role_core *core, const struct core_apply *hea
     return true;
 }
 
+/* Told at once when everything proposed is committed and told; else kept back behind it. */
+static bool core_tell_behind(struct role_core *core, struct core_apply *head, const void *behind,
+                             uint32_t size)
+{
+    head->index = core->raft.last_index;
+    if (core->commit_told == core->raft.last_index && link_empty(&core->waiting))
+        return core_put(core->core_apply, head, behind, size);
+    bool put = core_put(&core->waiting, head, behind, size);
+    link_publish(&core->waiting);
+    return put;
+}
+
+static void core_tell_waiting(struct role_core *core)
+{
+    const struct core_apply *head;
+    uint32_t size;
+
+    while ((head = link_peek(&core->waiting, &size)) && head->index <= core->commit_told) {
+        if (!core_put(core->core_apply, head, head + 1, size - (uint32_t)sizeof(*head)))
+            break;
+        link_pop(&core->waiting);
+    }
+    link_release(&core->waiting);
+}
+
 static void core_tell_committed(struct role_core *core)
 {
     if (core->raft.commit_index == core->commit_told)
         return;
     struct core_apply head = {.kind = CORE_APPLY_COMMIT, .index = core->raft.commit_index};
-    if (!core_tell_apply(core, &head, NULL, 0))
+    if (!core_put(core->core_apply, &head, NULL, 0))
         return; /* HOLD: told in a later turn */
     core->commit_told = core->raft.commit_index;
     core_gauge(&core->counters.committed_index, core->commit_told);
@@ -155,9 +187,8 @@ static bool core_disk_has_room(const struct role_core *core, uint32_t body_size)
 
 static bool core_refuse(struct role_core *core, const struct command *command, int32_t error)
 {
-    struct core_apply head = {
-        .kind = CORE_APPLY_REFUSE, .error = error, .index = core->raft.last_index};
-    if (!core_tell_apply(core, &head, command, sizeof(*command)))
+    struct core_apply head = {.kind = CORE_APPLY_REFUSE, .error = error};
+    if (!core_tell_behind(core, &head, command, sizeof(*command)))
         return false;
     core_count(&core->counters.refused, 1);
     return true;
@@ -165,9 +196,9 @@ static bool core_refuse(struct role_core *core, const struct command *command, i
 
 static bool core_query(struct role_core *core, const struct command *command)
 {
-    struct core_apply head = {.kind = CORE_APPLY_QUERY, .index = core->raft.last_index};
-    return core_tell_apply(core, &head, command,
-                           (uint32_t)sizeof(*command) + command->body_size);
+    struct core_apply head = {.kind = CORE_APPLY_QUERY};
+    return core_tell_behind(core, &head, command,
+                            (uint32_t)sizeof(*command) + command->body_size);
 }
 
 static void core_touch(struct role_core *core, const struct command *command, struct now now)
@@ -266,7 +297,11 @@ static bool core_from_apply(struct role_core *core, const struct apply_core *m, 
             return true; /* found again by the next scan */
         command.node = core->config.node_id;
         command.body_size = m->size;
-        return core_propose(core, &command, m + 1, now);
+        /* without room in the tail it is dropped, and found again: were it kept, APPLY would wait
+         * for CORE and CORE for APPLY */
+        if (!core_propose(core, &command, m + 1, now))
+            core_count(&core->counters.held, 1);
+        return true;
     case APPLY_CORE_SNAPSHOT:
         core->snapshot_pending = false;
         if (m->id)
@@ -321,7 +356,7 @@ static void core_reap(struct role_core *core, struct now now)
         return;
     struct core_apply head = {.kind = CORE_APPLY_REAP, .time_ms = now.wall_ms,
                               .index = core->raft.commit_index};
-    if (core_tell_apply(core, &head, NULL, 0))
+    if (core_put(core->core_apply, &head, NULL, 0))
         core->reap_ns = now.mono_ns + core->config.reap_interval_ms * NS_PER_MS;
 }
 
@@ -335,7 +370,7 @@ static void core_snapshot(struct role_core *core)
     if (!due || core->snapshot_pending || core->commit_told != core->raft.commit_index)
         return;
     struct core_apply head = {.kind = CORE_APPLY_SNAPSHOT, .index = core->commit_told};
-    if (!core_tell_apply(core, &head, NULL, 0))
+    if (!core_put(core->core_apply, &head, NULL, 0))
         return;
     core->snapshot_pending = true;
     core->snapshot_index = core->commit_told;
@@ -354,6 +389,7 @@ uint32_t role_core_poll(void *self, struct now now)
         work += core_propose(core, &noop, NULL, now);
     }
     core_tell_committed(core);
+    core_tell_waiting(core);
     work += core_poll_apply(core, now);
     work += core_expire(core, now);
     work += core_poll_nets(core, now);

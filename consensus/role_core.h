@@ -21,6 +21,7 @@
 #define CORE_TURN_COMMANDS_MAX  256u       /* commands taken from the NETs in one turn */
 #define CORE_ROOM_RESERVE_SIZE  (8u << 20) /* disk bytes kept for what must still be written: two batches */
 #define CORE_RANDOM_POOL_SIZE   4096
+#define CORE_WAITING_DEPTH      (4u << 20) /* bytes of queries and refusals kept back */
 
 struct role_core_config {
     uint8_t node_id; /* in [1, 254] */
@@ -50,6 +51,7 @@ struct role_core {
     bool writing;       /* a batch is with DISK */
     uint64_t disk_room; /* bytes DISK can take before it must find more disk */
     uint64_t room_used; /* bytes appended since DISK told disk_room */
+    struct link waiting; /* own FIFO: queries and refusals until the commit that covers them is told */
     uint64_t commit_told;
     uint64_t snapshot_index, snapshot_tail; /* where the last snapshot was asked for */
     uint64_t trim_index;                    /* the log below may go; told to DISK when possible */
