@@ -18,7 +18,7 @@
  *                   blocking calls   submit_write, poll
  *   blocking calls        -                  -           - : safe from two roles at the same time,
  *   submit, poll          -                  X               on different files
- *                                                        X : one role (DISK), one call at a time    */
+ *                                                        X : one role, one call at a time   */
 #pragma once
 
 #include "base/err.h"

@@ -106,6 +106,7 @@ bool log_tail_close_batch(struct log_tail *tail, struct core_disk *batch)
     batch->first_index = tail->batch_index;
     batch->last_index = tail->last_index;
     batch->tail_offset = tail->batch_start;
+    batch->chain = tail->chain;
     batch->size = (uint32_t)(tail->appended - tail->batch_start);
     CHECK(batch->size <= LOG_TAIL_BATCH_SIZE_MAX);
     CHECK((batch->size & mask) == 0);
