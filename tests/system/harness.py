@@ -4,6 +4,7 @@ A test is a function `test_*(t)` in a file test_*.py here; t is a Run. Its first
 documentation is its name in the output. What it opens through t is closed for it. The same test
 runs against taktd and against Debian's ZooKeeper 3.8: what differs is known here, nowhere else.
 """
+import logging
 import os
 import random
 import shutil
@@ -32,6 +33,11 @@ DEFAULTS = {
 # For ZooKeeper these are flags of the JVM, not lines of zoo.cfg.
 JVM_PROPERTIES = {'znode.container.checkIntervalMs': 'znode.container.checkIntervalMs',
                   'jute.maxbuffer': 'jute.maxbuffer'}
+
+
+# kazoo tells every lost connection; here they are meant.
+logging.getLogger('kazoo').addHandler(logging.NullHandler())
+logging.getLogger('kazoo').propagate = False
 
 
 class Skip(Exception):

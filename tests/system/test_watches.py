@@ -296,8 +296,8 @@ def test_check_and_remove_watches(t):
         equal((check(kind), remove(kind)), (z.NOWATCHER, z.NOWATCHER), 'kind %d of none' % kind)
     for bad in (0, 6, -1, 99):
         equal((check(bad), remove(bad)), (z.MARSHALLING, z.MARSHALLING), 'kind %d' % bad)
-    o.get(n, True)
     if t.is_takt:       # 3.8 finds anybody's watch here
+        o.get(n, True)
         equal(check(2), z.NOWATCHER, "another connection's watch")
     w.get(n, True)
     equal((check(2), check(1), check(3)), (0, z.NOWATCHER, 0))
