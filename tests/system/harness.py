@@ -80,6 +80,7 @@ class Server:
         self.host, self.port = '127.0.0.1', free_port()
         self.process = None
         self.extra = []
+        self.client_prefix = []     # goes before the command of a client that is a program
 
     @property
     def address(self):
