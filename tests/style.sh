@@ -88,7 +88,7 @@ TABLE
 check_headers() {
     local f flags bad=
     flags="-std=gnu17 -D_GNU_SOURCE -I. -Ibuild $(pkg-config --cflags libdpdk liburcu-qsbr libzstd \
-        libxxhash libcyaml libedit 2>/dev/null)"
+        libxxhash yaml-0.1 libedit 2>/dev/null)"
     for f in $(git ls-files | grep '^dataplane/.*lwipopts\.h$' | xargs -rn1 dirname | sort -u); do
         flags+=" -I$f"
     done

@@ -10,8 +10,8 @@ set -euo pipefail
 
 packages_build='
     ca-certificates ccache dpkg-dev gcc libc6-dev make meson ninja-build patch pkg-config
-    libcyaml-dev libdpdk-dev libedit-dev libjemalloc-dev libssl-dev liburcu-dev liburing-dev
-    libxxhash-dev libzstd-dev'
+    libdpdk-dev libedit-dev libjemalloc-dev libssl-dev liburcu-dev liburing-dev
+    libxxhash-dev libyaml-dev libzstd-dev'
 packages_test='
     binutils clang g++ iproute2 libbenchmark-dev libclang-rt-14-dev libcmocka-dev
     libzookeeper-mt-dev procps python3 python3-kazoo util-linux zookeeper'

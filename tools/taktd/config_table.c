@@ -1,0 +1,596 @@
+#include "tools/taktd/config.h"
+
+#include "base/check.h"
+
+#include <string.h>
+
+#define AT(field)   .offset = (uint32_t)offsetof(struct config, field)
+#define ROOM(field) .max = sizeof(((struct config *)NULL)->field) - 1
+#define KIB         (1024ull)
+#define MIB         (1024ull * KIB)
+#define GIB         (1024ull * MIB)
+#define TIB         (1024ull * GIB)
+#define DAY_MS      86400000ull
+
+/* The order is the order of the printed forms. Settings of one section stand together. */
+const struct config_setting config_table[] = {
+    {.key = "node.id",
+     .type = CONFIG_COUNT,
+     AT(node_id),
+     .min = 1,
+     .max = 255,
+     .fallback = "1",
+     .help = "Number of this node, unique among the nodes that will ever work together.\n"
+             "A zoo.cfg takes it from <data>/myid."},
+    {.key = "node.cluster_name",
+     .type = CONFIG_TEXT,
+     AT(cluster_name),
+     ROOM(cluster_name),
+     .fallback = "takt",
+     .help = "A name for people; shown in start-up lines and by the tools."},
+    {.key = "node.cluster_id",
+     .type = CONFIG_COUNT64,
+     AT(cluster_id),
+     .max = UINT64_MAX,
+     .fallback = "0",
+     .help = "Number that keeps nodes of different clusters apart, stored with the data.\n"
+             "0: taken at random at the first start, afterwards read from the data."},
+
+    {.key = "listen",
+     .type = CONFIG_LISTEN,
+     AT(listen),
+     .min = 1,
+     .max = CONFIG_LISTEN_MAX,
+     .fallback = "127.0.0.1:2181",
+     .help = "Addresses for ZooKeeper clients. 0.0.0.0:2181 is every IPv4 address of the\n"
+             "machine, [::]:2181 every address. In a zoo.cfg: clientPort, clientPortAddress."},
+
+    {.key = "port.kind",
+     .type = CONFIG_CHOICE,
+     AT(port_kind),
+     .choices = "kernel|dpdk",
+     .fallback = "kernel",
+     .help = "kernel: the operating system's sockets; any machine, nothing to prepare.\n"
+             "dpdk: a network device driven by takt itself, without the kernel."},
+    {.key = "port.eal",
+     .type = CONFIG_TEXT,
+     AT(port_eal),
+     ROOM(port_eal),
+     .fallback = "",
+     .help = "Arguments for DPDK's EAL, with port.kind dpdk: \"-a 0000:01:00.0\" for a network\n"
+             "card, or a virtual device such as \"--no-pci --vdev net_af_packet0,iface=veth0\"."},
+    {.key = "port.address",
+     .type = CONFIG_SUBNET,
+     AT(port_address),
+     .max = 32,
+     .fallback = "",
+     .help =
+         "The dpdk port's own IPv4 address and network: 192.168.7.2/24. Nobody else may use it."},
+    {.key = "port.gateway",
+     .type = CONFIG_ADDRESS,
+     AT(port_gateway),
+     .fallback = "",
+     .help = "The dpdk port's router for clients of other networks."},
+    {.key = "port.backlog",
+     .type = CONFIG_COUNT,
+     AT(port_backlog),
+     .min = 1,
+     .max = 65535,
+     .fallback = "1024",
+     .zk = "clientPortListenBacklog",
+     .help = "Connections that may wait to be accepted, on the kernel port."},
+
+    {.key = "roles.nets",
+     .type = CONFIG_COUNT,
+     AT(net_count),
+     .min = 1,
+     .max = CONFIG_NET_MAX,
+     .fallback = "1",
+     .help = "How many NET roles share the clients: connections, decoding, watches, reads."},
+    {.key = "roles.layout",
+     .type = CONFIG_CHOICE,
+     AT(layout),
+     .choices = "together|spread",
+     .fallback = "together",
+     .help = "together: NET, CORE, DISK and APPLY take turns on one thread; best up to 2 cores.\n"
+             "spread: a thread for each role, on the cpus named in roles.cpus."},
+    {.key = "roles.idle",
+     .type = CONFIG_CHOICE,
+     AT(idle),
+     .choices = "spin|pause|yield|park|hybrid",
+     .fallback = "hybrid",
+     .help = "What a thread without work does. spin, pause: burns its core, answers soonest.\n"
+             "yield: lets others run. park: sleeps until something happens, no CPU when idle.\n"
+             "hybrid: yields for a moment, then parks."},
+    {.key = "roles.linger_us",
+     .type = CONFIG_COUNT,
+     AT(linger_us),
+     .max = 1000000,
+     .fallback = "50",
+     .help = "Microseconds that hybrid yields before it parks."},
+    {.key = "roles.cpus.net",
+     .type = CONFIG_CPUS,
+     AT(cpus_net),
+     .max = CONFIG_NET_MAX,
+     .fallback = "",
+     .help = "CPUs of the NET roles with layout spread, one each: [2, 3]. Empty: not pinned.\n"
+             "With layout together the first one is for the shared thread."},
+    {.key = "roles.cpus.core",
+     .type = CONFIG_CPUS,
+     AT(cpus_core),
+     .max = 1,
+     .fallback = "",
+     .help = "CPU of CORE, which orders the writes."},
+    {.key = "roles.cpus.disk",
+     .type = CONFIG_CPUS,
+     AT(cpus_disk),
+     .max = 1,
+     .fallback = "",
+     .help = "CPU of DISK, which writes the log."},
+    {.key = "roles.cpus.apply",
+     .type = CONFIG_CPUS,
+     AT(cpus_apply),
+     .max = 1,
+     .fallback = "",
+     .help = "CPU of APPLY, the only writer of the tree."},
+    {.key = "roles.cpus.snap",
+     .type = CONFIG_CPUS,
+     AT(cpus_snap),
+     .max = 1,
+     .fallback = "",
+     .help = "CPU of SNAP, which writes snapshots."},
+    {.key = "roles.cpus.ctl",
+     .type = CONFIG_CPUS,
+     AT(cpus_ctl),
+     .max = 1,
+     .fallback = "",
+     .help = "CPU of CTL, which looks after the others."},
+
+    {.key = "data.dir",
+     .type = CONFIG_TEXT,
+     AT(data_dir),
+     ROOM(data_dir),
+     .fallback = "",
+     .zk = "dataDir",
+     .help =
+         "Directory of the log and the snapshots. Created if its parent exists. One node only; a\n"
+         "second one is refused. Must be given: here, with --data, or by --dev."},
+
+    {.key = "log.segment_size",
+     .type = CONFIG_SIZE,
+     AT(log_segment_size),
+     .min = MIB,
+     .max = 4 * GIB,
+     .fallback = "64M",
+     .zk = "preAllocSize",
+     .zk_scale = 1024,
+     .help = "Size of one log file. Files are zeroed before they are used, so that a write\n"
+             "behind them changes no size."},
+    {.key = "log.backend",
+     .type = CONFIG_CHOICE,
+     AT(log_backend),
+     .choices = "auto|uring|sync",
+     .fallback = "auto",
+     .help = "How the log is written. uring: io_uring; sync: plain system calls on a thread.\n"
+             "auto: uring where the kernel allows it. Each is durable before it is answered."},
+
+    {.key = "snapshot.every_entries",
+     .type = CONFIG_COUNT64,
+     AT(snapshot_every_count),
+     .min = 100,
+     .max = 1000000000000,
+     .fallback = "2000000",
+     .zk = "snapCount",
+     .help = "A snapshot is taken after so many log entries, ..."},
+    {.key = "snapshot.every_size",
+     .type = CONFIG_SIZE,
+     AT(snapshot_every_size),
+     .min = MIB,
+     .max = 16 * TIB,
+     .fallback = "1G",
+     .zk = "snapSizeLimitInKb",
+     .zk_scale = 1024,
+     .help = "... or after so much log, whichever is first. Older log files then go."},
+    {.key = "snapshot.kept",
+     .type = CONFIG_COUNT,
+     AT(snapshot_kept_count),
+     .min = 1,
+     .max = 1000,
+     .fallback = "3",
+     .zk = "autopurge.snapRetainCount",
+     .help = "How many snapshots are kept; older ones are deleted after each new one."},
+
+    {.key = "session.tick",
+     .type = CONFIG_MS,
+     AT(session_tick_ms),
+     .min = 1,
+     .max = 600000,
+     .fallback = "2s",
+     .zk = "tickTime",
+     .help = "The unit of the two limits below when they are not given."},
+    {.key = "session.timeout_min",
+     .type = CONFIG_MS,
+     AT(session_timeout_ms_min),
+     .max = DAY_MS,
+     .fallback = "0",
+     .zk = "minSessionTimeout",
+     .help = "Shortest session timeout that a client is given. 0: two ticks."},
+    {.key = "session.timeout_max",
+     .type = CONFIG_MS,
+     AT(session_timeout_ms_max),
+     .max = DAY_MS,
+     .fallback = "0",
+     .zk = "maxSessionTimeout",
+     .help = "Longest session timeout that a client is given. 0: twenty ticks."},
+
+    {.key = "limits.connections",
+     .type = CONFIG_COUNT,
+     AT(connections_max),
+     .max = 1000000,
+     .fallback = "65536",
+     .zk = "maxCnxns",
+     .help = "Most connections at one time. 0: the most that this build can hold, 1000000."},
+    {.key = "limits.connections_per_address",
+     .type = CONFIG_COUNT,
+     AT(connections_max_per_address),
+     .max = 1000000,
+     .fallback = "1000",
+     .zk = "maxClientCnxns",
+     .help = "Most connections from one address. 0: no limit but the one above."},
+    {.key = "limits.handshake_timeout",
+     .type = CONFIG_MS,
+     AT(handshake_timeout_ms),
+     .min = 100,
+     .max = 3600000,
+     .fallback = "10s",
+     .zk = "nio.sessionlessCnxnTimeout",
+     .help = "A connection that has no session after this time is closed."},
+    {.key = "limits.request_size",
+     .type = CONFIG_SIZE32,
+     AT(request_size_max),
+     .min = KIB,
+     .max = 64 * MIB,
+     .fallback = "1048575",
+     .zk = "jute.maxbuffer",
+     .help = "Largest request that is accepted; a larger one ends its connection."},
+    {.key = "limits.response_size",
+     .type = CONFIG_SIZE32,
+     AT(response_size_max),
+     .min = 64 * KIB,
+     .max = 128 * MIB,
+     .fallback = "64M",
+     .help = "Most bytes that wait for a client that reads too slowly; then it is closed."},
+    {.key = "limits.outstanding",
+     .type = CONFIG_COUNT,
+     AT(outstanding_max),
+     .min = 1,
+     .max = 1000000,
+     .fallback = "65536",
+     .zk = "globalOutstandingLimit",
+     .help = "Most writes on their way at one time; above it connections are read later."},
+    {.key = "limits.outstanding_per_connection",
+     .type = CONFIG_COUNT,
+     AT(outstanding_max_per_connection),
+     .min = 1,
+     .max = 65536,
+     .fallback = "1024",
+     .help = "The same for one connection."},
+    {.key = "limits.watches",
+     .type = CONFIG_COUNT,
+     AT(watches_max),
+     .min = 16,
+     .max = 100000000,
+     .fallback = "4000000",
+     .help = "Most watches that one NET role keeps; a read that wants one more is refused."},
+    {.key = "limits.net_memory",
+     .type = CONFIG_SIZE,
+     AT(net_memory_limit),
+     .min = 8 * MIB,
+     .max = TIB,
+     .fallback = "1G",
+     .help = "Memory for the buffers of each NET role. Taken as it is needed, never returned."},
+    {.key = "limits.tree_memory",
+     .type = CONFIG_SIZE,
+     AT(tree_memory_limit),
+     .max = 16 * TIB,
+     .fallback = "0",
+     .help = "Memory for the znodes. At the limit writes that grow the tree are refused and\n"
+             "deletes still work. 0: half of the machine's memory."},
+    {.key = "limits.tree_nodes",
+     .type = CONFIG_COUNT64,
+     AT(tree_nodes_max),
+     .min = 1000,
+     .max = 1000000000,
+     .fallback = "50000000",
+     .help = "Most znodes; address space is reserved for them at start."},
+
+    {.key = "features.ttl_nodes",
+     .type = CONFIG_BOOL,
+     AT(ttl_nodes),
+     .fallback = "false",
+     .zk = "extendedTypesEnabled",
+     .help = "Znodes that are deleted when nobody changed them for a time."},
+    {.key = "features.quotas_enforced",
+     .type = CONFIG_BOOL,
+     AT(quotas_enforced),
+     .fallback = "false",
+     .zk = "enforceQuota",
+     .help = "Writes beyond a hard quota are refused. Without it quotas are only counted."},
+    {.key = "features.read_only_mode",
+     .type = CONFIG_BOOL,
+     AT(read_only_mode),
+     .fallback = "false",
+     .zk = "readonlymode.enabled",
+     .help = "Clients may ask for read-only connections."},
+    {.key = "features.four_letter_words",
+     .type = CONFIG_WORDS,
+     AT(four_letter_words),
+     .min = 0,
+     .max = CONFIG_WORDS_MAX,
+     .fallback = "ruok, srvr, stat, mntr, conf, cons, isro, envi, dirs, wchs",
+     .zk = "4lw.commands.whitelist",
+     .help = "The four-letter words that are answered; \"*\" is all of them."},
+
+    {.key = "containers.check_interval",
+     .type = CONFIG_MS,
+     AT(container_check_ms),
+     .min = 100,
+     .max = DAY_MS,
+     .fallback = "1m",
+     .zk = "znode.container.checkIntervalMs",
+     .help = "How often empty containers and outdated TTL znodes are looked for."},
+    {.key = "containers.reap_per_minute",
+     .type = CONFIG_COUNT,
+     AT(container_reap_per_minute),
+     .min = 1,
+     .max = 10000000,
+     .fallback = "10000",
+     .zk = "znode.container.maxPerMinute",
+     .help = "Most of them deleted in one minute."},
+    {.key = "containers.never_used",
+     .type = CONFIG_MS,
+     AT(container_never_used_ms),
+     .max = DAY_MS,
+     .fallback = "0",
+     .zk = "znode.container.maxNeverUsedIntervalMs",
+     .help = "A container that never had a child is deleted after this time. 0: it is kept."},
+
+    {.key = "auth.skip_acl",
+     .type = CONFIG_BOOL,
+     AT(skip_acl),
+     .fallback = "false",
+     .zk = "skipACL",
+     .help = "Access lists are kept but not looked at: everybody may do everything."},
+    {.key = "auth.digest",
+     .type = CONFIG_BOOL,
+     AT(digest_enabled),
+     .fallback = "true",
+     .zk = "DigestAuthenticationProvider.enabled",
+     .help = "Clients may prove who they are by user and password (scheme digest)."},
+    {.key = "auth.digest_algorithm",
+     .type = CONFIG_CHOICE,
+     AT(digest_algorithm),
+     .choices = "SHA1|SHA-256|SHA-384|SHA-512|SHA3-256",
+     .fallback = "SHA1",
+     .zk = "DigestAuthenticationProvider.digestAlg",
+     .help = "How passwords are hashed in access lists. Changing it invalidates stored ones."},
+    {.key = "auth.super_digest",
+     .type = CONFIG_TEXT,
+     AT(super_digest),
+     ROOM(super_digest),
+     .fallback = "",
+     .secret = true,
+     .zk = "DigestAuthenticationProvider.superDigest",
+     .help =
+         "Who may do everything: \"super:<base64 of the hash of super:password>\". Empty: nobody."},
+    {.key = "auth.enforce",
+     .type = CONFIG_BOOL,
+     AT(auth_enforced),
+     .fallback = "false",
+     .zk = "enforce.auth.enabled",
+     .help = "A session must be authenticated by one of auth.schemes before it may do anything."},
+    {.key = "auth.schemes",
+     .type = CONFIG_WORDS,
+     AT(auth_schemes),
+     .max = CONFIG_WORDS_MAX,
+     .fallback = "",
+     .zk = "enforce.auth.schemes",
+     .help = "See auth.enforce. For example: digest."},
+
+    {.key = "servers",
+     .type = CONFIG_SERVERS,
+     AT(servers),
+     .max = CONFIG_SERVERS_MAX,
+     .fallback = "",
+     .help = "The members of the ensemble, as in a zoo.cfg: \"1=host:2888:3888;2181\". This\n"
+             "version serves one node: more than one voting member is refused."},
+    {.key = "messages.level",
+     .type = CONFIG_CHOICE,
+     AT(say_level),
+     .choices = "error|warn|info|debug",
+     .fallback = "info",
+     .help = "Which messages are written to stderr."},
+};
+const uint32_t config_table_count = sizeof(config_table) / sizeof(config_table[0]);
+static_assert(sizeof(config_table) / sizeof(config_table[0]) <= CONFIG_SETTINGS_MAX,
+              "struct config has an origin for each setting");
+
+#define WHY_ONE      "about several nodes; this version serves one"
+#define WHY_JAVA     "about the inside of the Java server"
+#define WHY_TLS      "TLS is not in this version"
+#define WHY_AUTH     "SASL, X.509 and plug-in authentication are not in this version"
+#define WHY_ADMIN    "the HTTP admin server is not in this version; use takt status"
+#define WHY_METRICS  "a metrics server is not in this version; use the word mntr"
+#define WHY_AUDIT    "the audit log is not in this version"
+#define WHY_THROTTLE "takt bounds each queue; see limits in --help-config"
+#define WHY_ALWAYS   "takt always does so"
+#define WHY_FORMAT   "about the files of the Java server"
+
+/* Properties of ZooKeeper that are known to have no effect here. "x*" is every name that begins so.
+ * Source: zk_admin.md section 5. */
+static const struct {
+    const char *name, *why;
+} config_table_zk_known[] = {
+    {"initLimit", WHY_ONE},
+    {"syncLimit", WHY_ONE},
+    {"connectToLearnerMasterLimit", WHY_ONE},
+    {"standaloneEnabled", WHY_ONE},
+    {"reconfigEnabled", WHY_ONE},
+    {"peerType", WHY_ONE},
+    {"observerMasterPort", WHY_ONE},
+    {"electionAlg", WHY_ONE},
+    {"electionPortBindRetry", WHY_ONE},
+    {"leaderServes", WHY_ONE},
+    {"localSessionsEnabled", WHY_ONE},
+    {"localSessionsUpgradingEnabled", WHY_ONE},
+    {"quorumListenOnAllIPs", WHY_ONE},
+    {"group.*", WHY_ONE},
+    {"weight.*", WHY_ONE},
+    {"oraclePath", WHY_ONE},
+    {"multiAddress.*", WHY_ONE},
+    {"quorum.*", WHY_ONE},
+    {"learner.*", WHY_ONE},
+    {"leader.*", WHY_ONE},
+    {"observer.*", WHY_ONE},
+    {"cnxTimeout", WHY_ONE},
+    {"tcpKeepAlive", WHY_ONE},
+    {"ensembleAuthName", WHY_ONE},
+    {"commitLogCount", WHY_ONE},
+    {"syncEnabled", WHY_ONE},
+    {"ssl.*", WHY_TLS},
+    {"sslQuorum*", WHY_TLS},
+    {"sslProvider", WHY_TLS},
+    {"secureClientPort*", WHY_TLS},
+    {"client.portUnification", WHY_TLS},
+    {"client.certReload", WHY_TLS},
+    {"portUnification", WHY_TLS},
+    {"fips-mode", WHY_TLS},
+    {"authProvider*", WHY_AUTH},
+    {"requireClientAuthScheme", WHY_AUTH},
+    {"jaasLoginRenew", WHY_AUTH},
+    {"sessionRequireClientSASLAuth", WHY_AUTH},
+    {"allowSaslFailedClients", WHY_AUTH},
+    {"sasl*", WHY_AUTH},
+    {"kerberos.*", WHY_AUTH},
+    {"superUser", WHY_AUTH},
+    {"X509AuthenticationProvider.*", WHY_AUTH},
+    {"IPAuthenticationProvider.*", WHY_AUTH},
+    {"admin.*", WHY_ADMIN},
+    {"metricsProvider.*", WHY_METRICS},
+    {"audit.*", WHY_AUDIT},
+    {"requestThrottle*", WHY_THROTTLE},
+    {"requestStale*", WHY_THROTTLE},
+    {"throttledOpWaitTime", WHY_THROTTLE},
+    {"connectionMaxTokens", WHY_THROTTLE},
+    {"connectionToken*", WHY_THROTTLE},
+    {"connectionFreezeTime", WHY_THROTTLE},
+    {"connectionDrop*", WHY_THROTTLE},
+    {"connectionDecreaseRatio", WHY_THROTTLE},
+    {"largeRequest*", WHY_THROTTLE},
+    {"forceSync", WHY_ALWAYS},
+    {"autopurge.purgeInterval", WHY_ALWAYS},
+    {"enableEagerACLCheck", WHY_ALWAYS},
+    {"closeSessionTxn.enabled", WHY_ALWAYS},
+    {"clientTcpKeepAlive", WHY_ALWAYS},
+    {"dataLogDir", "log and snapshots lie together in data.dir"},
+    {"txnLogSizeLimitInKb", WHY_FORMAT},
+    {"snapshot.compression.method", WHY_FORMAT},
+    {"snapshot.trust.empty", WHY_FORMAT},
+    {"digest.enabled", WHY_FORMAT},
+    {"serializeLastProcessedZxid.enabled", WHY_FORMAT},
+    {"emulate353TTLNodes", WHY_FORMAT},
+    {"fsync.warningthresholdms", WHY_FORMAT},
+    {"serverCnxnFactory", WHY_JAVA},
+    {"nio.*", WHY_JAVA},
+    {"netty.*", WHY_JAVA},
+    {"flushDelay", WHY_JAVA},
+    {"maxWriteQueuePollTime", WHY_JAVA},
+    {"maxBatchSize", WHY_JAVA},
+    {"maxResponseCacheSize", WHY_JAVA},
+    {"maxGetChildrenResponseCacheSize", WHY_JAVA},
+    {"jvm.pause.monitor*", WHY_JAVA},
+    {"commitProcessor.*", WHY_JAVA},
+    {"prepRequestProcessor.*", WHY_JAVA},
+    {"watchManagerName", WHY_JAVA},
+    {"watcherCleaner*", WHY_JAVA},
+    {"bitHashCacheSize", WHY_JAVA},
+};
+
+const struct config_setting *config_table_find(const char *key) {
+    for (uint32_t i = 0; i < config_table_count; i++)
+        if (strcmp(config_table[i].key, key) == 0)
+            return &config_table[i];
+    return NULL;
+}
+
+static const char *config_table_zk_name(const char *name) {
+    return strncmp(name, "zookeeper.", 10) == 0 ? name + 10 : name;
+}
+
+const struct config_setting *config_table_find_zk(const char *name) {
+    name = config_table_zk_name(name);
+    for (uint32_t i = 0; i < config_table_count; i++)
+        if (config_table[i].zk && strcmp(config_table[i].zk, name) == 0)
+            return &config_table[i];
+    return NULL;
+}
+
+const char *config_table_zk_why(const char *name) {
+    name = config_table_zk_name(name);
+    for (size_t i = 0; i < sizeof(config_table_zk_known) / sizeof(config_table_zk_known[0]); i++) {
+        const char *known = config_table_zk_known[i].name;
+        size_t size = strlen(known);
+        bool begins = known[size - 1] == '*';
+        if (begins ? strncmp(known, name, size - 1) == 0 : strcmp(known, name) == 0)
+            return config_table_zk_known[i].why;
+    }
+    return NULL;
+}
+
+#define NEAR_SIZE_MAX 64
+
+/* Levenshtein's distance; texts of NEAR_SIZE_MAX bytes or more are far from everything. */
+static uint32_t config_table_distance(const char *a, const char *b) {
+    uint32_t row[NEAR_SIZE_MAX + 1];
+    size_t a_size = strlen(a), b_size = strlen(b);
+
+    if (a_size >= NEAR_SIZE_MAX || b_size >= NEAR_SIZE_MAX)
+        return UINT32_MAX;
+    for (size_t j = 0; j <= b_size; j++)
+        row[j] = (uint32_t)j;
+    for (size_t i = 1; i <= a_size; i++) {
+        uint32_t diagonal = row[0];
+        row[0] = (uint32_t)i;
+        for (size_t j = 1; j <= b_size; j++) {
+            uint32_t least = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            if (row[j] + 1 < least)
+                least = row[j] + 1;
+            if (row[j - 1] + 1 < least)
+                least = row[j - 1] + 1;
+            row[j] = least;
+        }
+    }
+    return row[b_size];
+}
+
+const char *config_table_near(const char *key) {
+    const char *best = NULL;
+    uint32_t best_distance = (uint32_t)strlen(key) / 4 + 2;
+
+    for (uint32_t i = 0; i < config_table_count; i++) {
+        const char *names[3] = {config_table[i].key, config_table[i].zk, NULL};
+        const char *dot = strrchr(config_table[i].key, '.');
+        /* Somebody who leaves the section out means the key all the same. */
+        if (dot && strcmp(dot + 1, key) == 0)
+            return config_table[i].key;
+        for (int n = 0; names[n] && n < 2; n++) {
+            uint32_t distance = config_table_distance(key, names[n]);
+            if (distance < best_distance) {
+                best_distance = distance;
+                best = names[n];
+            }
+        }
+    }
+    return best;
+}

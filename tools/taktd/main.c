@@ -1,0 +1,71 @@
+/* main: taktd's command line, and one node from start to stop. */
+#include "base/say.h"
+#include "tools/taktd/args.h"
+
+#include <stdio.h>
+
+#ifndef TAKT_VERSION
+#define TAKT_VERSION "unknown"
+#endif
+
+/* Exit codes of taktd. */
+enum { EXIT_STOPPED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+static void main_version(FILE *to) {
+#ifdef TAKT_DPDK
+    const char *ports = "kernel, dpdk (DPDK " TAKT_DPDK ")";
+#else
+    const char *ports = "kernel";
+#endif
+    fprintf(to, "taktd %s, ports: %s\n", TAKT_VERSION, ports);
+}
+
+static int main_check(const struct config *config, FILE *to) {
+    char listen[1024];
+
+    config_value_print(config, config_table_find("listen"), listen, sizeof(listen));
+    if (*config->ignored)
+        fprintf(to, "%s\n", config->ignored);
+    fprintf(to, "%s: good; node %u would listen on %s and keep its data in %s\n",
+            *config->file ? config->file : "configuration", config->node_id, listen,
+            config->data_dir);
+    return EXIT_STOPPED;
+}
+
+static int main_run(const struct config *config) {
+    say_level_set((enum say_level)config->say_level);
+    if (*config->ignored)
+        say(SAY_WARN, "%s", config->ignored);
+    say(SAY_ERROR, "taktd: this build reads configurations only");
+    return EXIT_FAILED;
+}
+
+int main(int argc, char **argv) {
+    static struct config config;
+    struct fault fault = {.text = ""};
+    enum args_action action;
+
+    if (args_parse(argc, argv, &action, &config, &fault) != 0) {
+        fprintf(stderr, "taktd: %s\n", fault.text);
+        return EXIT_USAGE;
+    }
+    switch (action) {
+    case ARGS_HELP:
+        args_help(stdout);
+        return EXIT_STOPPED;
+    case ARGS_HELP_CONFIG:
+        config_print_reference(stdout);
+        return EXIT_STOPPED;
+    case ARGS_VERSION:
+        main_version(stdout);
+        return EXIT_STOPPED;
+    case ARGS_PRINT:
+        config_print(&config, stdout);
+        return EXIT_STOPPED;
+    case ARGS_CHECK:
+        return main_check(&config, stdout);
+    case ARGS_RUN:
+        break;
+    }
+    return main_run(&config);
+}
