@@ -66,8 +66,11 @@ int stream_rx_want(struct stream *stream, uint32_t n)
 
 void stream_rx_lend(struct stream *stream, uint8_t *data, uint32_t size)
 {
-    CHECK(stream->rx.room == 0 && stream_buf_size(&stream->rx) == 0);
-    stream->rx = (struct stream_buf){.data = data, .begin = 0, .end = size, .room = 0};
+    uint32_t live = stream_buf_size(&stream->rx);
+    if (live)
+        memcpy(data - live, stream->rx.data + stream->rx.begin, live);
+    stream_buf_free(&stream->rx, stream->port->setup.slab);
+    stream->rx = (struct stream_buf){.data = data - live, .begin = 0, .end = live + size};
 }
 
 int stream_rx_settle(struct stream *stream)
@@ -82,8 +85,10 @@ int stream_rx_settle(struct stream *stream)
     if (rx->room && size <= rx->room - rx->begin)
         return 0;
     int err = stream_buf_fit(rx, stream->port->setup.slab, size);
-    if (err)
+    if (err) {
         stream->failed = true;
+        stream_buf_free(rx, stream->port->setup.slab); /* lent bytes are about to change */
+    }
     return err;
 }
 

@@ -101,8 +101,9 @@ static inline bool stream_rx_wanted(const struct stream *stream)
     return stream->rx.end - stream->rx.begin < stream->rx_want;
 }
 
-/* stream_rx_lend makes `data` the received bytes, with no copy. Assumes rx is empty. The port calls
- * stream_rx_settle before `data` changes. */
+/* stream_rx_lend makes `data` received bytes without copying them: what is kept (fewer than rx_want
+ * bytes) is copied in front of data instead, so there must be as much room before data as is kept.
+ * The port calls stream_rx_settle before `data` changes. */
 void stream_rx_lend(struct stream *stream, uint8_t *data, uint32_t size);
 
 /* stream_rx_settle keeps what NET left: copies lent bytes into a piece of the slab with room for
