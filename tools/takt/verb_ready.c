@@ -1,0 +1,60 @@
+#include "base/clock.h"
+#include "tools/takt/verb.h"
+#include "tools/takt/zkclient.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static const struct verb_page verb_ready_page = {
+    .usage = "takt ready [--server HOST:PORT] [--timeout SECONDS]",
+    .about =
+        "Waits until a server gives out a session: then it serves requests. Exit code 0 when it\n"
+        "does within the timeout, 1 when not. Says nothing unless asked to, so it suits scripts.",
+    .examples = "  takt ready                          # is a node up on 127.0.0.1:2181, at once?\n"
+                "  takt ready --timeout 30 && start_my_service\n"
+                "  takt ready --server 10.0.0.5:2181 --timeout 5 --verbose\n",
+};
+
+#define VERB_READY_PAUSE_NS (50 * NS_PER_MS)
+
+int verb_ready(int argc, char **argv)
+{
+    const char *server = ADDRESS_DEFAULT;
+    double timeout_s = 0;
+    bool verbose = false;
+    int rest;
+    const struct opts_item items[] = {
+        {"server", 's', OPTS_STRING, &server, "HOST:PORT", "whom to ask"},
+        {"timeout", 't', OPTS_REAL, &timeout_s, "SECONDS", "how long to go on asking", 0, 86400},
+        {"verbose", 'v', OPTS_FLAG, &verbose, NULL, "say on stderr how it went"},
+        {0},
+    };
+    int exit_code = verb_begin(&verb_ready_page, items, argc, argv, &rest);
+    if (exit_code != VERB_GO_ON)
+        return exit_code;
+    if (rest > 0)
+        return verb_usage(&verb_ready_page, "\"%s\" is one word too many", argv[1]);
+
+    uint64_t start_ns = clock_now().mono_ns, limit_ns = (uint64_t)(timeout_s * NS_PER_S);
+    struct zkclient_config config = {
+        .servers = server, .session_ms = 4000, .connect_ms = 1000, .reply_ms = 1000};
+    struct zkclient client;
+    struct fault fault;
+    for (;;) {
+        int err = zkclient_open(&client, &config, &fault);
+        uint64_t spent_ns = clock_now().mono_ns - start_ns;
+        if (err == 0) {
+            zkclient_close(&client);
+            if (verbose)
+                fprintf(stderr, "%s is ready (after %.3f s)\n", server, (double)spent_ns / 1e9);
+            return VERB_OK;
+        }
+        if (err == ERR_MALFORMED)
+            return verb_usage(&verb_ready_page, "%s", fault.text);
+        if (spent_ns >= limit_ns)
+            break;
+        usleep(VERB_READY_PAUSE_NS / 1000);
+    }
+    fprintf(stderr, "takt: not ready within %g s: %s\n", timeout_s, fault.text);
+    return VERB_FAILED;
+}
