@@ -9,18 +9,20 @@
  *
  * A reader takes S = tree_published() once a turn, and of each node sees the newest version whose
  * stamp is <= S. So data and Stat agree, a list and its Stat agree, a multi is seen whole or not at
- * all, and any number of reads in one turn are one state. A deletion is a version too (a tombstone).
+ * all, and any number of reads in one turn are one state. A deletion is a version too, a tombstone.
  * A version that was replaced at zxid Z may go once no reader can still hold a view < Z: one RCU
  * grace period (QSBR: a NET reports quiescence once a turn) after Z was published, and no snapshot
  * needs it.
  *
  *                  writer calls   reader calls (view)   tree_publish
- *   writer calls        X               -                    X          X: APPLY only, one at a time
- *   reader calls        -               -                    -          -: safe at the same time  */
+ *   writer calls        X               -                    X          X: APPLY only, one at a
+ * time reader calls        -               -                    -          -: safe at the same time
+ */
 #pragma once
 
 #include "base/err.h"
 #include "base/jute.h"
+#include "base/say.h"
 #include "base/zk.h"
 
 #include <stdbool.h>
@@ -30,8 +32,12 @@ struct tree;
 struct znode; /* one version of one node; immutable but for its links */
 
 struct tree_config {
-    uint64_t memory_limit; /* bytes for versions and hash; tree_add/tree_set fail with ERR_NOMEM above it */
-    uint64_t nodes_max;    /* address space is reserved for this many nodes */
+    /* Bytes charged for live nodes; tree_add and tree_set fail with ERR_NOMEM above it. The charge
+     * follows from the contents alone (path, data, a fixed overhead), not from garbage or from the
+     * allocator: every replica, and every replay, refuses the same commands. */
+    uint64_t memory_limit;
+    uint64_t nodes_max; /* most nodes, in [16, 2^32); address space is reserved for them */
+    uint64_t hash_seed; /* keeps places in the hash unpredictable to clients */
 };
 
 /* tree_create makes a tree with "/", "/zookeeper", "/zookeeper/quota", "/zookeeper/config" as
@@ -51,11 +57,13 @@ void tree_commit(struct tree *tree);
 void tree_rollback(struct tree *tree);
 
 /* tree_publish makes everything committed visible: readers' views from now on are >= zxid.
- * Assumes the changes were pushed to every apply_net link before (ARCHITECTURE.md, "watch before data"). */
+ * Assumes the changes were pushed to every apply_net link before (ARCHITECTURE.md, "watch before
+ * data"). */
 void tree_publish(struct tree *tree, int64_t zxid);
 
 /* tree_find gives the newest live version of the node at path (absolute, no trailing '/'), as the
- * writer sees it (uncommitted changes included), or NULL. Lends it until the next change of the node. */
+ * writer sees it (uncommitted changes included), or NULL. Lends it until the next change of the
+ * node. */
 const struct znode *tree_find(struct tree *tree, struct bytes path);
 
 /* tree_add creates a node below an existing parent: parent's child-creation count +1, pzxid.
@@ -65,7 +73,8 @@ const struct znode *tree_find(struct tree *tree, struct bytes path);
 MUST_USE int tree_add(struct tree *tree, struct bytes path, struct bytes data, uint32_t acl_id,
                       int64_t owner);
 
-/* tree_set replaces data: version +1, mzxid, mtime. Returns 0 or ERR_NOMEM. Assumes the node lives. */
+/* tree_set replaces data: version +1, mzxid, mtime. Returns 0 or ERR_NOMEM (only when it grows the
+ * node above the limit). Assumes the node lives. */
 MUST_USE int tree_set(struct tree *tree, struct bytes path, struct bytes data);
 
 /* tree_set_silent replaces data and nothing of the Stat but dataLength (quota usage nodes). */
@@ -77,7 +86,7 @@ void tree_set_acl(struct tree *tree, struct bytes path, uint32_t acl_id);
 /* tree_remove deletes a childless node: parent's pzxid. Works at the memory limit (reserve). */
 void tree_remove(struct tree *tree, struct bytes path);
 
-/* ---- readers ---------------------------------------------------------------------------------- */
+/* ---- readers --------------------------------------------------------------------------------- */
 struct tree_view {
     struct tree *tree;
     int64_t zxid; /* S: the one state this view shows */
@@ -98,12 +107,12 @@ const struct znode *tree_child_next(const struct tree_view *view, const struct z
 /* tree_descendant_count counts all nodes below, recursively. Cost: one visit a node. */
 uint64_t tree_descendant_count(const struct tree_view *view, const struct znode *top);
 
-/* ---- a version's fields: any role that may hold the version ------------------------------------ */
+/* ---- a version's fields: any role that may hold the version ---------------------------------- */
 struct bytes znode_path(const struct znode *node);
 struct bytes znode_name(const struct znode *node); /* last component */
 struct bytes znode_data(const struct znode *node); /* size -1 = null */
 uint32_t znode_acl(const struct znode *node);
-int64_t znode_owner(const struct znode *node);     /* stored value, marks included */
+int64_t znode_owner(const struct znode *node); /* stored value, marks included */
 uint32_t znode_child_count(const struct znode *node);
 int32_t znode_creations(const struct znode *node); /* children ever created: the sequence counter */
 /* znode_stat fills the Stat as the wire shows it: cversion = 2 * creations - children; owner 0 for
@@ -115,10 +124,68 @@ void znode_stat(const struct znode *node, struct zk_stat *stat);
  * batch (NULL when there are none); after the grace period the batch is given to tree_reclaim.
  * In between: nothing may be assumed. Role: APPLY for both; only the waiting happens elsewhere. */
 struct tree_batch;
+
+/* A batch holds a bounded number of versions; call again, before or after its grace period, for the
+ * rest. Batches come back in the order they went out, all of them before tree_destroy. */
 struct tree_batch *tree_retired(struct tree *tree);
 void tree_reclaim(struct tree *tree, struct tree_batch *batch);
 
-uint64_t tree_memory_size(const struct tree *tree); /* bytes now held, hash included; any role */
-uint64_t tree_node_count(const struct tree *tree);  /* live nodes, as ZooKeeper counts; any role */
-uint64_t tree_data_size(const struct tree *tree);   /* sum of path and data sizes; any role */
-int64_t tree_published(const struct tree *tree);    /* any role */
+/* ---- the whole tree at one zxid: snapshots ----------------------------------------------------
+ *   APPLY: tree_hold ──▶ SNAP: tree_walk_next, again and again, quiescent between calls
+ *                                         ──▶ APPLY: tree_hold_release
+ *
+ * tree_hold keeps every version that is visible at the zxid last committed until tree_hold_release.
+ * If more than size_limit bytes of replaced versions are kept for it, tree_hold_broken turns true:
+ * the holder gives up and releases. One hold at a time. Returns the held zxid. Role: APPLY, between
+ * commands. */
+int64_t tree_hold(struct tree *tree, uint64_t size_limit);
+void tree_hold_release(struct tree *tree);
+bool tree_hold_broken(const struct tree *tree); /* any role */
+
+struct tree_walk {
+    struct tree *tree;
+    int64_t zxid;
+    struct {
+        uint64_t bucket_index;
+        void *bucket;
+        uint32_t slot;
+    } at;
+};
+
+/* tree_walk_begin starts a walk over all nodes that live at the held zxid, in no order. */
+struct tree_walk tree_walk_begin(struct tree *tree, int64_t zxid);
+
+/* tree_walk_next gives up to `max` (at least 1) nodes, each once; 0 = all were given. The walk
+ * outlives quiescent states, the nodes given do not. Role: a QSBR reader that is online. */
+uint32_t tree_walk_next(struct tree_walk *walk, const struct znode **nodes, uint32_t max);
+
+/* A node with every stored field, as a snapshot has it. */
+struct tree_image {
+    struct bytes path, data;
+    int64_t czxid, mzxid, pzxid, ctime_ms, mtime_ms, owner;
+    int32_t version, aversion, creations;
+    uint32_t acl, child_count;
+};
+
+/* znode_image describes a version; path and data borrow from it. */
+struct tree_image znode_image(const struct znode *node);
+
+/* A load replaces the built-in nodes of a tree nobody has changed yet: tree_load_begin (node_count
+ * is a hint), tree_load_node for every node in any order, tree_load_end. tree_load_node returns 0,
+ * ERR_CORRUPT (the path is not well-formed, or there already) or ERR_NOMEM (nodes_max; the memory
+ * limit does not refuse what is there). tree_load_end ties children to parents and makes zxid the
+ * published one; returns 0 or ERR_CORRUPT (no "/", a parent is missing, or a child count does not
+ * agree). `fault` names the path. After a failure the tree may only be destroyed. Role: APPLY,
+ * before it runs. */
+void tree_load_begin(struct tree *tree, uint64_t node_count);
+MUST_USE int tree_load_node(struct tree *tree, const struct tree_image *image, struct fault *fault);
+MUST_USE int tree_load_end(struct tree *tree, int64_t zxid, struct fault *fault);
+
+/* Numbers for any role. memory: bytes now held, hash and garbage included. charge: what
+ * memory_limit is measured by. node_count: live nodes as ZooKeeper counts them (with its internal
+ * root one more: 5 in a fresh tree). data: sum of path and data sizes. */
+uint64_t tree_memory_size(const struct tree *tree);
+uint64_t tree_charge_size(const struct tree *tree);
+uint64_t tree_node_count(const struct tree *tree);
+uint64_t tree_data_size(const struct tree *tree);
+int64_t tree_published(const struct tree *tree);

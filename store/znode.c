@@ -1,0 +1,216 @@
+#include "store/znode.h"
+
+#include "store/tree.h"
+
+/* Layout: the flags that a recipe leads to, path size included. */
+static uint32_t znode_flags(const struct znode_recipe *recipe, int32_t data_size)
+{
+    uint32_t flags = (uint32_t)recipe->path.size;
+    if (recipe->parent)
+        flags |= ZNODE_PARENT;
+    if (data_size > ZNODE_INLINE_MAX)
+        flags |= ZNODE_BLOB;
+    return flags;
+}
+
+static size_t znode_size(uint32_t path_flags, int32_t data_size)
+{
+    size_t size = sizeof(struct znode) + (path_flags & ZNODE_PATH_SIZE_MAX);
+    if (path_flags & ZNODE_PARENT)
+        size += sizeof(struct znode_parent);
+    if (path_flags & ZNODE_BLOB)
+        size += sizeof(struct znode_blob *);
+    else if (data_size > 0)
+        size += (size_t)data_size;
+    return size;
+}
+
+static struct znode_blob **znode_blob(const struct znode *node)
+{
+    DCHECK(znode_is(node, ZNODE_BLOB));
+    return (struct znode_blob **)(uintptr_t)znode_tail(node);
+}
+
+static struct znode_blob *znode_blob_make(struct heap *heap, struct bytes data)
+{
+    struct znode_blob *blob = heap_alloc(heap, sizeof(*blob) + (size_t)data.size);
+    if (!blob)
+        return NULL;
+    blob->ref_count = 0;
+    blob->size = (uint64_t)data.size;
+    memcpy(blob->at, data.at, (size_t)data.size);
+    return blob;
+}
+
+static void znode_parent_fill(struct znode *node, const struct znode *from)
+{
+    struct znode_parent *parent = znode_parent(node);
+    const struct znode_parent *old = from ? znode_parent(from) : NULL;
+    if (!parent)
+        return;
+    parent->pzxid = old ? old->pzxid : node->czxid;
+    atomic_init(&parent->first_child,
+                old ? atomic_load_explicit(&old->first_child, memory_order_relaxed) : NULL);
+    parent->creations = old ? old->creations : 0;
+    parent->child_count = old ? old->child_count : 0;
+}
+
+static uint32_t znode_name_offset(struct bytes path)
+{
+    int32_t at = path.size;
+    while (at > 0 && path.at[at - 1] != '/')
+        at--;
+    return (uint32_t)at;
+}
+
+struct znode *znode_make(struct heap *heap, const struct znode_recipe *recipe)
+{
+    const struct znode *from = recipe->from;
+    CHECK(recipe->path.size > 0 && recipe->path.size <= (int32_t)ZNODE_PATH_SIZE_MAX);
+    CHECK(from || !recipe->data_kept);
+    struct bytes data = recipe->data_kept ? znode_data(from) : recipe->data;
+    uint32_t flags = znode_flags(recipe, data.size);
+    struct znode_blob *blob = NULL;
+    if (flags & ZNODE_BLOB) {
+        blob = recipe->data_kept ? *znode_blob(from) : znode_blob_make(heap, data);
+        if (!blob)
+            return NULL;
+    }
+    struct znode *node = heap_alloc(heap, znode_size(flags, data.size));
+    if (!node) {
+        if (blob && blob->ref_count == 0)
+            heap_free(heap, blob, sizeof(*blob) + blob->size);
+        return NULL;
+    }
+    if (from)
+        memcpy((void *)node, (const void *)from, sizeof(*node));
+    else
+        memset((void *)node, 0, sizeof(*node));
+    node->path_flags = flags;
+    node->data_size = data.size < 0 ? -1 : data.size;
+    node->name_offset = from ? from->name_offset : znode_name_offset(recipe->path);
+    node->prev = 0;
+    atomic_init(&node->next, NULL);
+    atomic_init(&node->older, NULL);
+    znode_parent_fill(node, from);
+    if (blob) {
+        blob->ref_count++;
+        *znode_blob(node) = blob;
+    }
+    uint8_t *path_at = (uint8_t *)(uintptr_t)znode_path_at(node);
+    memcpy(path_at, recipe->path.at, (size_t)recipe->path.size);
+    if (!blob && data.size > 0)
+        memcpy(path_at + recipe->path.size, data.at, (size_t)data.size);
+    return node;
+}
+
+void znode_free(struct heap *heap, struct znode *node)
+{
+    if (znode_is(node, ZNODE_BLOB)) {
+        struct znode_blob *blob = *znode_blob(node);
+        CHECK(blob->ref_count > 0);
+        if (--blob->ref_count == 0)
+            heap_free(heap, blob, sizeof(*blob) + blob->size);
+    }
+    size_t size = znode_size(node->path_flags, node->data_size);
+#ifdef TAKT_POISON
+    memset((void *)node, 0xa5, size); /* a reader that still stands here is caught at once */
+#endif
+    heap_free(heap, node, size);
+}
+
+uint64_t znode_footprint(const struct znode *node)
+{
+    uint64_t size = znode_size(node->path_flags, node->data_size);
+    return znode_is(node, ZNODE_BLOB) ? size + (*znode_blob(node))->size : size;
+}
+
+/* ---- the public accessors of store/tree.h ---- */
+
+struct bytes znode_path(const struct znode *node)
+{
+    return bytes_of(znode_path_at(node), znode_path_size(node));
+}
+
+struct bytes znode_name(const struct znode *node)
+{
+    return bytes_of(znode_path_at(node) + node->name_offset,
+                    znode_path_size(node) - node->name_offset);
+}
+
+struct bytes znode_data(const struct znode *node)
+{
+    if (node->data_size < 0)
+        return (struct bytes){NULL, -1};
+    if (znode_is(node, ZNODE_BLOB))
+        return (struct bytes){(*znode_blob(node))->at, node->data_size};
+    return (struct bytes){znode_path_at(node) + znode_path_size(node), node->data_size};
+}
+
+uint32_t znode_acl(const struct znode *node)
+{
+    return node->acl;
+}
+
+int64_t znode_owner(const struct znode *node)
+{
+    return node->owner;
+}
+
+uint32_t znode_child_count(const struct znode *node)
+{
+    const struct znode_parent *parent = znode_parent(node);
+    return parent ? parent->child_count : 0;
+}
+
+int32_t znode_creations(const struct znode *node)
+{
+    const struct znode_parent *parent = znode_parent(node);
+    return parent ? parent->creations : 0;
+}
+
+static bool znode_owner_is_session(int64_t owner)
+{
+    return owner != ZK_OWNER_CONTAINER && ((uint64_t)owner & ZK_OWNER_TTL_TOP) != ZK_OWNER_TTL_TOP;
+}
+
+void znode_stat(const struct znode *node, struct zk_stat *stat)
+{
+    const struct znode_parent *parent = znode_parent(node);
+    uint32_t creations = parent ? (uint32_t)parent->creations : 0;
+    uint32_t child_count = parent ? parent->child_count : 0;
+    DCHECK(!znode_is(node, ZNODE_TOMBSTONE));
+    *stat = (struct zk_stat){
+        .czxid = node->czxid,
+        .mzxid = node->mzxid,
+        .ctime_ms = node->ctime_ms,
+        .mtime_ms = node->mtime_ms,
+        .version = node->version,
+        .cversion = (int32_t)(2 * creations - child_count),
+        .aversion = node->aversion,
+        .ephemeral_owner = znode_owner_is_session(node->owner) ? node->owner : 0,
+        .data_length = node->data_size < 0 ? 0 : node->data_size,
+        .num_children = (int32_t)child_count,
+        .pzxid = parent ? parent->pzxid : node->czxid,
+    };
+}
+
+struct tree_image znode_image(const struct znode *node)
+{
+    const struct znode_parent *parent = znode_parent(node);
+    return (struct tree_image){
+        .path = znode_path(node),
+        .data = znode_data(node),
+        .czxid = node->czxid,
+        .mzxid = node->mzxid,
+        .pzxid = parent ? parent->pzxid : node->czxid,
+        .ctime_ms = node->ctime_ms,
+        .mtime_ms = node->mtime_ms,
+        .owner = node->owner,
+        .version = node->version,
+        .aversion = node->aversion,
+        .creations = parent ? parent->creations : 0,
+        .acl = node->acl,
+        .child_count = parent ? parent->child_count : 0,
+    };
+}
