@@ -185,7 +185,8 @@ static inline uint64_t apply_net_span(const struct apply_net *head)
 
 /* ---- apply_ctl and ctl_apply: memory that waits for a grace period ---- */
 struct retired {
-    void *batch; /* struct tree_batch; opaque to whoever waits */
+    void *tree_batch; /* struct tree_batch; both are opaque to whoever waits */
+    void *acl_batch;  /* struct acl_batch */
 };
 
 /* ---- where APPLY reads committed entries from (the log tail, in a node) ---- */

@@ -37,6 +37,9 @@
     X(core_proposed_total, COUNTER, "1", "commands appended to the log")                           \
     X(core_refused_total, COUNTER, "1", "commands refused before the log")                         \
     X(core_batches_total, COUNTER, "1", "batches passed to DISK")                                  \
+    X(core_batch_bytes_total, COUNTER, "By", "log bytes passed to DISK")                           \
+    X(core_hold_total, COUNTER, "1", "times a command waited because the log tail was full")       \
+    X(core_last_index, GAUGE, "1", "last log index proposed")                                      \
     X(core_committed_index, GAUGE, "1", "last committed log index")                                \
     X(core_term, GAUGE, "1", "current term")                                                       \
     X(core_sessions, GAUGE, "1", "sessions whose expiry is watched")                               \
@@ -51,6 +54,10 @@
     X(disk_segments, GAUGE, "1", "log segments on disk")                                           \
     X(disk_log_bytes, GAUGE, "By", "size of the log on disk")                                      \
     X(apply_commands_total, COUNTER, "1", "commands applied")                                      \
+    X(apply_index, GAUGE, "1", "last log index applied")                                           \
+    X(apply_changes_total, COUNTER, "1", "changes of the tree told to the NETs")                   \
+    X(apply_hold_total, COUNTER, "1", "times a command waited because an outgoing link was full")  \
+    X(apply_bulk_total, COUNTER, "1", "results too large for their link, passed in a block")       \
     X(apply_errors_total, COUNTER, "1", "commands that ended in an error code")                    \
     X(apply_sessions, GAUGE, "1", "sessions in the state machine")                                 \
     X(apply_ephemerals, GAUGE, "1", "ephemeral nodes")                                             \

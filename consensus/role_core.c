@@ -4,20 +4,9 @@
 
 #include <string.h>
 
-static void core_count(_Atomic uint64_t *counter, uint64_t n)
-{
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
-                          memory_order_relaxed);
-}
-
-static void core_gauge(_Atomic uint64_t *counter, uint64_t value)
-{
-    atomic_store_explicit(counter, value, memory_order_relaxed);
-}
-
 int role_core_init(struct role_core *core, const struct role_core_config *config,
-                   const struct raft *raft, struct log_tail *tail, int64_t time_ms,
-                   int64_t session_last)
+                   const struct raft *raft, struct log_tail *tail, struct counters *counters,
+                   int64_t time_ms, int64_t session_last)
 {
     memset(core, 0, sizeof(*core));
     if (config->node_id == 0 || config->node_id > 254)
@@ -26,6 +15,7 @@ int role_core_init(struct role_core *core, const struct role_core_config *config
     core->config = *config;
     core->raft = *raft;
     core->tail = tail;
+    core->counters = counters;
     core->time_ms = time_ms;
     core->session_last = session_last;
     core->commit_told = raft->commit_index;
@@ -93,7 +83,7 @@ static void core_tell_committed(struct role_core *core)
     if (!core_put(core->core_apply, &head, NULL, 0))
         return; /* HOLD: told in a later turn */
     core->commit_told = core->raft.commit_index;
-    core_gauge(&core->counters.committed_index, core->commit_told);
+    counters_set(core->counters, METRIC_core_committed_index, core->commit_told);
 }
 
 static void core_send_trim(struct role_core *core)
@@ -117,8 +107,8 @@ static void core_send_batch(struct role_core *core)
     CHECK(at); /* at most one batch and one trim are in flight; the link holds many */
     *at = batch;
     core->writing = true;
-    core_count(&core->counters.batches, 1);
-    core_count(&core->counters.batch_bytes, batch.size);
+    counters_add(core->counters, METRIC_core_batches_total, 1);
+    counters_add(core->counters, METRIC_core_batch_bytes_total, batch.size);
 }
 
 /* ---- propose ----------------------------------------------------------------------------------- */
@@ -156,6 +146,17 @@ static void core_stamp(struct role_core *core, struct command *command, struct n
     }
 }
 
+static void core_note_size(struct counters *page, uint32_t size)
+{
+    uint64_t least = counters_get(page, METRIC_core_proposal_min_bytes);
+
+    counters_set(page, METRIC_core_proposal_last_bytes, size);
+    if (least == 0 || size < least)
+        counters_set(page, METRIC_core_proposal_min_bytes, size);
+    if (size > counters_get(page, METRIC_core_proposal_max_bytes))
+        counters_set(page, METRIC_core_proposal_max_bytes, size);
+}
+
 /* Appends one command to the log tail. False: no room in the tail now (HOLD). */
 static bool core_propose(struct role_core *core, const struct command *command, const void *body,
                          struct now now)
@@ -165,7 +166,7 @@ static bool core_propose(struct role_core *core, const struct command *command, 
     struct raft_output out;
 
     if (!payload) {
-        core_count(&core->counters.held, 1);
+        counters_add(core->counters, METRIC_core_hold_total, 1);
         return false;
     }
     memcpy(payload, command, sizeof(*command));
@@ -175,8 +176,9 @@ static bool core_propose(struct role_core *core, const struct command *command, 
     uint64_t index = log_tail_seal(core->tail, payload);
     core->room_used += log_record_span(size);
     raft_step(&core->raft, &(struct raft_input){RAFT_INPUT_APPENDED, index}, &out);
-    core_count(&core->counters.proposed, 1);
-    core_gauge(&core->counters.last_index, index);
+    counters_add(core->counters, METRIC_core_proposed_total, 1);
+    core_note_size(core->counters, size);
+    counters_set(core->counters, METRIC_core_last_index, index);
     return true;
 }
 
@@ -190,7 +192,7 @@ static bool core_refuse(struct role_core *core, const struct command *command, i
     struct core_apply head = {.kind = CORE_APPLY_REFUSE, .error = error};
     if (!core_tell_behind(core, &head, command, sizeof(*command)))
         return false;
-    core_count(&core->counters.refused, 1);
+    counters_add(core->counters, METRIC_core_refused_total, 1);
     return true;
 }
 
@@ -300,7 +302,7 @@ static bool core_from_apply(struct role_core *core, const struct apply_core *m, 
         /* without room in the tail it is dropped, and found again: were it kept, APPLY would wait
          * for CORE and CORE for APPLY */
         if (!core_propose(core, &command, m + 1, now))
-            core_count(&core->counters.held, 1);
+            counters_add(core->counters, METRIC_core_hold_total, 1);
         return true;
     case APPLY_CORE_SNAPSHOT:
         core->snapshot_pending = false;
@@ -324,7 +326,7 @@ static uint32_t core_poll_apply(struct role_core *core, struct now now)
         link_pop(core->apply_core);
     }
     link_release(core->apply_core);
-    core_gauge(&core->counters.sessions, core->expiry.count);
+    counters_set(core->counters, METRIC_core_sessions, core->expiry.count);
     return n;
 }
 
@@ -341,7 +343,7 @@ static uint32_t core_expire(struct role_core *core, struct now now)
         command.session = id;
         if (!core_propose(core, &command, NULL, now))
             break; /* offered again in a tick */
-        core_count(&core->counters.expired, 1);
+        counters_add(core->counters, METRIC_core_expired_total, 1);
     }
     return n;
 }
@@ -398,7 +400,7 @@ uint32_t role_core_poll(void *self, struct now now)
     core_send_batch(core);
     link_publish(core->core_apply);
     link_publish(core->core_disk);
-    core_gauge(&core->counters.term, core->raft.term);
+    counters_set(core->counters, METRIC_core_term, core->raft.term);
     return work;
 }
 

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/counters.h"
 #include "base/link.h"
 #include "consensus/expiry.h"
 #include "consensus/log_tail.h"
@@ -35,11 +36,6 @@ struct role_core_config {
     void *random_self;
 };
 
-struct role_core_counters { /* written by CORE, read by anyone, relaxed */
-    _Alignas(64) _Atomic uint64_t proposed, committed_index, refused, batches, batch_bytes, expired,
-        held, term, last_index, sessions;
-};
-
 struct role_core {
     struct role_core_config config;
     struct raft raft;
@@ -61,15 +57,15 @@ struct role_core {
     uint64_t reap_ns;
     uint8_t random_pool[CORE_RANDOM_POOL_SIZE];
     uint32_t random_used;
-    struct role_core_counters counters;
+    struct counters *counters; /* CORE's page */
 };
 
 /* role_core_init starts from what recovery found: raft is initialised and leads already (its no-op
  * is the first entry proposed here). time_ms: the last stamp in the log. Links and tail are
  * borrowed for the role's life. Returns 0, ERR_RANGE or ERR_NOMEM. Before the roles start. */
 MUST_USE int role_core_init(struct role_core *core, const struct role_core_config *config,
-                            const struct raft *raft, struct log_tail *tail, int64_t time_ms,
-                            int64_t session_last);
+                            const struct raft *raft, struct log_tail *tail,
+                            struct counters *counters, int64_t time_ms, int64_t session_last);
 void role_core_fini(struct role_core *core);
 
 /* struct role of dataplane/worker.h: one bounded turn; is there nothing to do; when to wake. */
