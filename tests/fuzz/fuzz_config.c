@@ -1,6 +1,6 @@
-/* fuzz_config: any text as YAML (first byte even) or as zoo.cfg (odd). What must hold: a refusal has
- * a sentence that names the file; what is accepted can be printed, and the printed form is accepted
- * and means the same. */
+/* fuzz_config: any text as YAML (first byte even) or as zoo.cfg (odd). What must hold: a refusal
+ * has a sentence that names the file; what is accepted can be printed, and the printed form is
+ * accepted and means the same. */
 #include "tools/taktd/config.h"
 
 #include "base/check.h"
@@ -11,8 +11,7 @@
 static struct config first, second;
 
 /* The printed form keeps no secrets, and no text that is not ASCII is sure to be YAML. */
-static bool fuzz_is_plain(const uint8_t *data, size_t size)
-{
+static bool fuzz_is_plain(const uint8_t *data, size_t size) {
     for (size_t i = 0; i < size; i++)
         if (data[i] >= 0x80 || data[i] == '\\')
             return false;
@@ -20,8 +19,7 @@ static bool fuzz_is_plain(const uint8_t *data, size_t size)
 }
 
 /* Leaves the values only. */
-static void fuzz_strip(struct config *config)
-{
+static void fuzz_strip(struct config *config) {
     memset(config->super_digest, 0, sizeof(config->super_digest));
     memset(config->file, 0, sizeof(config->file));
     memset(config->zoo_dynamic_file, 0, sizeof(config->zoo_dynamic_file));
@@ -31,8 +29,7 @@ static void fuzz_strip(struct config *config)
 }
 
 /* Texts may differ behind their NUL, so the comparison is by the table. */
-static void fuzz_same(void)
-{
+static void fuzz_same(void) {
     char a[12288], b[12288];
 
     fuzz_strip(&first);
@@ -44,8 +41,7 @@ static void fuzz_same(void)
     }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct fault fault = {.text = ""};
     char *printed = NULL;
     size_t printed_size = 0;
