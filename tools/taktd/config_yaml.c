@@ -100,7 +100,6 @@ static int config_yaml_sequence(struct config_yaml *y, const char *key, char *va
 static int config_yaml_setting(struct config_yaml *y, const struct config_setting *setting) {
     const char *key = setting->key;
     const struct config_origin *origin = &y->config->origins[setting - config_table];
-    uint32_t line = config_yaml_line(y);
     char value[VALUE_SIZE];
     int err;
 
@@ -194,7 +193,7 @@ static int config_yaml_mapping(struct config_yaml *y, const char *section, uint3
         if (err)
             return err;
         if (setting) {
-            err = config_yaml_setting(y, setting);
+            err = config_yaml_setting(y, setting, line);
         } else if (y->event.type == YAML_MAPPING_START_EVENT) {
             err = config_yaml_mapping(y, full, depth + 1); /* ends: a section is one level deeper */
         } else if (y->event.type != YAML_SCALAR_EVENT || !config_yaml_is_null(y)) {
