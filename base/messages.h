@@ -32,6 +32,9 @@ enum command_kind {
 
 #define COMMAND_VERSION 1
 
+/* An op of COMMAND_QUERY that no client can send: sessions and ephemerals as text, for 4lw dump. */
+#define COMMAND_OP_DUMP 1000
+
 /* One command. Zeroed before it is filled, so padding is part of the value. The body follows. */
 struct command {
     uint8_t kind;       /* enum command_kind */

@@ -1,0 +1,36 @@
+/* limits: the bounds that more than one module must agree on, each with the arithmetic behind it.
+ * A bound that only one file needs stays in that file. What happens at a bound is said where the
+ * bound is enforced; every one has a test that reaches it. */
+#pragma once
+
+#include "base/check.h"
+
+/* ---- packets ---- */
+/* jute.maxbuffer of the reference: the largest packet a client may send, in bytes. */
+#define LIMIT_PACKET_SIZE_DEFAULT 0xFFFFF
+/* The most the configuration may raise it to. A reply to a multi is at most 4 times its request
+ * (store/op_multi.c), and a link takes a record of a quarter of its depth (base/link.h). */
+#define LIMIT_PACKET_SIZE_MAX (16 << 20)
+
+/* ---- sessions ---- */
+#define LIMIT_SESSION_COUNT_DEFAULT 100000
+#define LIMIT_SESSION_COUNT_MAX     (1 << 24)
+/* Packed identities of one session (store/acl.h): about 60 digest identities of 64 bytes. */
+#define LIMIT_IDENTITIES_SIZE 4096
+
+/* ---- ACLs ---- */
+/* Entries of one ACL after `auth` is expanded, and its packed size. De-duplication compares each
+ * pair of entries: 500 * 500 / 2 short compares, under 1 ms. */
+#define LIMIT_ACL_ENTRY_COUNT 500
+#define LIMIT_ACL_SIZE        (64 << 10)
+/* Distinct ACLs a node keeps at a time: 2^20 slots of 24 bytes of address space. */
+#define LIMIT_ACL_COUNT_DEFAULT (1 << 20)
+
+/* ---- multi ---- */
+/* The least an operation takes in a multi request: header 9 + path of a check 4 + version 4. */
+#define LIMIT_MULTI_OP_SIZE_MIN 17
+
+/* ---- reaper ---- */
+#define LIMIT_REAP_VISIT_COUNT 1000 /* container and TTL nodes looked at in one call */
+
+static_assert(LIMIT_ACL_SIZE >= LIMIT_IDENTITIES_SIZE, "an expanded `auth` entry must fit");

@@ -1,0 +1,235 @@
+#include "store/machine.h"
+
+#include "base/check.h"
+#include "base/limits.h"
+#include "store/op.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+int machine_create(struct machine **machine, const struct machine_config *config, struct tree *tree)
+{
+    CHECK(tree != NULL);
+    struct machine *m = calloc(1, sizeof *m);
+    if (!m)
+        return ERR_NOMEM;
+    m->config = *config;
+    m->tree = tree;
+    int err = acl_table_create(&m->acls, config->acl_count_max, config->skip_acl);
+    if (!err)
+        err = session_table_init(&m->sessions, config->session_count_max);
+    if (!err)
+        err = owned_init(&m->owned);
+    m->acl_room = malloc(LIMIT_ACL_SIZE);
+    if (!err && !m->acl_room)
+        err = ERR_NOMEM;
+    if (err) {
+        machine_destroy(m);
+        return err;
+    }
+    for (int i = 0; i < 3; i++)
+        acl_take(m->acls, ACL_ID_OPEN); /* the nodes of a fresh tree: "/", quota and its parent */
+    acl_take(m->acls, ACL_ID_READ);     /* /zookeeper/config */
+    *machine = m;
+    return 0;
+}
+
+void machine_destroy(struct machine *m)
+{
+    if (!m)
+        return;
+    free(m->effects);
+    free(m->reply_room);
+    free(m->path_room);
+    free(m->quota_room);
+    free(m->acl_room);
+    free(m->sort_room);
+    owned_fini(&m->owned);
+    session_table_fini(&m->sessions);
+    acl_table_destroy(m->acls);
+    free(m);
+}
+
+/* A request that ends before its handler runs, but consumes a zxid. */
+static void answer(struct op *op, int32_t error)
+{
+    CHECK(error != ZK_OK);
+    op_begin(op);
+    op_finish(op, error);
+    op_reply(op, error, bytes_of(NULL, 0));
+}
+
+static void apply_request(struct op *op, const uint8_t *body)
+{
+    const struct command *c = op->command;
+    struct machine *m = op->m;
+    const struct op_kind *kind = op_kind(c->op);
+    struct op_request r = {.op = c->op};
+    struct jute_in in = jute_in(body, c->body_size);
+    if (op->session && !op_session_current(op)) {
+        m->counters.moved++;
+        answer(op, ZK_SESSION_MOVED);
+        return;
+    }
+    if (op->session && op_session_repeat(op))
+        return;
+    if (!kind) {
+        answer(op, ZK_UNIMPLEMENTED);
+        return;
+    }
+    if (!kind->decode(&in, &r)) {
+        m->counters.undecodable++;
+        op_reply(op, ZK_MARSHALLING_ERROR, bytes_of(NULL, 0));
+        return;
+    }
+    op_rooms(m, c->body_size);
+    op_begin(op);
+    struct jute_out out = jute_out(m->reply_room, m->reply_max);
+    int32_t error = kind->run(op, &r, &out);
+    op_finish(op, error);
+    op_reply(op, error, bytes_of(m->reply_room, (size_t)(out.at - m->reply_room)));
+    if (op->closing)
+        op_session_gone(op, SESSION_CLOSED);
+}
+
+static void apply_nothing(struct op *op, const uint8_t *body)
+{
+    CHECK(op->command->body_size == 0);
+    (void)body;
+}
+
+static void (*const kinds[])(struct op *op, const uint8_t *body) = {
+    [COMMAND_NOOP] = apply_nothing,   [COMMAND_REQUEST] = apply_request,
+    [COMMAND_OPEN] = op_session_open, [COMMAND_ATTACH] = op_session_attach,
+    [COMMAND_AUTH] = op_session_auth, [COMMAND_EXPIRE] = op_session_expire,
+    [COMMAND_REAP] = op_reap_apply,
+};
+
+static struct op op_of(struct machine *m, const struct command *c, const struct machine_sink *sink)
+{
+    struct op op = {.m = m, .command = c, .sink = sink, .identities = {NULL, -1}};
+    CHECK(c->version == COMMAND_VERSION);
+    op.session = c->session ? session_find(&m->sessions, c->session) : NULL;
+    if (op.session)
+        op.identities = session_identities(op.session);
+    return op;
+}
+
+void machine_apply(struct machine *m, uint64_t index, uint64_t term, const struct command *c,
+                   const uint8_t *body, const struct machine_sink *sink)
+{
+    struct op op = op_of(m, c, sink);
+    CHECK(index > m->index);
+    CHECK(term >= m->term && term < 1u << 31);
+    CHECK(c->kind < sizeof kinds / sizeof kinds[0]);
+    m->index = index;
+    m->term = term;
+    if (c->time_ms > m->time_ms)
+        m->time_ms = c->time_ms;
+    if (c->kind != COMMAND_NOOP)
+        op_rooms(m, c->body_size);
+    kinds[c->kind](&op, body);
+    m->counters.applied++;
+    struct {
+        uint64_t before, index;
+        int64_t zxid, error;
+        uint64_t result;
+    } link = {m->hash, index, m->zxid, op.error, op.result};
+    m->hash = XXH3_64bits(&link, sizeof link);
+}
+
+void machine_refuse(struct machine *m, const struct command *c, enum zk_error error,
+                    const struct machine_sink *sink)
+{
+    struct op op = op_of(m, c, sink);
+    CHECK(error != ZK_OK);
+    op_reply(&op, error, bytes_of(NULL, 0));
+}
+
+void machine_timers(const struct machine *m, const struct machine_sink *sink)
+{
+    CHECK(sink->timer != NULL);
+    for (const struct session *s = m->sessions.first; s; s = s->next)
+        sink->timer(sink->self, s->id, s->timeout_ms);
+}
+
+/* ---- memory that waits ---- */
+
+struct machine_batch {
+    struct tree_batch *tree;
+    struct acl_batch *acls;
+};
+
+struct machine_batch *machine_retired(struct machine *m)
+{
+    struct machine_batch *batch = malloc(sizeof *batch);
+    if (!batch)
+        return NULL; /* another time */
+    batch->tree = tree_retired(m->tree);
+    batch->acls = acl_retired(m->acls);
+    if (batch->tree || batch->acls)
+        return batch;
+    free(batch);
+    return NULL;
+}
+
+void machine_reclaim(struct machine *m, struct machine_batch *batch)
+{
+    CHECK(batch != NULL);
+    CHECK(batch->tree || batch->acls);
+    if (batch->tree)
+        tree_reclaim(m->tree, batch->tree);
+    if (batch->acls)
+        acl_reclaim(m->acls, batch->acls);
+    free(batch);
+}
+
+/* ---- what others may ask ---- */
+
+int64_t machine_zxid(const struct machine *m)
+{
+    return m->zxid;
+}
+
+uint64_t machine_index(const struct machine *m)
+{
+    return m->index;
+}
+
+uint64_t machine_term(const struct machine *m)
+{
+    return m->term;
+}
+
+int64_t machine_time_ms(const struct machine *m)
+{
+    return m->time_ms;
+}
+
+uint64_t machine_hash(const struct machine *m)
+{
+    return m->hash;
+}
+
+uint32_t machine_session_count(const struct machine *m)
+{
+    return m->sessions.count;
+}
+
+uint64_t machine_ephemeral_count(const struct machine *m)
+{
+    return m->owned.count - m->containers.count - m->ttls.count;
+}
+
+const struct machine_counters *machine_counters(const struct machine *m)
+{
+    return &m->counters;
+}
+
+struct acl_table *machine_acls(struct machine *m)
+{
+    return m->acls;
+}
