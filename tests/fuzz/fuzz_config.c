@@ -11,7 +11,8 @@
 static struct config first, second;
 
 /* The printed form keeps no secrets, and no text that is not ASCII is sure to be YAML. */
-static bool fuzz_is_plain(const uint8_t *data, size_t size) {
+static bool fuzz_is_plain(const uint8_t *data, size_t size)
+{
     for (size_t i = 0; i < size; i++)
         if (data[i] >= 0x80 || data[i] == '\\')
             return false;
@@ -19,7 +20,8 @@ static bool fuzz_is_plain(const uint8_t *data, size_t size) {
 }
 
 /* Leaves the values only. */
-static void fuzz_strip(struct config *config) {
+static void fuzz_strip(struct config *config)
+{
     memset(config->super_digest, 0, sizeof(config->super_digest));
     memset(config->file, 0, sizeof(config->file));
     memset(config->zoo_dynamic_file, 0, sizeof(config->zoo_dynamic_file));
@@ -29,7 +31,8 @@ static void fuzz_strip(struct config *config) {
 }
 
 /* Texts may differ behind their NUL, so the comparison is by the table. */
-static void fuzz_same(void) {
+static void fuzz_same(void)
+{
     char a[12288], b[12288];
 
     fuzz_strip(&first);
@@ -41,7 +44,8 @@ static void fuzz_same(void) {
     }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
     struct fault fault = {.text = ""};
     char *printed = NULL;
     size_t printed_size = 0;

@@ -18,7 +18,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* The target gets exactly `size` bytes of heap, so that one byte more is an error under ASan. */
-static void replay_one(const uint8_t *data, size_t size) {
+static void replay_one(const uint8_t *data, size_t size)
+{
     uint8_t *copy = malloc(size ? size : 1);
 
     if (!copy)
@@ -28,7 +29,8 @@ static void replay_one(const uint8_t *data, size_t size) {
     free(copy);
 }
 
-static void replay_damaged(const uint8_t *data, size_t size, uint64_t seed) {
+static void replay_damaged(const uint8_t *data, size_t size, uint64_t seed)
+{
     struct rand rand;
     uint8_t *copy = malloc(size);
 
@@ -39,24 +41,18 @@ static void replay_damaged(const uint8_t *data, size_t size, uint64_t seed) {
     for (uint64_t n = 1 + rand_below(&rand, 4); n > 0; n--) {
         size_t at = rand_below(&rand, size);
         switch (rand_below(&rand, 4)) {
-        case 0:
-            copy[at] ^= (uint8_t)(1u << rand_below(&rand, 8));
-            break;
-        case 1:
-            copy[at] = (uint8_t)rand_next(&rand);
-            break;
-        case 2:
-            copy[at] = copy[rand_below(&rand, size)];
-            break;
-        default:
-            memset(copy + at, rand_below(&rand, 2) ? 0xff : 0, size - at < 4 ? size - at : 4);
+        case 0: copy[at] ^= (uint8_t)(1u << rand_below(&rand, 8)); break;
+        case 1: copy[at] = (uint8_t)rand_next(&rand); break;
+        case 2: copy[at] = copy[rand_below(&rand, size)]; break;
+        default: memset(copy + at, rand_below(&rand, 2) ? 0xff : 0, size - at < 4 ? size - at : 4);
         }
     }
     replay_one(copy, size);
     free(copy);
 }
 
-static bool replay_file(const char *path) {
+static bool replay_file(const char *path)
+{
     static uint8_t data[FILE_SIZE_MAX];
     FILE *file = fopen(path, "rb");
 
@@ -74,11 +70,13 @@ static bool replay_file(const char *path) {
     return true;
 }
 
-static int replay_order(const void *a, const void *b) {
+static int replay_order(const void *a, const void *b)
+{
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     static char *names[FILES_MAX];
     char path[4096];
     struct dirent *entry;

@@ -14,7 +14,8 @@ static struct fault fault;
 static enum args_action action;
 
 /* Splits at blanks. */
-static int parse(const char *line) {
+static int parse(const char *line)
+{
     static char copy[1024];
     char *argv[64] = {"taktd"};
     int argc = 1;
@@ -26,7 +27,8 @@ static int parse(const char *line) {
     return args_parse(argc, argv, &action, &config, &fault);
 }
 
-static void test_actions(void **state) {
+static void test_actions(void **state)
+{
     assert_int_equal(parse("--help"), 0);
     assert_int_equal(action, ARGS_HELP);
     assert_int_equal(parse("-h"), 0);
@@ -43,7 +45,8 @@ static void test_actions(void **state) {
     assert_int_equal(action, ARGS_RUN);
 }
 
-static void test_flags_win(void **state) {
+static void test_flags_win(void **state)
+{
     assert_int_equal(parse("--data /a --id 9 --set node.id=3 --dev --set data.dir=/b "
                            "--listen 127.0.0.1:1 --listen [::1]:2 --port kernel"),
                      0);
@@ -54,7 +57,8 @@ static void test_flags_win(void **state) {
     assert_string_equal(config.data_dir, "/c");
 }
 
-static void test_refusals(void **state) {
+static void test_refusals(void **state)
+{
     static const struct {
         const char *line, *sentence;
     } bad[] = {
@@ -76,7 +80,8 @@ static void test_refusals(void **state) {
     }
 }
 
-static void test_too_many(void **state) {
+static void test_too_many(void **state)
+{
     static char *argv[512] = {"taktd"};
 
     for (int i = 1; i < 300; i += 2) {
@@ -93,7 +98,8 @@ static void test_too_many(void **state) {
     assert_string_equal(fault.text, "too many --listen; see taktd --help");
 }
 
-static void test_help_names_each_flag(void **state) {
+static void test_help_names_each_flag(void **state)
+{
     static const char *const flags[] = {
         "--dev",         "--config FILE",  "--set KEY=VALUE", "--listen ADDR:PORT",
         "--data DIR",    "--id N",         "--port KIND",     "--eal ARGS",
@@ -113,7 +119,8 @@ static void test_help_names_each_flag(void **state) {
     free(text);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_actions),
         cmocka_unit_test(test_flags_win),

@@ -15,7 +15,8 @@ static struct config config;
 static struct fault fault;
 static char dir[64];
 
-static void write_file(const char *name, const char *text) {
+static void write_file(const char *name, const char *text)
+{
     char path[256];
     snprintf(path, sizeof(path), "%s/%s", dir, name);
     FILE *file = fopen(path, "w");
@@ -24,7 +25,8 @@ static void write_file(const char *name, const char *text) {
     fclose(file);
 }
 
-static const char *path_of(const char *name) {
+static const char *path_of(const char *name)
+{
     static char paths[4][256];
     static int next;
     char *path = paths[next++ % 4];
@@ -32,7 +34,8 @@ static const char *path_of(const char *name) {
     return path;
 }
 
-static int set_up(void **state) {
+static int set_up(void **state)
+{
     strcpy(dir, "/tmp/test_config.XXXXXX");
     assert_non_null(mkdtemp(dir));
     config_init(&config);
@@ -40,25 +43,29 @@ static int set_up(void **state) {
     return 0;
 }
 
-static int tear_down(void **state) {
+static int tear_down(void **state)
+{
     char command[128];
     snprintf(command, sizeof(command), "rm -rf %s", dir);
     return system(command);
 }
 
-static void set(const char *pair) {
+static void set(const char *pair)
+{
     if (config_set_pair(&config, pair, &fault) != 0)
         fail_msg("%s", fault.text);
 }
 
-static void expect_checked(int err, const char *sentence) {
+static void expect_checked(int err, const char *sentence)
+{
     assert_int_equal(config_check(&config, &fault), err);
     if (err)
         assert_string_equal(fault.text, sentence);
 }
 
 /* The sentence with the directory of this run replaced. */
-static void expect_load(const char *name, const char *text, const char *format) {
+static void expect_load(const char *name, const char *text, const char *format)
+{
     char sentence[512];
     write_file(name, text);
     config_init(&config);
@@ -72,7 +79,8 @@ static void expect_load(const char *name, const char *text, const char *format) 
     assert_string_equal(fault.text, sentence);
 }
 
-static void test_formats(void **state) {
+static void test_formats(void **state)
+{
     expect_load("a.yaml", "node:\n  id: 3\n", NULL);
     assert_int_equal(config.node_id, 3);
     assert_false(config.file_is_zoo);
@@ -90,7 +98,8 @@ static void test_formats(void **state) {
                 "1ms to 10m (ms, or with s, m, h)");
 }
 
-static void test_unreadable(void **state) {
+static void test_unreadable(void **state)
+{
     char sentence[256];
 
     assert_int_equal(config_load(&config, path_of("none.yaml"), &fault), ERR_CONFIG);
@@ -111,7 +120,8 @@ static void test_unreadable(void **state) {
     assert_string_equal(fault.text, sentence);
 }
 
-static void test_order_of_sources(void **state) {
+static void test_order_of_sources(void **state)
+{
     char where[300];
     const struct config_setting *tick = config_table_find("session.tick");
 
@@ -133,7 +143,8 @@ static void test_order_of_sources(void **state) {
     assert_int_equal(config.session_timeout_ms_max, 60000);
 }
 
-static void test_set(void **state) {
+static void test_set(void **state)
+{
     static const struct {
         const char *pair, *sentence;
     } bad[] = {
@@ -182,7 +193,8 @@ static void test_set(void **state) {
     assert_string_equal(fault.text, "--set: server.99: more than 32 servers");
 }
 
-static void test_myid(void **state) {
+static void test_myid(void **state)
+{
     char zoo[256], text[256];
 
     snprintf(zoo, sizeof(zoo), "dataDir=%s\nserver.7=h:1:2;127.0.0.1:2199\n", dir);
@@ -212,7 +224,8 @@ static void test_myid(void **state) {
     expect_checked(0, NULL);
 }
 
-static void test_dynamic_file(void **state) {
+static void test_dynamic_file(void **state)
+{
     char zoo[300];
 
     write_file("zoo.dynamic", "server.1=h:1:2:participant;127.0.0.1:2188\nversion=0\n");
@@ -224,7 +237,8 @@ static void test_dynamic_file(void **state) {
     expect_load("zoo.cfg", zoo, "none: cannot be read: No such file or directory");
 }
 
-static void test_ensemble_is_refused(void **state) {
+static void test_ensemble_is_refused(void **state)
+{
     set("data.dir=/d");
     set("server.1=a:1:2");
     set("server.2=b:1:2");
@@ -241,7 +255,8 @@ static void test_ensemble_is_refused(void **state) {
                    "servers (--set): the only server is an observer; somebody must vote");
 }
 
-static void test_together(void **state) {
+static void test_together(void **state)
+{
     static const struct {
         const char *sets[4];
         int err;
@@ -302,7 +317,8 @@ static void test_together(void **state) {
     }
 }
 
-static void test_spinning(void **state) {
+static void test_spinning(void **state)
+{
     config_init(&config);
     set("data.dir=/d");
     set("roles.layout=spread");
@@ -316,7 +332,8 @@ static void test_spinning(void **state) {
     expect_checked(0, NULL);
 }
 
-static void test_derived(void **state) {
+static void test_derived(void **state)
+{
     set("data.dir=/d");
     set("maxCnxns=0");
     set("session.tick=10m");
@@ -326,7 +343,8 @@ static void test_derived(void **state) {
     assert_true(config.tree_memory_limit >= 16u << 20);
 }
 
-static void test_dpdk(void **state) {
+static void test_dpdk(void **state)
+{
     set("data.dir=/d");
     set("port.kind=dpdk");
     int err = config_check(&config, &fault);
@@ -345,7 +363,8 @@ static void test_dpdk(void **state) {
     expect_checked(0, NULL);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_formats, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_unreadable, set_up, tear_down),

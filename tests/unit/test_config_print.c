@@ -13,7 +13,8 @@
 static struct config first, second;
 static struct fault fault;
 
-static char *printed(const struct config *config) {
+static char *printed(const struct config *config)
+{
     char *text = NULL;
     size_t size = 0;
     FILE *to = open_memstream(&text, &size);
@@ -27,7 +28,8 @@ static char *printed(const struct config *config) {
     return text;
 }
 
-static void expect_same(void) {
+static void expect_same(void)
+{
     char a[8192], b[8192];
 
     for (uint32_t i = 0; i < config_table_count; i++) {
@@ -38,7 +40,8 @@ static void expect_same(void) {
     }
 }
 
-static void test_read_again(void **state) {
+static void test_read_again(void **state)
+{
     static const char *const sets[] = {"data.dir=/it's # a: [place]",
                                        "listen=127.0.0.1:1,[::1]:2",
                                        "roles.cpus.net=1,2,3",
@@ -65,7 +68,8 @@ static void test_read_again(void **state) {
 }
 
 /* With the '#' off, the reference is a configuration of nothing but defaults. */
-static void test_reference(void **state) {
+static void test_reference(void **state)
+{
     char *text = printed(NULL), *plain = malloc(strlen(text) + 1), *to = plain;
 
     assert_non_null(plain);
@@ -89,7 +93,8 @@ static void test_reference(void **state) {
     free(text);
 }
 
-static void test_the_file_in_the_tree(void **state) {
+static void test_the_file_in_the_tree(void **state)
+{
     static char file[65536];
     char *text = printed(NULL);
     FILE *from = fopen(TAKT_SOURCE "/tools/etc/takt.yaml", "r");
@@ -101,7 +106,8 @@ static void test_the_file_in_the_tree(void **state) {
     free(text);
 }
 
-static void test_the_samples_load(void **state) {
+static void test_the_samples_load(void **state)
+{
     config_init(&first);
     assert_int_equal(config_load(&first, TAKT_SOURCE "/tools/etc/takt.yaml", &fault), 0);
     config_init(&first);
@@ -110,7 +116,8 @@ static void test_the_samples_load(void **state) {
     assert_string_equal(first.data_dir, "/var/lib/takt");
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_read_again),
         cmocka_unit_test(test_reference),

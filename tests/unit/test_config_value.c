@@ -12,7 +12,8 @@
 
 static struct config config, before;
 
-static void expect_good(const char *key, const char *text, const char *printed) {
+static void expect_good(const char *key, const char *text, const char *printed)
+{
     const struct config_setting *setting = config_table_find(key);
     struct fault fault = {.text = ""};
     char out[8192];
@@ -28,7 +29,8 @@ static void expect_good(const char *key, const char *text, const char *printed) 
     assert_string_equal(out, printed);
 }
 
-static void expect_bad(const char *key, const char *text, const char *sentence) {
+static void expect_bad(const char *key, const char *text, const char *sentence)
+{
     const struct config_setting *setting = config_table_find(key);
     struct fault fault = {.text = ""};
 
@@ -39,12 +41,14 @@ static void expect_bad(const char *key, const char *text, const char *sentence) 
     assert_memory_equal(&before, &config, sizeof(config));
 }
 
-static int set_up(void **state) {
+static int set_up(void **state)
+{
     config_init(&config);
     return 0;
 }
 
-static void test_bool(void **state) {
+static void test_bool(void **state)
+{
     static const char *const yes[] = {"true", "yes", "on", "1", "TRUE", "Yes"};
     static const char *const no[] = {"false", "no", "off", "0", "False"};
 
@@ -57,7 +61,8 @@ static void test_bool(void **state) {
     expect_bad("auth.skip_acl", "true ", "'true ' is not true or false");
 }
 
-static void test_count(void **state) {
+static void test_count(void **state)
+{
     const char *range = "' is not a number from 1 to 255";
     static const char *const bad[] = {"0",   "256", "-1",         "",
                                       "x",   "1x",  "1K",         "0x",
@@ -77,7 +82,8 @@ static void test_count(void **state) {
                "'18446744073709551616' is not a number from 0 to 18446744073709551615");
 }
 
-static void test_size(void **state) {
+static void test_size(void **state)
+{
     expect_good("log.segment_size", "64M", "64M");
     expect_good("log.segment_size", "64MB", "64M");
     expect_good("log.segment_size", "64MiB", "64M");
@@ -97,7 +103,8 @@ static void test_size(void **state) {
     }
 }
 
-static void test_ms(void **state) {
+static void test_ms(void **state)
+{
     expect_good("session.tick", "1", "1ms");
     expect_good("session.tick", "2000", "2s");
     expect_good("session.tick", "2 s", "2s");
@@ -114,7 +121,8 @@ static void test_ms(void **state) {
     }
 }
 
-static void test_choice_and_text(void **state) {
+static void test_choice_and_text(void **state)
+{
     expect_good("port.kind", "dpdk", "dpdk");
     expect_good("port.kind", "Kernel", "kernel");
     assert_int_equal(config.port_kind, CONFIG_PORT_KERNEL);
@@ -143,7 +151,8 @@ static void test_choice_and_text(void **state) {
     expect_bad("auth.super_digest", secret, "'(hidden)' is not a text of at most 191 bytes");
 }
 
-static void test_listen(void **state) {
+static void test_listen(void **state)
+{
     expect_good("listen", "127.0.0.1:2181", "127.0.0.1:2181");
     expect_good("listen", "localhost:1", "127.0.0.1:1");
     expect_good("listen", ":2181", "0.0.0.0:2181");
@@ -184,7 +193,8 @@ static void test_listen(void **state) {
     expect_bad("listen", many, "more than 16 addresses");
 }
 
-static void test_subnet_and_gateway(void **state) {
+static void test_subnet_and_gateway(void **state)
+{
     expect_good("port.address", "192.168.7.2/24", "192.168.7.2/24");
     assert_int_equal(config.port_address.prefix_length, 24);
     expect_good("port.address", "10.0.0.1/32", "10.0.0.1/32");
@@ -207,7 +217,8 @@ static void test_subnet_and_gateway(void **state) {
     expect_bad("port.gateway", "gw", "'gw' is not an IPv4 address, such as 192.168.7.1");
 }
 
-static void test_words_and_cpus(void **state) {
+static void test_words_and_cpus(void **state)
+{
     expect_good("features.four_letter_words", "*", "*");
     expect_good("features.four_letter_words", "ruok,srvr ruok", "ruok, srvr");
     expect_good("auth.schemes", "", "");
@@ -236,7 +247,8 @@ static void test_words_and_cpus(void **state) {
     }
 }
 
-static void test_servers(void **state) {
+static void test_servers(void **state)
+{
     expect_good("servers", "1=h:2888:3888", "1=h:2888:3888:participant");
     expect_good("servers", "2=h1|h2:1:2:OBSERVER;0.0.0.0:3", "2=h1|h2:1:2:observer;0.0.0.0:3");
     assert_true(config.servers.server[0].observer);
@@ -280,12 +292,14 @@ static void test_servers(void **state) {
 
 /* Bytes of the field that each type writes: a setting of the wrong type would spoil its neighbour.
  */
-static bool is_number(enum config_type type) {
+static bool is_number(enum config_type type)
+{
     return type == CONFIG_COUNT || type == CONFIG_COUNT64 || type == CONFIG_SIZE ||
            type == CONFIG_SIZE32 || type == CONFIG_MS;
 }
 
-static void test_each_setting(void **state) {
+static void test_each_setting(void **state)
+{
     char text[64], allowed[256];
 
     for (uint32_t i = 0; i < config_table_count; i++) {
@@ -315,7 +329,8 @@ static void test_each_setting(void **state) {
 }
 
 /* The defaults are what the help says: parsing them all gives config_init's values again. */
-static void test_fields_do_not_overlap(void **state) {
+static void test_fields_do_not_overlap(void **state)
+{
     struct config *all = &config;
     char text[8192];
 
@@ -336,7 +351,8 @@ static void test_fields_do_not_overlap(void **state) {
     }
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_bool, set_up),
         cmocka_unit_test_setup(test_count, set_up),

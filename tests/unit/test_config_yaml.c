@@ -12,13 +12,15 @@
 static struct config config;
 static struct fault fault;
 
-static int load(const char *text) {
+static int load(const char *text)
+{
     config_init(&config);
     fault.text[0] = '\0';
     return config_yaml_load(&config, "t.yaml", text, strlen(text), &fault);
 }
 
-static void test_good(void **state) {
+static void test_good(void **state)
+{
     assert_int_equal(load("session:\n  tick: 500ms\n  timeout_max: 1m\n"
                           "listen:\n  - 127.0.0.1:2181\n  - '[::1]:2181'\n"
                           "features: {four_letter_words: [ruok, mntr], ttl_nodes: yes}\n"
@@ -42,7 +44,8 @@ static void test_good(void **state) {
     assert_string_equal(where, ":3");
 }
 
-static void test_empty(void **state) {
+static void test_empty(void **state)
+{
     static const char *const empty[] = {
         "", "# only words\n", "---\n", "session:\n", "~", "session: ~\nlimits: null\n"};
 
@@ -50,7 +53,8 @@ static void test_empty(void **state) {
         assert_int_equal(load(empty[i]), 0);
 }
 
-static void test_refusals(void **state) {
+static void test_refusals(void **state)
+{
     static const struct {
         const char *text, *sentence;
     } bad[] = {
@@ -112,7 +116,8 @@ static void test_refusals(void **state) {
     }
 }
 
-static void test_too_long(void **state) {
+static void test_too_long(void **state)
+{
     static char text[20000];
 
     snprintf(text, sizeof(text), "%0200d: 1\n", 1);
@@ -130,7 +135,8 @@ static void test_too_long(void **state) {
 }
 
 /* Each setting by its dotted key with its default, in quotes where a text may be empty. */
-static void test_each_setting(void **state) {
+static void test_each_setting(void **state)
+{
     char text[256];
 
     for (uint32_t i = 0; i < config_table_count; i++) {
@@ -142,7 +148,8 @@ static void test_each_setting(void **state) {
     }
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good),         cmocka_unit_test(test_empty),
         cmocka_unit_test(test_refusals),     cmocka_unit_test(test_too_long),

@@ -12,18 +12,21 @@
 static struct config config;
 static struct fault fault;
 
-static int load(const char *text) {
+static int load(const char *text)
+{
     config_init(&config);
     fault.text[0] = '\0';
     return config_zoo_load(&config, "zoo.cfg", text, strlen(text), &fault);
 }
 
-static void expect_bad(const char *text, const char *sentence) {
+static void expect_bad(const char *text, const char *sentence)
+{
     assert_int_equal(load(text), ERR_CONFIG);
     assert_string_equal(fault.text, sentence);
 }
 
-static void test_the_sample(void **state) {
+static void test_the_sample(void **state)
+{
     assert_int_equal(load("# The number of milliseconds of each tick\ntickTime=2000\n"
                           "initLimit=10\nsyncLimit=5\ndataDir=/var/lib/zookeeper\n"
                           "clientPort=2181\n#maxClientCnxns=60\n"),
@@ -39,7 +42,8 @@ static void test_the_sample(void **state) {
 }
 
 /* What docker's image, Bitnami, Strimzi and the Ansible roles write. */
-static void test_real_files(void **state) {
+static void test_real_files(void **state)
+{
     assert_int_equal(load("dataDir=/data\ndataLogDir=/datalog\ntickTime=2000\ninitLimit=5\n"
                           "syncLimit=2\nautopurge.snapRetainCount=3\nautopurge.purgeInterval=0\n"
                           "maxClientCnxns=60\nstandaloneEnabled=true\nadmin.enableServer=true\n"
@@ -82,7 +86,8 @@ static void test_real_files(void **state) {
 }
 
 /* Each property of ours: as it stands, with "zookeeper." before it, and -1 for the default. */
-static void test_each_property(void **state) {
+static void test_each_property(void **state)
+{
     char text[256];
 
     for (uint32_t i = 0; i < config_table_count; i++) {
@@ -107,7 +112,8 @@ static void test_each_property(void **state) {
     }
 }
 
-static void test_super_digest(void **state) {
+static void test_super_digest(void **state)
+{
     assert_int_equal(
         load("DigestAuthenticationProvider.superDigest=super:xQJmxLMiHGwaqBvst5y6rkB6HQs="
              "\nextendedTypesEnabled=true\nskipACL=yes\njute.maxbuffer=0xfffff\n"),
@@ -118,7 +124,8 @@ static void test_super_digest(void **state) {
     assert_int_equal(config.request_size_max, 0xfffff);
 }
 
-static void test_syntax(void **state) {
+static void test_syntax(void **state)
+{
     assert_int_equal(load("  ! a remark\n\f\t# another\r\n\r\n"
                           "dataDir : /a b\\\n     c  \n"
                           "zookeeper.maxClientCnxns 7\r"
@@ -145,7 +152,8 @@ static void test_syntax(void **state) {
     assert_string_equal(config.ignored, "");
 }
 
-static void test_refusals(void **state) {
+static void test_refusals(void **state)
+{
     expect_bad("\n\ntickTime=soon\n",
                "zoo.cfg:3: tickTime: 'soon' is not a duration from 1ms to 10m "
                "(ms, or with s, m, h)");
@@ -181,7 +189,8 @@ static void test_refusals(void **state) {
 }
 
 /* The sentence has a bound: with very many keys it ends with dots. */
-static void test_many_ignored(void **state) {
+static void test_many_ignored(void **state)
+{
     static char text[40000];
 
     text[0] = '\0';
@@ -193,7 +202,8 @@ static void test_many_ignored(void **state) {
     assert_non_null(strstr(config.ignored, "1000 keys have no effect"));
 }
 
-static void test_why(void **state) {
+static void test_why(void **state)
+{
     static const char *const known[] = {"initLimit",
                                         "syncLimit",
                                         "standaloneEnabled",
@@ -230,7 +240,8 @@ static void test_why(void **state) {
     assert_null(config_table_zk_why("ssl"));
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_sample),    cmocka_unit_test(test_real_files),
         cmocka_unit_test(test_each_property), cmocka_unit_test(test_super_digest),

@@ -43,7 +43,8 @@ static const struct {
 };
 #define FLAG_COUNT (sizeof(args_flags) / sizeof(args_flags[0]))
 
-void args_help(FILE *to) {
+void args_help(FILE *to)
+{
     fputs("taktd: a takt node. Serves ZooKeeper clients from a durable log.\n\n"
           "  taktd --dev                          try it; then: takt sh, or any ZooKeeper client\n"
           "  taktd --data /var/lib/takt --listen 0.0.0.0:2181\n"
@@ -74,7 +75,8 @@ struct args {
     char listen[2048];             /* all --listen, joined by commas */
 };
 
-static int args_setting(struct args *args, size_t index, const char *value, struct fault *fault) {
+static int args_setting(struct args *args, size_t index, const char *value, struct fault *fault)
+{
     size_t n = strlen(args->listen);
 
     args->flags[index] = value;
@@ -88,11 +90,10 @@ static int args_setting(struct args *args, size_t index, const char *value, stru
 }
 
 static int args_flag(struct args *args, int flag, const char *value, enum args_action *action,
-                     struct fault *fault) {
+                     struct fault *fault)
+{
     switch (flag) {
-    case FLAG_DEV:
-        args->dev = true;
-        return 0;
+    case FLAG_DEV: args->dev = true; return 0;
     case FLAG_CONFIG:
         if (args->file)
             return fault_set(fault, ERR_CONFIG, "--config is given twice");
@@ -103,28 +104,18 @@ static int args_flag(struct args *args, int flag, const char *value, enum args_a
             return fault_set(fault, ERR_CONFIG, "more than %u --set", args->set_count);
         args->sets[args->set_count++] = value;
         return 0;
-    case FLAG_CHECK:
-        *action = ARGS_CHECK;
-        return 0;
-    case FLAG_PRINT:
-        *action = ARGS_PRINT;
-        return 0;
-    case FLAG_HELP:
-        *action = ARGS_HELP;
-        return 0;
-    case FLAG_HELP_CONFIG:
-        *action = ARGS_HELP_CONFIG;
-        return 0;
-    case FLAG_VERSION:
-        *action = ARGS_VERSION;
-        return 0;
-    default:
-        return args_setting(args, (size_t)(flag - FLAG_SETTING), value, fault);
+    case FLAG_CHECK: *action = ARGS_CHECK; return 0;
+    case FLAG_PRINT: *action = ARGS_PRINT; return 0;
+    case FLAG_HELP: *action = ARGS_HELP; return 0;
+    case FLAG_HELP_CONFIG: *action = ARGS_HELP_CONFIG; return 0;
+    case FLAG_VERSION: *action = ARGS_VERSION; return 0;
+    default: return args_setting(args, (size_t)(flag - FLAG_SETTING), value, fault);
     }
 }
 
 static int args_read(int argc, char **argv, struct args *args, enum args_action *action,
-                     struct fault *fault) {
+                     struct fault *fault)
+{
     struct option options[FLAG_COUNT + 1] = {0};
     int flag, err = 0;
 
@@ -151,7 +142,8 @@ static int args_read(int argc, char **argv, struct args *args, enum args_action 
 }
 
 int args_parse(int argc, char **argv, enum args_action *action, struct config *config,
-               struct fault *fault) {
+               struct fault *fault)
+{
     struct args args = {0};
     int err = args_read(argc, argv, &args, action, fault);
 

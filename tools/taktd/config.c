@@ -14,19 +14,22 @@
  * ----------------------------------------------------------------------------------*/
 
 static void config_must_set(struct config *config, const char *key, const char *value,
-                            enum config_from from) {
+                            enum config_from from)
+{
     struct fault fault = {.text = ""};
 
     CHECK(config_set(config, key, value, from, 0, &fault) == 0);
 }
 
-void config_init(struct config *config) {
+void config_init(struct config *config)
+{
     memset(config, 0, sizeof(*config));
     for (uint32_t i = 0; i < config_table_count; i++)
         config_must_set(config, config_table[i].key, config_table[i].fallback, CONFIG_FROM_DEFAULT);
 }
 
-void config_dev(struct config *config) {
+void config_dev(struct config *config)
+{
     config_must_set(config, "listen", "127.0.0.1:2181", CONFIG_FROM_DEV);
     config_must_set(config, "data.dir", "takt-data", CONFIG_FROM_DEV);
     config_must_set(config, "features.four_letter_words", "*", CONFIG_FROM_DEV);
@@ -37,7 +40,8 @@ void config_dev(struct config *config) {
  * -------------------------------------------------------------------------------------*/
 
 /* Reads a regular file of at most size - 1 bytes. A pipe or a device never blocks it. */
-static int config_read(const char *path, char *text, size_t size, size_t *n, struct fault *fault) {
+static int config_read(const char *path, char *text, size_t size, size_t *n, struct fault *fault)
+{
     struct stat st;
     int err = 0, fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
@@ -63,14 +67,16 @@ static int config_read(const char *path, char *text, size_t size, size_t *n, str
     return err;
 }
 
-static bool config_ends_with(const char *path, const char *ending) {
+static bool config_ends_with(const char *path, const char *ending)
+{
     size_t n = strlen(path), m = strlen(ending);
 
     return n >= m && strcmp(path + n - m, ending) == 0;
 }
 
 /* A file without a telling name: a first line with '=' before any ':' is zoo.cfg. */
-static bool config_looks_zoo(const char *path, const char *text) {
+static bool config_looks_zoo(const char *path, const char *text)
+{
     if (config_ends_with(path, ".yaml") || config_ends_with(path, ".yml"))
         return false;
     if (config_ends_with(path, ".cfg") || config_ends_with(path, ".conf") ||
@@ -85,7 +91,8 @@ static bool config_looks_zoo(const char *path, const char *text) {
     return false;
 }
 
-int config_load(struct config *config, const char *path, struct fault *fault) {
+int config_load(struct config *config, const char *path, struct fault *fault)
+{
     char *text = malloc(CONFIG_FILE_SIZE_MAX);
     size_t n = 0;
 
@@ -113,19 +120,22 @@ out:
 /* ---- what does not fit together
  * ----------------------------------------------------------------*/
 
-static const struct config_origin *config_origin(const struct config *config, const char *key) {
+static const struct config_origin *config_origin(const struct config *config, const char *key)
+{
     const struct config_setting *setting = config_table_find(key);
 
     CHECK(setting);
     return &config->origins[setting - config_table];
 }
 
-static bool config_is_given(const struct config *config, const char *key) {
+static bool config_is_given(const struct config *config, const char *key)
+{
     return config_origin(config, key)->from > CONFIG_FROM_DEV;
 }
 
 /* "session.tick (takt.yaml:3)", in one of a few buffers so that a message can name several. */
-static const char *config_named(const struct config *config, const char *key) {
+static const char *config_named(const struct config *config, const char *key)
+{
     static _Thread_local char names[4][1200];
     static _Thread_local uint32_t next;
     char *name = names[next++ % 4];
@@ -137,7 +147,8 @@ static const char *config_named(const struct config *config, const char *key) {
 }
 
 /* A zoo.cfg takes its id from <dataDir>/myid, unless somebody said it otherwise. */
-static int config_check_myid(struct config *config, struct fault *fault) {
+static int config_check_myid(struct config *config, struct fault *fault)
+{
     const struct config_setting *id = config_table_find("node.id");
     char path[1100], text[64];
     size_t n;
@@ -161,7 +172,8 @@ static int config_check_myid(struct config *config, struct fault *fault) {
     return 0;
 }
 
-static int config_check_servers(struct config *config, struct fault *fault) {
+static int config_check_servers(struct config *config, struct fault *fault)
+{
     const struct config_servers *servers = &config->servers;
     char names[200] = "";
 
@@ -200,7 +212,8 @@ static int config_check_servers(struct config *config, struct fault *fault) {
     return 0;
 }
 
-static int config_check_sessions(struct config *config, struct fault *fault) {
+static int config_check_sessions(struct config *config, struct fault *fault)
+{
     const uint32_t most = 86400000;
     uint32_t tick = config->session_tick_ms;
 
@@ -219,7 +232,8 @@ static int config_check_sessions(struct config *config, struct fault *fault) {
     return 0;
 }
 
-static int config_check_limits(struct config *config, struct fault *fault) {
+static int config_check_limits(struct config *config, struct fault *fault)
+{
     const uint64_t least = 16ull << 20;
 
     if (config->connections_max == 0)
@@ -243,7 +257,8 @@ static int config_check_limits(struct config *config, struct fault *fault) {
     return 0;
 }
 
-static int config_check_auth(struct config *config, struct fault *fault) {
+static int config_check_auth(struct config *config, struct fault *fault)
+{
     const char *colon = strchr(config->super_digest, ':');
 
     if (*config->super_digest && (!colon || colon == config->super_digest || !colon[1]))
@@ -258,7 +273,8 @@ static int config_check_auth(struct config *config, struct fault *fault) {
     return 0;
 }
 
-static int config_check_port(struct config *config, struct fault *fault) {
+static int config_check_port(struct config *config, struct fault *fault)
+{
     static const char *const dpdk_only[] = {"port.eal", "port.address", "port.gateway"};
     static const struct address nothing;
     char text[64];
@@ -300,7 +316,8 @@ static int config_check_port(struct config *config, struct fault *fault) {
 
 static int config_check_cpus(const struct config *config, const char *key,
                              const struct config_cpus *cpus, const cpu_set_t *usable,
-                             struct fault *fault) {
+                             struct fault *fault)
+{
     bool net = strcmp(key, "roles.cpus.net") == 0;
 
     if (cpus->count == 0)
@@ -318,7 +335,8 @@ static int config_check_cpus(const struct config *config, const char *key,
     return 0;
 }
 
-static int config_check_roles(const struct config *config, struct fault *fault) {
+static int config_check_roles(const struct config *config, struct fault *fault)
+{
     const struct {
         const char *key;
         const struct config_cpus *cpus;
@@ -348,7 +366,8 @@ static int config_check_roles(const struct config *config, struct fault *fault) 
     return 0;
 }
 
-int config_check(struct config *config, struct fault *fault) {
+int config_check(struct config *config, struct fault *fault)
+{
     int err = 0;
 
     if (!*config->data_dir)

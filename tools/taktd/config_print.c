@@ -5,7 +5,8 @@
 #define VALUE_SIZE 12288
 
 void config_print_where(const struct config *config, const struct config_setting *setting,
-                        char *out, size_t size) {
+                        char *out, size_t size)
+{
     static const char *const names[] = {"default", "--dev", "file", "--set", "flag"};
     const struct config_origin *origin = &config->origins[setting - config_table];
 
@@ -17,12 +18,14 @@ void config_print_where(const struct config *config, const struct config_setting
         snprintf(out, size, "%s", names[origin->from]);
 }
 
-static bool config_print_is_list(enum config_type type) {
+static bool config_print_is_list(enum config_type type)
+{
     return type == CONFIG_LISTEN || type == CONFIG_WORDS || type == CONFIG_CPUS ||
            type == CONFIG_SERVERS;
 }
 
-static void config_print_quoted(const char *text, size_t n, FILE *to) {
+static void config_print_quoted(const char *text, size_t n, FILE *to)
+{
     fputc('\'', to);
     for (size_t i = 0; i < n; i++) {
         if (text[i] == '\'')
@@ -33,7 +36,8 @@ static void config_print_quoted(const char *text, size_t n, FILE *to) {
 }
 
 /* A value as YAML: lists in brackets, texts in quotes, the rest as it is. */
-static void config_print_value(enum config_type type, const char *text, FILE *to) {
+static void config_print_value(enum config_type type, const char *text, FILE *to)
+{
     if (config_print_is_list(type)) {
         fputc('[', to);
         for (bool first = true; *text; first = false) {
@@ -55,7 +59,8 @@ static void config_print_value(enum config_type type, const char *text, FILE *to
 }
 
 /* Opens the sections of `key` that the key before it was not in; returns the indent in blanks. */
-static int config_print_sections(const char *before, const char *key, const char *gap, FILE *to) {
+static int config_print_sections(const char *before, const char *key, const char *gap, FILE *to)
+{
     int indent = 0;
     bool same = true;
 
@@ -72,13 +77,15 @@ static int config_print_sections(const char *before, const char *key, const char
     }
 }
 
-static const char *config_print_last(const char *key) {
+static const char *config_print_last(const char *key)
+{
     const char *dot = strrchr(key, '.');
 
     return dot ? dot + 1 : key;
 }
 
-void config_print(const struct config *config, FILE *to) {
+void config_print(const struct config *config, FILE *to)
+{
     char value[VALUE_SIZE], where[1100];
     const char *before = NULL;
 
@@ -101,7 +108,8 @@ void config_print(const struct config *config, FILE *to) {
     }
 }
 
-static void config_print_help(const struct config_setting *setting, int indent, FILE *to) {
+static void config_print_help(const struct config_setting *setting, int indent, FILE *to)
+{
     const char *at = setting->help;
     char allowed[192];
 
@@ -117,7 +125,8 @@ static void config_print_help(const struct config_setting *setting, int indent, 
     fputc('\n', to);
 }
 
-void config_print_reference(FILE *to) {
+void config_print_reference(FILE *to)
+{
     const char *before = NULL;
 
     fputs("# Every setting of takt with its default, as printed by taktd --help-config. Take the "

@@ -6,7 +6,8 @@
 #include <string.h>
 
 void config_set_origin(struct config *config, const struct config_setting *setting,
-                       enum config_from from, uint32_t line) {
+                       enum config_from from, uint32_t line)
+{
     size_t index = (size_t)(setting - config_table);
 
     CHECK(index < config_table_count);
@@ -16,7 +17,8 @@ void config_set_origin(struct config *config, const struct config_setting *setti
 
 /* ZooKeeper's server.<id> = ...; a later line for the same id replaces the earlier one. */
 static int config_set_server(struct config *config, const char *id_text, const char *value,
-                             struct fault *fault) {
+                             struct fault *fault)
+{
     struct config_servers *servers = &config->servers;
     struct config_server server;
     char *end;
@@ -40,7 +42,8 @@ static int config_set_server(struct config *config, const char *id_text, const c
 
 /* clientPort and clientPortAddress each change their half of every listening address. */
 static int config_set_client(struct config *config, bool is_port, const char *value,
-                             struct fault *fault) {
+                             struct fault *fault)
+{
     char text[256];
     struct address at;
 
@@ -66,7 +69,8 @@ static int config_set_client(struct config *config, bool is_port, const char *va
 
 /* Names of ZooKeeper that are not one setting of ours. Returns ERR_NOTFOUND for all others. */
 static int config_set_special(struct config *config, const char *name, const char *value,
-                              const struct config_setting **setting, struct fault *fault) {
+                              const struct config_setting **setting, struct fault *fault)
+{
     *setting = NULL;
     if (strncmp(name, "server.", 7) == 0) {
         *setting = config_table_find("servers");
@@ -83,7 +87,8 @@ static int config_set_special(struct config *config, const char *name, const cha
     return ERR_NOTFOUND;
 }
 
-static int config_set_unknown(const char *key, struct fault *fault) {
+static int config_set_unknown(const char *key, struct fault *fault)
+{
     const char *why = config_table_zk_why(key), *near = config_table_near(key);
 
     if (why)
@@ -95,7 +100,8 @@ static int config_set_unknown(const char *key, struct fault *fault) {
 }
 
 int config_set(struct config *config, const char *key, const char *value, enum config_from from,
-               uint32_t line, struct fault *fault) {
+               uint32_t line, struct fault *fault)
+{
     const struct config_setting *setting = config_table_find(key);
     uint32_t scale = 1;
     int err;
@@ -120,7 +126,8 @@ int config_set(struct config *config, const char *key, const char *value, enum c
     return 0;
 }
 
-int config_set_pair(struct config *config, const char *pair, struct fault *fault) {
+int config_set_pair(struct config *config, const char *pair, struct fault *fault)
+{
     const char *equals = strchr(pair, '=');
     char key[128] = "";
 

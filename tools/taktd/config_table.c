@@ -516,18 +516,21 @@ static const struct {
     {"bitHashCacheSize", WHY_JAVA},
 };
 
-const struct config_setting *config_table_find(const char *key) {
+const struct config_setting *config_table_find(const char *key)
+{
     for (uint32_t i = 0; i < config_table_count; i++)
         if (strcmp(config_table[i].key, key) == 0)
             return &config_table[i];
     return NULL;
 }
 
-static const char *config_table_zk_name(const char *name) {
+static const char *config_table_zk_name(const char *name)
+{
     return strncmp(name, "zookeeper.", 10) == 0 ? name + 10 : name;
 }
 
-const struct config_setting *config_table_find_zk(const char *name) {
+const struct config_setting *config_table_find_zk(const char *name)
+{
     name = config_table_zk_name(name);
     for (uint32_t i = 0; i < config_table_count; i++)
         if (config_table[i].zk && strcmp(config_table[i].zk, name) == 0)
@@ -535,7 +538,8 @@ const struct config_setting *config_table_find_zk(const char *name) {
     return NULL;
 }
 
-const char *config_table_zk_why(const char *name) {
+const char *config_table_zk_why(const char *name)
+{
     name = config_table_zk_name(name);
     for (size_t i = 0; i < sizeof(config_table_zk_known) / sizeof(config_table_zk_known[0]); i++) {
         const char *known = config_table_zk_known[i].name;
@@ -550,7 +554,8 @@ const char *config_table_zk_why(const char *name) {
 #define NEAR_SIZE_MAX 64
 
 /* Levenshtein's distance; texts of NEAR_SIZE_MAX bytes or more are far from everything. */
-static uint32_t config_table_distance(const char *a, const char *b) {
+static uint32_t config_table_distance(const char *a, const char *b)
+{
     uint32_t row[NEAR_SIZE_MAX + 1];
     size_t a_size = strlen(a), b_size = strlen(b);
 
@@ -574,7 +579,8 @@ static uint32_t config_table_distance(const char *a, const char *b) {
     return row[b_size];
 }
 
-const char *config_table_near(const char *key) {
+const char *config_table_near(const char *key)
+{
     const char *best = NULL;
     uint32_t best_distance = (uint32_t)strlen(key) / 4 + 2;
 

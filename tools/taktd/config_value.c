@@ -24,20 +24,19 @@ static const struct config_value_unit config_value_times[] = {
     {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0}};
 static const struct config_value_unit config_value_none[] = {{"", 1}, {NULL, 0}};
 
-static const struct config_value_unit *config_value_units(enum config_type type) {
+static const struct config_value_unit *config_value_units(enum config_type type)
+{
     switch (type) {
     case CONFIG_SIZE:
-    case CONFIG_SIZE32:
-        return config_value_sizes;
-    case CONFIG_MS:
-        return config_value_times;
-    default:
-        return config_value_none;
+    case CONFIG_SIZE32: return config_value_sizes;
+    case CONFIG_MS: return config_value_times;
+    default: return config_value_none;
     }
 }
 
 /* The factor of a unit as people write it: "M", "MB", "MiB", "m" for sizes. 0 = not a unit. */
-static uint64_t config_value_factor(enum config_type type, const char *unit) {
+static uint64_t config_value_factor(enum config_type type, const char *unit)
+{
     const struct config_value_unit *units = config_value_units(type);
     char word[8];
 
@@ -59,7 +58,8 @@ static uint64_t config_value_factor(enum config_type type, const char *unit) {
 
 /* Digits (or 0x and hex digits), blanks, a unit. False: not a number, or it does not fit. */
 static bool config_value_number(enum config_type type, const char *text, uint32_t scale,
-                                uint64_t *out) {
+                                uint64_t *out)
+{
     char *end;
     uint64_t factor;
     bool hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
@@ -78,8 +78,8 @@ static bool config_value_number(enum config_type type, const char *text, uint32_
     return !__builtin_mul_overflow(value, factor, out);
 }
 
-static void config_value_number_print(enum config_type type, uint64_t value, char *out,
-                                      size_t size) {
+static void config_value_number_print(enum config_type type, uint64_t value, char *out, size_t size)
+{
     const struct config_value_unit *unit = config_value_units(type);
 
     while (value % unit->factor != 0 || (value == 0 && unit[1].name))
@@ -91,7 +91,8 @@ static void config_value_number_print(enum config_type type, uint64_t value, cha
  * -------------------------------------------------------------------------------------*/
 
 /* Takes the next element of a list of words between commas and blanks; NULL at the end. */
-static const char *config_value_next(const char **at, char *word, size_t size, bool *too_long) {
+static const char *config_value_next(const char **at, char *word, size_t size, bool *too_long)
+{
     const char *from = *at + strspn(*at, ", \t");
     size_t n = strcspn(from, ", \t");
 
@@ -107,7 +108,8 @@ static const char *config_value_next(const char **at, char *word, size_t size, b
     return word;
 }
 
-static int config_value_choice(const char *choices, const char *text) {
+static int config_value_choice(const char *choices, const char *text)
+{
     size_t size = strlen(text);
 
     for (int i = 0;; i++) {
@@ -120,7 +122,8 @@ static int config_value_choice(const char *choices, const char *text) {
     }
 }
 
-static void config_value_choice_print(const char *choices, uint32_t index, char *out, size_t size) {
+static void config_value_choice_print(const char *choices, uint32_t index, char *out, size_t size)
+{
     while (index-- > 0)
         choices += strcspn(choices, "|") + 1;
     snprintf(out, size, "%.*s", (int)strcspn(choices, "|"), choices);
@@ -131,7 +134,8 @@ static void config_value_choice_print(const char *choices, uint32_t index, char 
 
 static const uint8_t config_value_mapped[12] = {[10] = 0xff, [11] = 0xff};
 
-static bool config_value_ip(struct address *at, const char *text) {
+static bool config_value_ip(struct address *at, const char *text)
+{
     memset(at, 0, sizeof(*at));
     if (strcmp(text, "localhost") == 0)
         text = "127.0.0.1";
@@ -143,7 +147,8 @@ static bool config_value_ip(struct address *at, const char *text) {
     return inet_pton(AF_INET, text, at->ip + 12) == 1;
 }
 
-static bool config_value_port(const char *text, uint16_t *port) {
+static bool config_value_port(const char *text, uint16_t *port)
+{
     uint64_t value;
 
     if (!config_value_number(CONFIG_COUNT, text, 1, &value) || value < 1 || value > 65535)
@@ -152,7 +157,8 @@ static bool config_value_port(const char *text, uint16_t *port) {
     return true;
 }
 
-int config_value_address(struct address *at, const char *text, struct fault *fault) {
+int config_value_address(struct address *at, const char *text, struct fault *fault)
+{
     char host[64] = "";
     struct address parsed;
     const char *colon = strrchr(text, ':');
@@ -183,7 +189,8 @@ int config_value_address(struct address *at, const char *text, struct fault *fau
     return 0;
 }
 
-void config_value_address_print(const struct address *at, char *out, size_t size) {
+void config_value_address_print(const struct address *at, char *out, size_t size)
+{
     char ip[INET6_ADDRSTRLEN];
     bool four = memcmp(at->ip, config_value_mapped, sizeof(config_value_mapped)) == 0;
 
@@ -194,8 +201,8 @@ void config_value_address_print(const struct address *at, char *out, size_t size
         snprintf(out, size, four ? "%s:%u" : "[%s]:%u", ip, at->port);
 }
 
-static int config_value_listen(struct config_listen *listen, const char *text,
-                               struct fault *fault) {
+static int config_value_listen(struct config_listen *listen, const char *text, struct fault *fault)
+{
     struct config_listen parsed = {0};
     char word[128];
     bool too_long = false;
@@ -217,8 +224,8 @@ static int config_value_listen(struct config_listen *listen, const char *text,
     return 0;
 }
 
-static int config_value_subnet(struct config_subnet *subnet, const char *text,
-                               struct fault *fault) {
+static int config_value_subnet(struct config_subnet *subnet, const char *text, struct fault *fault)
+{
     struct config_subnet parsed = {0};
     char ip[64] = "";
     const char *slash = strchr(text, '/');
@@ -241,7 +248,8 @@ static int config_value_subnet(struct config_subnet *subnet, const char *text,
     return 0;
 }
 
-static int config_value_gateway(struct address *at, const char *text, struct fault *fault) {
+static int config_value_gateway(struct address *at, const char *text, struct fault *fault)
+{
     struct address parsed = {0};
 
     if (*text && (!config_value_ip(&parsed, text) || strchr(text, ':') || strchr(text, '*')))
@@ -254,7 +262,8 @@ static int config_value_gateway(struct address *at, const char *text, struct fau
 /* ---- words, cpus
  * -------------------------------------------------------------------------------*/
 
-static int config_value_words(struct config_words *words, const char *text, struct fault *fault) {
+static int config_value_words(struct config_words *words, const char *text, struct fault *fault)
+{
     struct config_words parsed = {0};
     char word[CONFIG_WORD_SIZE];
     bool too_long = false;
@@ -281,7 +290,8 @@ static int config_value_words(struct config_words *words, const char *text, stru
 }
 
 static int config_value_cpus(struct config_cpus *cpus, uint64_t max, const char *text,
-                             struct fault *fault) {
+                             struct fault *fault)
+{
     struct config_cpus parsed = {0};
     char word[16];
     bool too_long = false;
@@ -314,7 +324,8 @@ static int config_value_cpus(struct config_cpus *cpus, uint64_t max, const char 
 #define SERVER_FORM "host:2888:3888[:participant|:observer][;[client host:]2181]"
 
 /* Splits "host:quorum:election[:role]" from its end. The host may be several, joined by '|'. */
-static bool config_value_server_part(struct config_server *server, char *text) {
+static bool config_value_server_part(struct config_server *server, char *text)
+{
     char *colon = strrchr(text, ':');
 
     if (!colon)
@@ -340,7 +351,8 @@ static bool config_value_server_part(struct config_server *server, char *text) {
     return true;
 }
 
-static bool config_value_server_client(struct config_server *server, char *text) {
+static bool config_value_server_client(struct config_server *server, char *text)
+{
     char *colon = strrchr(text, ':');
 
     if (!config_value_port(colon ? colon + 1 : text, &server->client_port))
@@ -355,7 +367,8 @@ static bool config_value_server_client(struct config_server *server, char *text)
 }
 
 int config_value_server(struct config_server *server, uint32_t id, const char *text,
-                        struct fault *fault) {
+                        struct fault *fault)
+{
     struct config_server parsed = {.id = id};
     char copy[256] = "";
     char *semicolon;
@@ -380,7 +393,8 @@ int config_value_server(struct config_server *server, uint32_t id, const char *t
     return 0;
 }
 
-void config_value_server_print(const struct config_server *server, char *out, size_t size) {
+void config_value_server_print(const struct config_server *server, char *out, size_t size)
+{
     char client[80] = "";
 
     if (server->client_port)
@@ -391,7 +405,8 @@ void config_value_server_print(const struct config_server *server, char *out, si
 }
 
 static int config_value_servers(struct config_servers *servers, const char *text,
-                                struct fault *fault) {
+                                struct fault *fault)
+{
     struct config_servers parsed = {0};
     char word[256];
     bool too_long = false;
@@ -422,19 +437,16 @@ static int config_value_servers(struct config_servers *servers, const char *text
 /* ---- one value of any type
  * ---------------------------------------------------------------------*/
 
-void config_value_allowed(const struct config_setting *setting, char *out, size_t size) {
+void config_value_allowed(const struct config_setting *setting, char *out, size_t size)
+{
     char min[32], max[32];
 
     config_value_number_print(setting->type, setting->min, min, sizeof(min));
     config_value_number_print(setting->type, setting->max, max, sizeof(max));
     switch (setting->type) {
-    case CONFIG_BOOL:
-        snprintf(out, size, "true or false");
-        break;
+    case CONFIG_BOOL: snprintf(out, size, "true or false"); break;
     case CONFIG_COUNT:
-    case CONFIG_COUNT64:
-        snprintf(out, size, "a number from %s to %s", min, max);
-        break;
+    case CONFIG_COUNT64: snprintf(out, size, "a number from %s to %s", min, max); break;
     case CONFIG_SIZE:
     case CONFIG_SIZE32:
         snprintf(out, size, "a size from %s to %s (bytes, or with K, M, G)", min, max);
@@ -442,35 +454,26 @@ void config_value_allowed(const struct config_setting *setting, char *out, size_
     case CONFIG_MS:
         snprintf(out, size, "a duration from %s to %s (ms, or with s, m, h)", min, max);
         break;
-    case CONFIG_CHOICE:
-        snprintf(out, size, "one of %s", setting->choices);
-        break;
+    case CONFIG_CHOICE: snprintf(out, size, "one of %s", setting->choices); break;
     case CONFIG_TEXT:
         snprintf(out, size, "a text of at most %" PRIu64 " bytes", setting->max);
         break;
-    case CONFIG_LISTEN:
-        snprintf(out, size, "1 to %d of ADDRESS:PORT", CONFIG_LISTEN_MAX);
-        break;
-    case CONFIG_ADDRESS:
-        snprintf(out, size, "an IPv4 address");
-        break;
+    case CONFIG_LISTEN: snprintf(out, size, "1 to %d of ADDRESS:PORT", CONFIG_LISTEN_MAX); break;
+    case CONFIG_ADDRESS: snprintf(out, size, "an IPv4 address"); break;
     case CONFIG_SUBNET:
         snprintf(out, size, "an IPv4 address with a prefix length, 192.168.7.2/24");
         break;
-    case CONFIG_WORDS:
-        snprintf(out, size, "up to %s words", max);
-        break;
+    case CONFIG_WORDS: snprintf(out, size, "up to %s words", max); break;
     case CONFIG_CPUS:
         snprintf(out, size, "up to %s cpu%s", max, setting->max == 1 ? "" : "s");
         break;
-    case CONFIG_SERVERS:
-        snprintf(out, size, "ID=" SERVER_FORM);
-        break;
+    case CONFIG_SERVERS: snprintf(out, size, "ID=" SERVER_FORM); break;
     }
 }
 
 static int config_value_refuse(const struct config_setting *setting, const char *text,
-                               struct fault *fault) {
+                               struct fault *fault)
+{
     char allowed[192];
 
     config_value_allowed(setting, allowed, sizeof(allowed));
@@ -478,14 +481,16 @@ static int config_value_refuse(const struct config_setting *setting, const char 
                      allowed);
 }
 
-static int config_value_bool(const char *text) {
+static int config_value_bool(const char *text)
+{
     int at = config_value_choice("false|no|off|0|true|yes|on|1", text);
 
     return at < 0 ? -1 : at >= 4;
 }
 
 static int config_value_parse_number(void *field, const struct config_setting *setting,
-                                     const char *text, uint32_t scale, struct fault *fault) {
+                                     const char *text, uint32_t scale, struct fault *fault)
+{
     uint64_t value;
 
     if (!config_value_number(setting->type, text, scale, &value) || value < setting->min ||
@@ -501,7 +506,8 @@ static int config_value_parse_number(void *field, const struct config_setting *s
 }
 
 static int config_value_parse_text(char *field, const struct config_setting *setting,
-                                   const char *text, struct fault *fault) {
+                                   const char *text, struct fault *fault)
+{
     if (strlen(text) > setting->max)
         return config_value_refuse(setting, text, fault);
     strcpy(field, text);
@@ -509,7 +515,8 @@ static int config_value_parse_text(char *field, const struct config_setting *set
 }
 
 int config_value_parse(struct config *config, const struct config_setting *setting,
-                       const char *text, uint32_t scale, struct fault *fault) {
+                       const char *text, uint32_t scale, struct fault *fault)
+{
     void *field = (char *)config + setting->offset;
     int word;
 
@@ -527,28 +534,20 @@ int config_value_parse(struct config *config, const struct config_setting *setti
     case CONFIG_COUNT64:
     case CONFIG_SIZE:
     case CONFIG_SIZE32:
-    case CONFIG_MS:
-        return config_value_parse_number(field, setting, text, scale, fault);
+    case CONFIG_MS: return config_value_parse_number(field, setting, text, scale, fault);
     case CONFIG_CHOICE:
         word = config_value_choice(setting->choices, text);
         if (word < 0)
             return config_value_refuse(setting, text, fault);
         *(uint32_t *)field = (uint32_t)word;
         return 0;
-    case CONFIG_TEXT:
-        return config_value_parse_text(field, setting, text, fault);
-    case CONFIG_LISTEN:
-        return config_value_listen(field, text, fault);
-    case CONFIG_ADDRESS:
-        return config_value_gateway(field, text, fault);
-    case CONFIG_SUBNET:
-        return config_value_subnet(field, text, fault);
-    case CONFIG_WORDS:
-        return config_value_words(field, text, fault);
-    case CONFIG_CPUS:
-        return config_value_cpus(field, setting->max, text, fault);
-    case CONFIG_SERVERS:
-        return config_value_servers(field, text, fault);
+    case CONFIG_TEXT: return config_value_parse_text(field, setting, text, fault);
+    case CONFIG_LISTEN: return config_value_listen(field, text, fault);
+    case CONFIG_ADDRESS: return config_value_gateway(field, text, fault);
+    case CONFIG_SUBNET: return config_value_subnet(field, text, fault);
+    case CONFIG_WORDS: return config_value_words(field, text, fault);
+    case CONFIG_CPUS: return config_value_cpus(field, setting->max, text, fault);
+    case CONFIG_SERVERS: return config_value_servers(field, text, fault);
     }
     CHECK(!"a type of the table without a parser");
     return ERR_CONFIG;
@@ -558,14 +557,16 @@ int config_value_parse(struct config *config, const struct config_setting *setti
  * ----------------------------------------------------------------------------------*/
 
 /* Appends ", word" to a list. */
-static void config_value_append(char *out, size_t size, const char *word) {
+static void config_value_append(char *out, size_t size, const char *word)
+{
     size_t n = strlen(out);
 
     snprintf(out + n, size - n, "%s%s", n ? ", " : "", word);
 }
 
 static void config_value_list_print(const void *field, enum config_type type, char *out,
-                                    size_t size) {
+                                    size_t size)
+{
     const struct config_listen *listen = field;
     const struct config_words *words = field;
     const struct config_cpus *cpus = field;
@@ -591,7 +592,8 @@ static void config_value_list_print(const void *field, enum config_type type, ch
 }
 
 void config_value_print(const struct config *config, const struct config_setting *setting,
-                        char *out, size_t size) {
+                        char *out, size_t size)
+{
     const void *field = (const char *)config + setting->offset;
     const struct config_subnet *subnet = field;
     const struct address *at = field;
@@ -599,9 +601,7 @@ void config_value_print(const struct config *config, const struct config_setting
     char ip[64];
 
     switch (setting->type) {
-    case CONFIG_BOOL:
-        snprintf(out, size, "%s", *(const bool *)field ? "true" : "false");
-        break;
+    case CONFIG_BOOL: snprintf(out, size, "%s", *(const bool *)field ? "true" : "false"); break;
     case CONFIG_COUNT:
     case CONFIG_SIZE32:
     case CONFIG_MS:
@@ -614,9 +614,7 @@ void config_value_print(const struct config *config, const struct config_setting
     case CONFIG_CHOICE:
         config_value_choice_print(setting->choices, *(const uint32_t *)field, out, size);
         break;
-    case CONFIG_TEXT:
-        snprintf(out, size, "%s", (const char *)field);
-        break;
+    case CONFIG_TEXT: snprintf(out, size, "%s", (const char *)field); break;
     case CONFIG_ADDRESS:
     case CONFIG_SUBNET:
         out[0] = '\0';
@@ -631,8 +629,6 @@ void config_value_print(const struct config *config, const struct config_setting
     case CONFIG_LISTEN:
     case CONFIG_WORDS:
     case CONFIG_CPUS:
-    case CONFIG_SERVERS:
-        config_value_list_print(field, setting->type, out, size);
-        break;
+    case CONFIG_SERVERS: config_value_list_print(field, setting->type, out, size); break;
     }
 }

@@ -20,16 +20,19 @@ struct config_yaml {
     struct fault *fault;
 };
 
-static uint32_t config_yaml_line(const struct config_yaml *y) {
+static uint32_t config_yaml_line(const struct config_yaml *y)
+{
     return (uint32_t)y->event.start_mark.line + 1;
 }
 
 /* Puts "<file>:<line>: " before the sentence. */
-static int config_yaml_refuse(struct config_yaml *y, uint32_t line) {
+static int config_yaml_refuse(struct config_yaml *y, uint32_t line)
+{
     return fault_wrap(y->fault, ERR_CONFIG, "%s:%u", y->name, line);
 }
 
-static int config_yaml_next(struct config_yaml *y) {
+static int config_yaml_next(struct config_yaml *y)
+{
     if (y->has_event)
         yaml_event_delete(&y->event);
     y->has_event = yaml_parser_parse(&y->parser, &y->event);
@@ -47,7 +50,8 @@ static int config_yaml_next(struct config_yaml *y) {
 }
 
 /* The scalar of the current event as a C string of at most size - 1 bytes. */
-static int config_yaml_scalar(struct config_yaml *y, const char *key, char *out, size_t size) {
+static int config_yaml_scalar(struct config_yaml *y, const char *key, char *out, size_t size)
+{
     const char *at = (const char *)y->event.data.scalar.value;
     size_t n = y->event.data.scalar.length;
 
@@ -61,20 +65,23 @@ static int config_yaml_scalar(struct config_yaml *y, const char *key, char *out,
 }
 
 /* True for "key:" with nothing behind it, and for the plain words null and ~. */
-static bool config_yaml_is_null(const struct config_yaml *y) {
+static bool config_yaml_is_null(const struct config_yaml *y)
+{
     const char *at = (const char *)y->event.data.scalar.value;
 
     return y->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
            (*at == '\0' || strcmp(at, "~") == 0 || strcasecmp(at, "null") == 0);
 }
 
-static bool config_yaml_is_list(enum config_type type) {
+static bool config_yaml_is_list(enum config_type type)
+{
     return type == CONFIG_LISTEN || type == CONFIG_WORDS || type == CONFIG_CPUS ||
            type == CONFIG_SERVERS;
 }
 
 /* The elements of a sequence, joined by commas; the current event is its start, then its end. */
-static int config_yaml_sequence(struct config_yaml *y, const char *key, char *value, size_t size) {
+static int config_yaml_sequence(struct config_yaml *y, const char *key, char *value, size_t size)
+{
     size_t n = 0;
 
     value[0] = '\0';
@@ -97,7 +104,10 @@ static int config_yaml_sequence(struct config_yaml *y, const char *key, char *va
     }
 }
 
-static int config_yaml_setting(struct config_yaml *y, const struct config_setting *setting) {
+/* The value of a setting whose key stands on `line`. */
+static int config_yaml_setting(struct config_yaml *y, const struct config_setting *setting,
+                               uint32_t line)
+{
     const char *key = setting->key;
     const struct config_origin *origin = &y->config->origins[setting - config_table];
     char value[VALUE_SIZE];
@@ -127,7 +137,8 @@ static int config_yaml_setting(struct config_yaml *y, const struct config_settin
 }
 
 /* Writes the keys that may stand in a section ("" = the top), separated by commas. */
-static void config_yaml_known(const char *section, char *out, size_t size) {
+static void config_yaml_known(const char *section, char *out, size_t size)
+{
     size_t skip = strlen(section), n = 0, last_size = 0;
     const char *last = "";
 
@@ -148,7 +159,8 @@ static void config_yaml_known(const char *section, char *out, size_t size) {
 }
 
 static int config_yaml_unknown(struct config_yaml *y, const char *section, const char *key,
-                               uint32_t line) {
+                               uint32_t line)
+{
     char known[320], full[KEY_SIZE * 2];
     const char *near;
 
@@ -160,7 +172,8 @@ static int config_yaml_unknown(struct config_yaml *y, const char *section, const
     return config_yaml_refuse(y, line);
 }
 
-static bool config_yaml_is_section(const char *dotted) {
+static bool config_yaml_is_section(const char *dotted)
+{
     for (uint32_t i = 0; i < config_table_count; i++)
         if (strncmp(config_table[i].key, dotted, strlen(dotted)) == 0)
             return true;
@@ -168,7 +181,8 @@ static bool config_yaml_is_section(const char *dotted) {
 }
 
 /* The entries of a mapping up to its end. section is "" or ends with a dot. */
-static int config_yaml_mapping(struct config_yaml *y, const char *section, uint32_t depth) {
+static int config_yaml_mapping(struct config_yaml *y, const char *section, uint32_t depth)
+{
     char key[KEY_SIZE], full[KEY_SIZE * 2];
 
     CHECK(depth < DEPTH_MAX);
@@ -207,7 +221,8 @@ static int config_yaml_mapping(struct config_yaml *y, const char *section, uint3
     }
 }
 
-static int config_yaml_document(struct config_yaml *y) {
+static int config_yaml_document(struct config_yaml *y)
+{
     int err = config_yaml_next(y); /* stream start */
 
     if (!err)
@@ -235,7 +250,8 @@ static int config_yaml_document(struct config_yaml *y) {
 }
 
 int config_yaml_load(struct config *config, const char *name, const char *text, size_t size,
-                     struct fault *fault) {
+                     struct fault *fault)
+{
     struct config_yaml y = {.config = config, .name = name, .fault = fault};
 
     CHECK(size <= CONFIG_FILE_SIZE_MAX);

@@ -28,15 +28,18 @@ struct config_zoo {
     uint32_t ignored_count; /* may exceed IGNORED_MAX: those are only counted */
 };
 
-static bool config_zoo_is_blank(char c) {
+static bool config_zoo_is_blank(char c)
+{
     return c == ' ' || c == '\t' || c == '\f';
 }
 
-static bool config_zoo_at_line_end(const struct config_zoo *z) {
+static bool config_zoo_at_line_end(const struct config_zoo *z)
+{
     return z->at == z->end || *z->at == '\n' || *z->at == '\r';
 }
 
-static void config_zoo_skip_line_end(struct config_zoo *z) {
+static void config_zoo_skip_line_end(struct config_zoo *z)
+{
     if (z->at < z->end && *z->at == '\r')
         z->at++;
     else if (z->at < z->end && *z->at == '\n')
@@ -48,12 +51,14 @@ static void config_zoo_skip_line_end(struct config_zoo *z) {
     z->line++;
 }
 
-static void config_zoo_skip_blanks(struct config_zoo *z) {
+static void config_zoo_skip_blanks(struct config_zoo *z)
+{
     while (z->at < z->end && config_zoo_is_blank(*z->at))
         z->at++;
 }
 
-static void config_zoo_put(struct config_zoo *z, char *out, size_t *n, size_t size, char c) {
+static void config_zoo_put(struct config_zoo *z, char *out, size_t *n, size_t size, char c)
+{
     if (*n + 1 < size)
         out[(*n)++] = c;
     else
@@ -61,7 +66,8 @@ static void config_zoo_put(struct config_zoo *z, char *out, size_t *n, size_t si
 }
 
 /* \uXXXX as UTF-8. */
-static void config_zoo_put_code(struct config_zoo *z, char *out, size_t *n, size_t size) {
+static void config_zoo_put_code(struct config_zoo *z, char *out, size_t *n, size_t size)
+{
     uint32_t code = 0;
 
     for (int i = 0; i < 4 && z->at < z->end && isxdigit((unsigned char)*z->at); i++) {
@@ -80,7 +86,8 @@ static void config_zoo_put_code(struct config_zoo *z, char *out, size_t *n, size
 }
 
 /* Reads characters with their escapes until the line ends, or in a key until its separator. */
-static void config_zoo_text(struct config_zoo *z, bool is_key, char *out, size_t size) {
+static void config_zoo_text(struct config_zoo *z, bool is_key, char *out, size_t size)
+{
     size_t n = 0;
 
     while (!config_zoo_at_line_end(z)) {
@@ -114,7 +121,8 @@ static void config_zoo_text(struct config_zoo *z, bool is_key, char *out, size_t
 }
 
 /* Steps to the next entry. False: the text is at its end. */
-static bool config_zoo_next(struct config_zoo *z) {
+static bool config_zoo_next(struct config_zoo *z)
+{
     for (;;) {
         config_zoo_skip_blanks(z);
         if (z->at == z->end)
@@ -139,7 +147,8 @@ static bool config_zoo_next(struct config_zoo *z) {
     return true;
 }
 
-static void config_zoo_ignore(struct config_zoo *z, const char *name) {
+static void config_zoo_ignore(struct config_zoo *z, const char *name)
+{
     const char *why = config_table_zk_why(name);
 
     if (z->ignored_count < IGNORED_MAX) {
@@ -151,8 +160,8 @@ static void config_zoo_ignore(struct config_zoo *z, const char *name) {
 
 /* "admin.serverPort (why); initLimit, syncLimit (why)": each reason once, in order of appearance.
  */
-static void config_zoo_ignored_print(struct config_zoo *z, const char *name, char *out,
-                                     size_t size) {
+static void config_zoo_ignored_print(struct config_zoo *z, const char *name, char *out, size_t size)
+{
     uint32_t kept = z->ignored_count < IGNORED_MAX ? z->ignored_count : IGNORED_MAX;
     size_t n;
 
@@ -181,8 +190,8 @@ static void config_zoo_ignored_print(struct config_zoo *z, const char *name, cha
 }
 
 /* Keeps a value for later. */
-static int config_zoo_keep(const struct config_zoo *z, char *out, size_t size,
-                           struct fault *fault) {
+static int config_zoo_keep(const struct config_zoo *z, char *out, size_t size, struct fault *fault)
+{
     size_t n = strlen(z->value);
 
     if (n >= size)
@@ -191,7 +200,8 @@ static int config_zoo_keep(const struct config_zoo *z, char *out, size_t size,
     return 0;
 }
 
-static int config_zoo_entry(struct config_zoo *z, struct config *config, struct fault *fault) {
+static int config_zoo_entry(struct config_zoo *z, struct config *config, struct fault *fault)
+{
     const char *name = strncmp(z->key, "zookeeper.", 10) == 0 ? z->key + 10 : z->key;
     int err;
 
@@ -222,7 +232,8 @@ static int config_zoo_entry(struct config_zoo *z, struct config *config, struct 
 }
 
 /* The client address, when all of the file is known: ZooKeeper listens on every address. */
-static int config_zoo_listen(struct config_zoo *z, struct config *config, struct fault *fault) {
+static int config_zoo_listen(struct config_zoo *z, struct config *config, struct fault *fault)
+{
     char text[256];
 
     if (!*z->client_port && z->has_secure_port)
@@ -243,7 +254,8 @@ static int config_zoo_listen(struct config_zoo *z, struct config *config, struct
 }
 
 int config_zoo_load(struct config *config, const char *name, const char *text, size_t size,
-                    struct fault *fault) {
+                    struct fault *fault)
+{
     static _Thread_local struct config_zoo z; /* 24 KB: kept off the stack */
     int err = 0;
 

@@ -11,7 +11,8 @@
 /* Exit codes of taktd. */
 enum { EXIT_STOPPED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
-static void main_version(FILE *to) {
+static void main_version(FILE *to)
+{
 #ifdef TAKT_DPDK
     const char *ports = "kernel, dpdk (DPDK " TAKT_DPDK ")";
 #else
@@ -20,7 +21,8 @@ static void main_version(FILE *to) {
     fprintf(to, "taktd %s, ports: %s\n", TAKT_VERSION, ports);
 }
 
-static int main_check(const struct config *config, FILE *to) {
+static int main_check(const struct config *config, FILE *to)
+{
     char listen[1024];
 
     config_value_print(config, config_table_find("listen"), listen, sizeof(listen));
@@ -32,7 +34,8 @@ static int main_check(const struct config *config, FILE *to) {
     return EXIT_STOPPED;
 }
 
-static int main_run(const struct config *config) {
+static int main_run(const struct config *config)
+{
     say_level_set((enum say_level)config->say_level);
     if (*config->ignored)
         say(SAY_WARN, "%s", config->ignored);
@@ -40,7 +43,8 @@ static int main_run(const struct config *config) {
     return EXIT_FAILED;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     static struct config config;
     struct fault fault = {.text = ""};
     enum args_action action;
@@ -50,22 +54,12 @@ int main(int argc, char **argv) {
         return EXIT_USAGE;
     }
     switch (action) {
-    case ARGS_HELP:
-        args_help(stdout);
-        return EXIT_STOPPED;
-    case ARGS_HELP_CONFIG:
-        config_print_reference(stdout);
-        return EXIT_STOPPED;
-    case ARGS_VERSION:
-        main_version(stdout);
-        return EXIT_STOPPED;
-    case ARGS_PRINT:
-        config_print(&config, stdout);
-        return EXIT_STOPPED;
-    case ARGS_CHECK:
-        return main_check(&config, stdout);
-    case ARGS_RUN:
-        break;
+    case ARGS_HELP: args_help(stdout); return EXIT_STOPPED;
+    case ARGS_HELP_CONFIG: config_print_reference(stdout); return EXIT_STOPPED;
+    case ARGS_VERSION: main_version(stdout); return EXIT_STOPPED;
+    case ARGS_PRINT: config_print(&config, stdout); return EXIT_STOPPED;
+    case ARGS_CHECK: return main_check(&config, stdout);
+    case ARGS_RUN: break;
     }
     return main_run(&config);
 }
