@@ -114,7 +114,7 @@ class Server:
         with open(config, 'w') as out:
             out.write('\n'.join(lines) + '\n')
         return (['java', '-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'] + flags +
-                ['-cp', '/usr/share/java/zookeeper.jar',
+                ['-cp', '/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar',
                  'org.apache.zookeeper.server.quorum.QuorumPeerMain', config] + self.extra)
 
     def start(self, wait=True, timeout_s=30.0):

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 
 import harness
+import zkwire as z
 from harness import equal, limit
 
 BUILD = os.path.join(harness.ROOT, 'build', 'clients')
@@ -32,7 +33,11 @@ def compiled(source, name):
 def test_libzookeeper(t):
     """libzookeeper, the C client"""
     program = compiled(os.path.join(harness.HERE, 'c_client.c'), 'c_client')
-    code, text = run(t.server.client_prefix + [program, t.server.hosts, t.base])
+    w = t.wire(timeout_ms=30000)
+    w.create(t.base + '/theirs', b'', z.EPHEMERAL)
+    w.close()
+    code, text = run(t.server.client_prefix + [program, t.server.hosts, t.base, '%x' % w.session,
+                                               w.password.hex()])
     results = re.findall(r'^(?:not )?ok \d+.*$', text, re.M)
     print('# ' + text.strip().replace('\n', '\n# '))
     equal((code, [r for r in results if r.startswith('not')], len(results)), (0, [], 10))
