@@ -67,7 +67,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     config_print(&first, to);
     fclose(to);
     config_init(&second);
-    CHECK(config_yaml_load(&second, "p", printed, printed_size, &fault) == 0);
+    if (config_yaml_load(&second, "p", printed, printed_size, &fault) != 0) {
+        fprintf(stderr, "%s\n%s", printed, fault.text);
+        CHECK(!"what is printed is a configuration");
+    }
     fuzz_same();
     free(printed);
     return 0;

@@ -256,9 +256,10 @@ static void test_servers(void **state)
     expect_good("servers", "3=[::1]:1:2;4", "3=[::1]:1:2:participant;4");
     assert_string_equal(config.servers.server[0].host, "[::1]");
     assert_string_equal(config.servers.server[0].client_host, "");
-    static const char *const bad[] = {"h",       "h:1",      "h:1:1",     ":1:2",
-                                      "h:1:2:x", "h:0:2",    "h:1:65536", "h:1:2;",
-                                      "h:1:2;x", "h:1:2;:3", "h:1:2;h:0", ";1"};
+    static const char *const bad[] = {"h",       "h:1",         "h:1:1",     ":1:2",
+                                      "h:1:2:x", "h:0:2",       "h:1:65536", "h:1:2;",
+                                      "h:1:2;x", "h:1:2;:3",    "h:1:2;h:0", "h$g:1:2",
+                                      "h's:1:2", "h:1:2;a$b:3", ";1"};
     char text[64], sentence[512];
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         snprintf(text, sizeof(text), "1=%s", bad[i]);

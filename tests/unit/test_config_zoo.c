@@ -172,6 +172,11 @@ static void test_refusals(void **state)
                "is not in this version, so no client could ever be let in; auth.enforce with "
                "auth.schemes digest is");
     expect_bad(
+        "server.1=h g:1:2\n",
+        "zoo.cfg:1: server.1: 'h g:1:2' is not a server: host:2888:3888["
+        ":participant|:observer][;[client host:]2181], ids are 1 to 255, ports 1 to 65535 and "
+        "the first two differ");
+    expect_bad(
         "server.x=h:1:2\n",
         "zoo.cfg:1: server.x: 'h:1:2' is not a server: host:2888:3888["
         ":participant|:observer][;[client host:]2181], ids are 1 to 255, ports 1 to 65535 and "

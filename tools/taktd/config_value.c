@@ -323,6 +323,15 @@ static int config_value_cpus(struct config_cpus *cpus, uint64_t max, const char 
 
 #define SERVER_FORM "host:2888:3888[:participant|:observer][;[client host:]2181]"
 
+/* A host name, an address, or several of them joined by '|'. */
+static bool config_value_is_host(const char *text, size_t size)
+{
+    size_t n =
+        strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_|[]:%");
+
+    return n > 0 && n < size && text[n] == '\0';
+}
+
 /* Splits "host:quorum:election[:role]" from its end. The host may be several, joined by '|'. */
 static bool config_value_server_part(struct config_server *server, char *text)
 {
@@ -341,11 +350,11 @@ static bool config_value_server_part(struct config_server *server, char *text)
         return false;
     *colon = '\0';
     colon = strrchr(text, ':');
-    if (!colon || colon == text || !config_value_port(colon + 1, &server->quorum_port) ||
+    if (!colon || !config_value_port(colon + 1, &server->quorum_port) ||
         server->quorum_port == server->election_port)
         return false;
     *colon = '\0';
-    if (strlen(text) >= sizeof(server->host))
+    if (!config_value_is_host(text, sizeof(server->host)))
         return false;
     strcpy(server->host, text);
     return true;
@@ -360,7 +369,7 @@ static bool config_value_server_client(struct config_server *server, char *text)
     if (!colon)
         return true;
     *colon = '\0';
-    if (colon == text || strlen(text) >= sizeof(server->client_host))
+    if (!config_value_is_host(text, sizeof(server->client_host)))
         return false;
     strcpy(server->client_host, text);
     return true;
