@@ -1,0 +1,74 @@
+/* role_apply: the loop body of APPLY, the only writer of the tree.
+ *
+ *   core_apply ─▶ committed entries (from the log tail) ─▶ machine ─▶ stage ─▶ apply_net[0..n] ─▶ NET
+ *                                                             │                  then publish S
+ *                                                             └─▶ apply_core (sessions, reaping) ─▶ CORE
+ *   retired versions ─▶ apply_ctl ─▶ (grace period, elsewhere) ─▶ ctl_apply ─▶ freed here
+ *
+ * Watch before data. A command's changes and its reply are staged, then pushed to every apply_net
+ * link, and only then is its zxid published; so whoever sees S published finds everything up to S in
+ * its link. When a link has no room the command stays staged and nothing later is applied (HOLD);
+ * what is complete is published all the same, so a NET that drains its link up to S always makes
+ * room: the HOLD ends. Records of one command that could never fit travel in a block (struct
+ * apply_bulk). */
+#pragma once
+
+#include "base/clock.h"
+#include "base/counters.h"
+#include "base/link.h"
+#include "base/messages.h"
+#include "store/machine.h"
+
+#define APPLY_NET_COUNT_MAX      16
+#define APPLY_TURN_COMMANDS_MAX  256u /* entries applied in one turn */
+#define APPLY_RETIRE_COUNT       1024u /* commands between two hand-overs of retired memory */
+#define APPLY_REAP_MAX           10000u /* container and TTL nodes looked at in one scan */
+#define APPLY_RETIRE_NS          (50 * NS_PER_MS) /* or this long after the first of them */
+
+struct role_apply {
+    struct machine *machine;
+    struct tree *tree;
+    const struct command *current; /* whose results the machine is giving; NULL between */
+    struct entry_source source;
+    uint8_t node_id;
+    struct link *core_apply, *apply_core;
+    struct link *apply_net[APPLY_NET_COUNT_MAX];
+    uint32_t net_count;
+    struct link *apply_ctl, *ctl_apply;
+    uint64_t applied_index, commit_index;
+    int64_t complete;  /* zxid up to which every NET has been pushed everything */
+    int64_t published; /* zxid that readers see */
+    /* records of the command being delivered: struct stage_record + record, 8-byte aligned */
+    uint8_t *stage;
+    uint64_t stage_size, stage_room;
+    uint32_t stage_net; /* nets [0, stage_net) have theirs */
+    uint32_t retire_count;
+    uint64_t retire_ns; /* when the oldest command since the last hand-over was applied */
+    uint32_t batches_out; /* with CTL */
+    uint32_t reap_left; /* candidates the scan under way may still look at */
+    int64_t reap_time_ms;
+    /* snapshots: asked at most once at a time; what to do is the composition root's */
+    int (*snapshot)(void *self, uint64_t index);
+    void *snapshot_self;
+    struct counters *counters; /* APPLY's page */
+};
+
+/* role_apply_init: the machine holds everything up to applied_index. Sessions it knows are told to
+ * CORE in the first turns. Returns 0 or ERR_NOMEM. Before the roles start. */
+MUST_USE int role_apply_init(struct role_apply *apply, struct machine *machine,
+                             struct tree *tree, const struct entry_source *source,
+                             struct counters *counters, uint8_t node_id,
+                             uint64_t applied_index);
+void role_apply_fini(struct role_apply *apply);
+
+/* role_apply_snapshot_done tells CORE that a snapshot at log index `index` is on disk, or (0) that
+ * none was made. Role: APPLY. */
+void role_apply_snapshot_done(struct role_apply *apply, uint64_t index);
+
+/* struct role of dataplane/worker.h. */
+uint32_t role_apply_poll(void *self, struct now now);
+bool role_apply_idle(void *self);
+uint64_t role_apply_deadline_ns(void *self, struct now now);
+
+/* apply_bulk_done gives a NET's share of a block back; the last one frees it. Role: NET. */
+void apply_bulk_done(struct bulk_block *block);
