@@ -156,37 +156,6 @@ void machine_timers(const struct machine *m, const struct machine_sink *sink)
         sink->timer(sink->self, s->id, s->timeout_ms);
 }
 
-/* ---- memory that waits ---- */
-
-struct machine_batch {
-    struct tree_batch *tree;
-    struct acl_batch *acls;
-};
-
-struct machine_batch *machine_retired(struct machine *m)
-{
-    struct machine_batch *batch = malloc(sizeof *batch);
-    if (!batch)
-        return NULL; /* another time */
-    batch->tree = tree_retired(m->tree);
-    batch->acls = acl_retired(m->acls);
-    if (batch->tree || batch->acls)
-        return batch;
-    free(batch);
-    return NULL;
-}
-
-void machine_reclaim(struct machine *m, struct machine_batch *batch)
-{
-    CHECK(batch != NULL);
-    CHECK(batch->tree || batch->acls);
-    if (batch->tree)
-        tree_reclaim(m->tree, batch->tree);
-    if (batch->acls)
-        acl_reclaim(m->acls, batch->acls);
-    free(batch);
-}
-
 /* ---- what others may ask ---- */
 
 int64_t machine_zxid(const struct machine *m)

@@ -110,13 +110,6 @@ struct acl_table *machine_acls(struct machine *machine); /* readers: acl_allows 
  * that every client in use knows (kazoo 2.8 and the C client of 3.8 have no name for -125; kazoo's
  * reader dies of a code it does not know). Deletes, closes and shrinking sets always work. */
 
-/* ---- memory that waits for a grace period: tree versions and ACL ids in one opaque batch ----
- * machine_retired gives what may be freed a grace period from now, NULL when there is nothing;
- * machine_reclaim frees it then. Role: APPLY for both; only the waiting happens elsewhere. */
-struct machine_batch;
-struct machine_batch *machine_retired(struct machine *machine);
-void machine_reclaim(struct machine *machine, struct machine_batch *batch);
-
 /* ---- snapshots (store/snapshot.c) ----
  * Save, on APPLY at one index: machine_image, which holds scalars and sessions; acl_pin; then, from
  * any role, the ACLs (acl_count, acl_packed) and the nodes of a tree view; at the end acl_unpin.

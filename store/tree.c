@@ -368,7 +368,7 @@ int tree_add(struct tree *tree, struct bytes path, struct bytes data, uint32_t a
     node->owner = owner;
     struct znode_parent *links = znode_parent(parent);
     links->pzxid = tree->zxid;
-    links->creations = (int32_t)((uint32_t)links->creations + 1);
+    links->creations += links->creations < INT32_MAX; /* the sequence counter never wraps */
     links->child_count++;
     tree->counts.charge += tree_charge_of(parent) - tree_charge_of(parent_before);
     tree_push(tree, parent_slot, parent);
