@@ -1,18 +1,19 @@
 /* worker: a thread that runs a list of roles in turn, and decides what to do when none has work.
  *
  *   ┌─▶ now ─▶ role 0 poll ─▶ role 1 poll ─▶ ... ─▶ work done? ── yes ─▶ wake parked downstreams ─┐
- *   │                                                    │ no                                      │
- *   └──────────────────── idle policy ◀──────────────────┴─────────────────────────────────────────┘
+ *   │                                                    │ no │ └──────────────────── idle policy
+ * ◀──────────────────┴─────────────────────────────────────────┘
  *
  * Parking. A producer publishes on a link, a consumer may be about to sleep; neither may miss the
- * other. The consumer: parked = 1, fence, look at every role's idle() once more, sleep. The producer:
- * publish, fence, look at parked, write the eventfd. With sequentially consistent fences at least one
- * of the two sees the other's store (Dekker), so either the consumer does not sleep or it is woken.
+ * other. The consumer: parked = 1, fence, look at every role's idle() once more, sleep. The
+ * producer: publish, fence, look at parked, write the eventfd. With sequentially consistent fences
+ * at least one of the two sees the other's store (Dekker), so either the consumer does not sleep or
+ * it is woken.
  *
  *                 run   wake  stop  counters     - : safe at the same time, from different threads
  *     run          X     -     -      -          X : one thread, one call at a time
  *     wake         -     -     -      -
- *     stop         -     -     -      -                                                           */
+ *     stop         -     -     -      - */
 #pragma once
 
 #include "base/clock.h"
@@ -39,8 +40,8 @@ struct role {
     bool (*idle)(void *self);
     /* The next mono_ns at which poll must run; UINT64_MAX or NULL function: none. */
     uint64_t (*deadline_ns)(void *self, struct now now);
-    /* Descriptors that are readable while there is work, asked for once at start. Returns the count,
-     * or -1: none to wait on; then deadline_ns must bound the sleep. May be NULL. */
+    /* Descriptors that are readable while there is work, asked for once at start. Returns the
+     * count, or -1: none to wait on; then deadline_ns must bound the sleep. May be NULL. */
     int (*park_fds)(void *self, int *fds, int max);
     /* Sleeps for the worker, as port_wait does. Used when no other role of the worker has fds; may
      * be NULL. */
@@ -77,10 +78,10 @@ struct worker {
     uint64_t linger_ns; /* hybrid */
     int cpu;            /* -1: any */
     /* the worker's own */
-    int park_fd; /* epoll over wake_fd and the roles' descriptors */
-    int wake_fd; /* eventfd */
-    int waiter;  /* index of the role that sleeps for us; -1: park_fd */
-    uint64_t worked_ns; /* mono_ns of the last turn with work */
+    int park_fd;                          /* epoll over wake_fd and the roles' descriptors */
+    int wake_fd;                          /* eventfd */
+    int waiter;                           /* index of the role that sleeps for us; -1: park_fd */
+    uint64_t worked_ns;                   /* mono_ns of the last turn with work */
     uint32_t role_work[WORKER_ROLES_MAX]; /* what each role's last poll returned */
     pthread_t thread;
     bool started;

@@ -1,0 +1,303 @@
+#include "dataplane/net.h"
+
+#include "base/check.h"
+#include "dataplane/digest.h"
+#include "dataplane/qsbr.h"
+#include "dataplane/zk/reply.h"
+
+#include <stdlib.h>
+
+#define NET_CONNS_MAX      (1u << 20)
+#define NET_REPLY_SIZE_MAX (96u << 20)
+
+void net_config_default(struct net_config *config)
+{
+    *config = (struct net_config){
+        .node = 1,
+        .conns_max = 65536,
+        .conns_per_address = 60,
+        .frame_size_max = LIMIT_PACKET_SIZE_DEFAULT,
+        .reply_size_max = 64u << 20,
+        .output_limit = 8u << 20,
+        .conn_writes_max = 1024,
+        .writes_max = 16384,
+        .watches_max = 4u << 20,
+        .conn_watches_max = 1u << 20,
+        .memory_limit = 4ull << 30,
+        .tick_ms = 2000,
+        .timeout_ms_min = 4000,
+        .timeout_ms_max = 40000,
+        .words = {.version = "3.9.5-takt",
+                  .built = "01/01/1970 00:00 GMT",
+                  .data_dir = "",
+                  .log_dir = "",
+                  .client_port = 2181,
+                  .server_id = 1},
+    };
+}
+
+static int net_config_check(const struct net_config *config, const struct link *net_core)
+{
+    if (config->conns_max < 1 || config->conns_max > NET_CONNS_MAX ||
+        config->frame_size_max < 1024 || config->frame_size_max > LIMIT_PACKET_SIZE_MAX ||
+        config->reply_size_max < config->frame_size_max + 1024 ||
+        config->reply_size_max > NET_REPLY_SIZE_MAX || config->output_limit < 65536 ||
+        config->output_limit > NET_REPLY_SIZE_MAX / 4 || config->conn_writes_max < 1 ||
+        config->writes_max < 1 || config->timeout_ms_min < 1 ||
+        config->timeout_ms_max < config->timeout_ms_min)
+        return ERR_RANGE;
+    if (link_record_size_max(net_core->depth) < config->frame_size_max + sizeof(struct command))
+        return ERR_RANGE;
+    return 0;
+}
+
+/* Touches are told so often that a session is never heard from more than a twentieth of the least
+ * timeout before CORE knows it. */
+static uint64_t net_touch_interval(const struct net_config *config)
+{
+    uint64_t interval = (uint64_t)config->timeout_ms_min * NS_PER_MS / 20;
+    return interval < NET_TOUCH_NS_MAX ? interval : NET_TOUCH_NS_MAX;
+}
+
+int net_init(struct net *net, const struct net_config *config, const struct net_parts *parts)
+{
+    int err = net_config_check(config, parts->net_core);
+    if (err)
+        return err;
+    memset(net, 0, sizeof(*net));
+    net->config = *config;
+    net->parts = *parts;
+    uint32_t chains = 1024;
+    while (chains < config->conns_max)
+        chains *= 2;
+    net->session_mask = chains - 1;
+    net->touch_max = config->conns_max * 2;
+    net->touch_epoch = 1;
+    net->touch_interval_ns = net_touch_interval(config);
+    /* A sequence suffix makes a created path longer than its request. */
+    net->event_room = REPLY_EVENT_SIZE + config->frame_size_max + 16;
+    if ((err = slab_init(&net->slab, config->memory_limit)))
+        return err;
+    net->conns = calloc(config->conns_max, sizeof(*net->conns));
+    net->sessions = calloc(chains, sizeof(*net->sessions));
+    net->addresses = calloc(NET_ADDRESS_CHAINS, sizeof(*net->addresses));
+    net->touches = calloc(net->touch_max, sizeof(*net->touches));
+    net->event = malloc(net->event_room);
+    err = ERR_NOMEM;
+    if (!net->conns || !net->sessions || !net->addresses || !net->touches || !net->event)
+        goto out;
+    err = digest_create(&net->digest);
+    if (err)
+        goto out;
+    err = watch_init(&net->watches, &net->slab, config->watches_max, config->conn_watches_max);
+    if (err)
+        goto out;
+    return 0;
+out:
+    net_fini(net);
+    return err;
+}
+
+void net_fini(struct net *net)
+{
+    if (net->port)
+        port_fini(net->port);
+    watch_fini(&net->watches);
+    digest_destroy(net->digest);
+    free(net->conns);
+    free(net->sessions);
+    free(net->addresses);
+    free(net->touches);
+    free(net->event);
+    slab_fini(&net->slab);
+    memset(net, 0, sizeof(*net));
+}
+
+/* ---- port events ---- */
+
+static bool net_opened(void *self, struct stream *stream)
+{
+    stream->owner = conn_open(self, stream);
+    return stream->owner != NULL;
+}
+
+static void net_received(void *self, struct stream *stream)
+{
+    struct net *net = self;
+    struct conn *conn = stream->owner;
+    conn->received_ns = net->now.mono_ns;
+    conn_touch(net, conn);
+    if (!conn->runnable) /* else it waits its turn behind others */
+        conn_serve(net, conn, NET_TURN_FRAMES);
+}
+
+static void net_drained(void *self, struct stream *stream)
+{
+    struct conn *conn = stream->owner;
+    if (conn->wait == CONN_WAIT_OUTPUT)
+        conn->wait = CONN_WAIT_NONE;
+    conn_run(self, conn);
+}
+
+static void net_closed(void *self, struct stream *stream)
+{
+    conn_gone(self, stream->owner);
+}
+
+static const struct port_events net_events = {net_opened, net_received, net_drained, net_closed};
+
+void net_port_setup(struct net *net, struct port_setup *setup)
+{
+    *setup = (struct port_setup){
+        .events = &net_events,
+        .net = net,
+        .slab = &net->slab,
+        .rx_limit = net->config.frame_size_max + 4,
+        .tx_limit = net->config.reply_size_max + net->config.output_limit + NET_OUTPUT_WAIT,
+        .streams_max = net->config.conns_max,
+    };
+}
+
+void net_start(struct net *net, struct port *port)
+{
+    net->port = port;
+}
+
+/* ---- commands ---- */
+
+struct command *net_command_room(struct net *net, enum command_kind kind, uint32_t body_size)
+{
+    uint32_t size = (uint32_t)sizeof(struct command) + body_size;
+    struct command *command = link_reserve(net->parts.net_core, size);
+    if (!command) {
+        net_count(net, METRIC_net_hold_total, 1);
+        return NULL;
+    }
+    memset(command, 0, sizeof(*command));
+    if (kind == COMMAND_OPEN || kind == COMMAND_ATTACH)
+        memset(command + 1, 0, body_size);
+    command->kind = (uint8_t)kind;
+    command->version = COMMAND_VERSION;
+    command->node = net->config.node;
+    command->net = net->config.index;
+    command->body_size = body_size;
+    return command;
+}
+
+/* Tells CORE which sessions were heard from; what does not go now goes next turn. */
+static uint32_t net_send_touches(struct net *net)
+{
+    uint32_t sent = 0;
+    if (net->touch_count == 0 || net->now.mono_ns < net->touch_ns + net->touch_interval_ns)
+        return 0;
+    while (sent < net->touch_count) {
+        uint32_t left = net->touch_count - sent;
+        uint32_t n = left < NET_TOUCHES ? left : NET_TOUCHES;
+        struct command *command =
+            net_command_room(net, COMMAND_TOUCH, n * (uint32_t)sizeof(int64_t));
+        if (!command)
+            break;
+        memcpy(command + 1, net->touches + sent, n * sizeof(int64_t));
+        sent += n;
+    }
+    net->touch_count -= sent;
+    memmove(net->touches, net->touches + sent, net->touch_count * sizeof(int64_t));
+    if (net->touch_count == 0) {
+        net->touch_epoch++;
+        net->touch_ns = net->now.mono_ns;
+    }
+    return sent > 0;
+}
+
+/* ---- the turn ---- */
+
+static uint32_t net_reap_fresh(struct net *net)
+{
+    uint32_t reaped = 0;
+    struct conn *conn;
+    while ((conn = net->fresh.first) && conn->opened_ns + NET_FRESH_NS <= net->now.mono_ns &&
+           reaped < NET_TURN_CONNS) {
+        net_count(net, METRIC_net_reaped_total, 1);
+        conn_close(net, conn, false);
+        reaped++;
+    }
+    return reaped;
+}
+
+/* Connections with frames left over, each once: those that are runnable again go behind. */
+static uint32_t net_serve_runnable(struct net *net)
+{
+    uint32_t work = 0;
+    struct conn *last = net->runnable.last;
+    for (uint32_t i = 0; net->caught_up && i < NET_TURN_CONNS && net->runnable.first; i++) {
+        struct conn *conn = net->runnable.first;
+        bool end = conn == last;
+        conn_run_off(net, conn);
+        work += conn_serve(net, conn, NET_TURN_FRAMES);
+        if (conn->state != CONN_CLOSING)
+            port_resume(conn->stream);
+        if (end)
+            break;
+    }
+    return work;
+}
+
+uint32_t net_poll(void *self, struct now now)
+{
+    struct net *net = self;
+    uint32_t work;
+
+    net->now = now;
+    if (net->started_ns == 0)
+        net->started_ns = now.mono_ns;
+    qsbr_quiescent();
+    net->view = tree_view(net->parts.tree);
+    work = net_apply_poll(net);
+    work += net_serve_runnable(net);
+    work += port_poll(net->port, now);
+    work += net_reap_fresh(net);
+    work += net_send_touches(net);
+    link_publish(net->parts.net_core);
+    port_flush(net->port);
+    counters_set(net->parts.counters, METRIC_net_watches, net->watches.count);
+    counters_set(net->parts.counters, METRIC_net_outstanding, net->outstanding);
+    return work;
+}
+
+bool net_idle(void *self)
+{
+    struct net *net = self;
+    return net->runnable.first == NULL && !net->watches.job.open &&
+           link_empty(net->parts.apply_net) && port_idle(net->port);
+}
+
+uint64_t net_deadline_ns(void *self, struct now now)
+{
+    struct net *net = self;
+    uint64_t deadline_ns = port_deadline_ns(net->port, now);
+    if (net->fresh.first && net->fresh.first->opened_ns + NET_FRESH_NS < deadline_ns)
+        deadline_ns = net->fresh.first->opened_ns + NET_FRESH_NS;
+    if (net->touch_count && net->touch_ns + net->touch_interval_ns < deadline_ns)
+        deadline_ns = net->touch_ns + net->touch_interval_ns;
+    return deadline_ns;
+}
+
+int net_park_fds(void *self, int *fds, int max)
+{
+    return port_park_fds(((struct net *)self)->port, fds, max);
+}
+
+void net_wait(void *self, int wake_fd, uint64_t wait_ns)
+{
+    port_wait(((struct net *)self)->port, wake_fd, wait_ns);
+}
+
+void net_online(void *self)
+{
+    qsbr_online();
+}
+
+void net_offline(void *self)
+{
+    qsbr_offline();
+}

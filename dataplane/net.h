@@ -1,0 +1,144 @@
+/* net: the NET role. Owns its port, its connections and their watches; reads the tree; asks CORE
+ * for every change; hears from APPLY what has changed.
+ *
+ * One turn:
+ *   1 quiescent state: pointers into the tree from the last turn are given up
+ *   2 S = the published zxid; the view of the whole turn is at S
+ *   3 apply_net records with zxid <= S: events to watchers, replies, sessions. Later ones stay.
+ *   4 connections that have frames left, round robin; then port_poll: new bytes, served at once
+ *   5 touches to CORE; net_core is published; the port sends
+ *
+ * Watch before data. APPLY puts the changes of zxid z on apply_net, then publishes z. NET loads S
+ * (acquire), so every record <= S is in the link when it looks, and 3 handles all of them before 4
+ * reads anything at S. So (a) a client that reads data of zxid z <= S has been told, in the same
+ * stream of bytes and earlier, of every change <= S it watched; (b) a watch set by a read at S is
+ * set after all records <= S were handled and before any record > S is, so it fires for exactly the
+ * changes that the read did not show; (c) records are handled in link order, which is zxid order.
+ * When 3 does not get through in one turn (its work is bounded) then 4 serves nobody: the turn only
+ * moves bytes. A read at S before all of S is told would break (a), a watch added (b).
+ *
+ *                poll, idle, deadline     counters, net_core/apply_net ends of other roles
+ *     poll ...            X                            -
+ */
+#pragma once
+
+#include "base/counters.h"
+#include "base/limits.h"
+#include "base/link.h"
+#include "dataplane/conn.h"
+#include "dataplane/fourletter.h"
+#include "store/acl.h"
+#include "store/tree.h"
+
+/* Bounds of one turn. A record, a frame and an event cost well under 10 us each (replies of very
+ * long lists excepted: they are one state, so one turn). */
+#define NET_TURN_RECORDS 1024u /* apply_net records */
+#define NET_TURN_EVENTS  8192u /* owners told of changes */
+#define NET_TURN_FRAMES  64u   /* frames of one connection */
+#define NET_TURN_CONNS   256u  /* connections served from the runnable list */
+
+#define NET_FRESH_NS       (10 * NS_PER_S) /* a connection has so long to send its ConnectRequest */
+#define NET_TOUCH_NS_MAX   (100 * NS_PER_MS)
+#define NET_TOUCHES        1024u      /* session ids in one COMMAND_TOUCH */
+#define NET_OUTPUT_WAIT    (1u << 20) /* bytes queued above which no more frames are served */
+#define NET_ADDRESS_CHAINS 4096u
+
+struct net_config {
+    uint8_t node, index;        /* struct command's node and net */
+    uint32_t conns_max;         /* in [1, 2^20]; more are refused */
+    uint32_t conns_per_address; /* 0: no limit */
+    uint32_t frame_size_max;    /* jute.maxbuffer, in [1024, LIMIT_PACKET_SIZE_MAX] */
+    uint32_t reply_size_max;    /* largest reply, in [frame_size_max + 1024, 96 MiB] */
+    uint32_t output_limit;      /* queued to a connection that does not read; then it is closed */
+    uint32_t conn_writes_max;   /* writes in flight of one connection */
+    uint32_t writes_max;        /* in flight of this NET, above it nothing more is taken */
+    uint64_t watches_max;
+    uint32_t conn_watches_max;
+    uint64_t memory_limit; /* bytes of the slab: connections, buffers, credentials, watches */
+    int32_t tick_ms, timeout_ms_min, timeout_ms_max;
+    const char *super_digest; /* "super:<base64>" or NULL */
+    const char *auth_schemes; /* enforce.auth: one of these (comma list) is needed; NULL: none */
+    struct fourletter_config words;
+};
+
+/* net_config_default fills in what ZooKeeper ships, and bounds where it has none. Borrowed strings
+ * of the result are literals. */
+void net_config_default(struct net_config *config);
+
+/* What a NET works with: all borrowed for its life. */
+struct net_parts {
+    struct link *net_core, *apply_net;
+    struct tree *tree;
+    const struct acl_table *acls;
+    struct counters *counters;        /* this NET's page */
+    const struct counters_book *book; /* all pages of the node */
+};
+
+struct net {
+    struct net_config config;
+    struct net_parts parts;
+    struct port *port;
+    struct slab slab;
+    struct watch_table watches;
+
+    /* one turn */
+    struct now now;
+    struct tree_view view; /* .zxid is S */
+    bool caught_up;        /* every record <= view.zxid has been handled */
+
+    struct conn *conns; /* conns_max slots */
+    uint32_t conns_used, conn_count;
+    struct conn *free_first;          /* by run_next */
+    struct conn_list runnable, fresh; /* fresh: by age */
+    struct conn **sessions;           /* hash chains by session id */
+    struct conn **addresses;          /* hash chains by client address */
+    uint32_t session_mask;
+
+    uint64_t outstanding;
+    int64_t *touches; /* session ids heard from since the last COMMAND_TOUCH */
+    uint32_t touch_count, touch_max;
+    uint64_t touch_epoch, touch_ns, touch_interval_ns;
+
+    uint8_t *event; /* the event being told, encoded once */
+    uint32_t event_size, event_room;
+    int32_t event_type;
+    struct fourletter_reset reset; /* srst */
+    struct digest *digest;
+    uint64_t started_ns;
+};
+
+/* net_init takes all memory; no port yet. Returns 0, ERR_RANGE (a configured value, or net_core too
+ * small for the largest frame) or ERR_NOMEM. Before the roles start. */
+MUST_USE int net_init(struct net *net, const struct net_config *config,
+                      const struct net_parts *parts);
+
+/* net_port_setup says how this NET's port is to be made; net_start hands it over (NET owns it). */
+void net_port_setup(struct net *net, struct port_setup *setup);
+void net_start(struct net *net, struct port *port);
+
+/* net_fini closes the port with all connections and gives all memory back. */
+void net_fini(struct net *net);
+
+/* struct role of dataplane/worker.h. The thread that polls must be online (net_online). */
+uint32_t net_poll(void *self, struct now now);
+bool net_idle(void *self);
+uint64_t net_deadline_ns(void *self, struct now now);
+int net_park_fds(void *self, int *fds, int max);
+void net_wait(void *self, int wake_fd, uint64_t wait_ns);
+void net_online(void *self);
+void net_offline(void *self);
+
+/* net_command_room reserves a command of this NET with room for a body, zeroed but for kind,
+ * version, node, net and body_size; NULL: net_core is full, try next turn. */
+struct command *net_command_room(struct net *net, enum command_kind kind, uint32_t body_size);
+
+/* ---- net_apply.c ---- */
+
+/* net_apply_poll handles records up to the view's zxid. Returns records and events handled; sets
+ * caught_up. */
+uint32_t net_apply_poll(struct net *net);
+
+static inline void net_count(struct net *net, enum metric metric, uint64_t n)
+{
+    counters_add(net->parts.counters, metric, n);
+}

@@ -1,0 +1,186 @@
+/* Reads of one node: exists, getData, getACL, getAllChildrenNumber; and what all reads share. */
+#include "base/zk.h"
+#include "dataplane/net.h"
+#include "dataplane/read.h"
+#include "dataplane/zk/reply.h"
+
+const struct znode *read_node_find(struct net *net, struct conn *conn, struct bytes path,
+                                   int32_t perm, int32_t *error)
+{
+    const struct znode *node = tree_get(&net->view, path);
+    *error = ZK_NO_NODE;
+    if (!node)
+        return NULL;
+    *error = ZK_NO_AUTH;
+    uint32_t acl = znode_acl(node);
+    if (acl != ACL_ID_OPEN && !acl_allows(net->parts.acls, acl, perm, conn_identities(conn)))
+        return NULL;
+    *error = ZK_OK;
+    return node;
+}
+
+enum request_step read_node_refuse(struct net *net, struct conn *conn,
+                                   const struct request *request, int32_t error)
+{
+    if (error == ZK_MARSHALLING_ERROR)
+        net_count(net, METRIC_net_malformed_total, 1);
+    conn_answer(net, conn, request->xid, net->view.zxid, error);
+    return REQUEST_DONE;
+}
+
+int32_t read_node_watch(struct net *net, struct conn *conn, struct bytes path, enum watch_kind kind)
+{
+    if (watch_add(&net->watches, &conn->watches, path, kind) == 0)
+        return ZK_OK;
+    net_count(net, METRIC_net_watch_refused_total, 1);
+    return ZK_SYSTEM_ERROR;
+}
+
+bool read_node_open(struct net *net, struct conn *conn, const struct request *request,
+                    uint32_t body_size, struct jute_out *body)
+{
+    uint8_t *room = conn_answer_room(net, conn, request->xid, REPLY_HEADER_SIZE + body_size);
+    if (!room)
+        return false;
+    *body = jute_out(room, REPLY_HEADER_SIZE + body_size);
+    reply_header(body, request->xid, net->view.zxid, ZK_OK, body_size);
+    return true;
+}
+
+void read_node_done(struct net *net, struct conn *conn, uint32_t body_size)
+{
+    conn_sent(net, conn, REPLY_HEADER_SIZE + body_size);
+    net_count(net, METRIC_net_reads_total, 1);
+}
+
+enum request_step read_node_exists(struct net *net, struct conn *conn,
+                                   const struct request *request)
+{
+    struct jute_in in = jute_in(request->body.at, (size_t)request->body.size);
+    struct bytes path = jute_get_bytes(&in);
+    bool watch = jute_get_bool(&in);
+    if (in.bad || path.size < 0)
+        return read_node_refuse(net, conn, request, ZK_MARSHALLING_ERROR);
+    if (memchr(path.at, 0, (size_t)path.size))
+        return read_node_refuse(net, conn, request, ZK_BAD_ARGUMENTS);
+
+    int32_t error;
+    const struct znode *node = read_node_find(net, conn, path, ZK_PERM_READ, &error);
+    if (watch && error != ZK_NO_AUTH) { /* on a missing node it waits for its creation */
+        int32_t refused = read_node_watch(net, conn, path, WATCH_DATA);
+        if (refused)
+            return read_node_refuse(net, conn, request, refused);
+    }
+    if (!node)
+        return read_node_refuse(net, conn, request, error);
+    struct jute_out out;
+    struct zk_stat stat;
+    if (!read_node_open(net, conn, request, ZK_STAT_SIZE, &out))
+        return REQUEST_DONE;
+    znode_stat(node, &stat);
+    reply_stat(&out, &stat);
+    read_node_done(net, conn, ZK_STAT_SIZE);
+    return REQUEST_DONE;
+}
+
+enum request_step read_node_data(struct net *net, struct conn *conn, const struct request *request)
+{
+    struct jute_in in = jute_in(request->body.at, (size_t)request->body.size);
+    struct bytes path = jute_get_bytes(&in);
+    bool watch = jute_get_bool(&in);
+    if (in.bad || path.size < 0)
+        return read_node_refuse(net, conn, request, ZK_MARSHALLING_ERROR);
+
+    int32_t error;
+    const struct znode *node = read_node_find(net, conn, path, ZK_PERM_READ, &error);
+    if (node && watch)
+        error = read_node_watch(net, conn, path, WATCH_DATA);
+    if (error)
+        return read_node_refuse(net, conn, request, error);
+    struct bytes data = znode_data(node);
+    uint32_t size = reply_bytes_size(data) + ZK_STAT_SIZE;
+    struct jute_out out;
+    struct zk_stat stat;
+    if (!read_node_open(net, conn, request, size, &out))
+        return REQUEST_DONE;
+    znode_stat(node, &stat);
+    jute_put_bytes(&out, data);
+    reply_stat(&out, &stat);
+    read_node_done(net, conn, size);
+    return REQUEST_DONE;
+}
+
+/* Copies a packed ACL; a digest id becomes "user:x" for those who may not administer the node. */
+static void read_node_put_acl(struct jute_out *out, struct bytes packed, bool redact)
+{
+    struct jute_in in = jute_in(packed.at, (size_t)packed.size);
+    int32_t count = jute_get_int(&in);
+    jute_put_int(out, count);
+    for (int32_t i = 0; i < count && !in.bad; i++) {
+        jute_put_int(out, jute_get_int(&in));
+        struct bytes scheme = jute_get_bytes(&in);
+        struct bytes id = jute_get_bytes(&in);
+        const uint8_t *colon = id.size > 0 ? memchr(id.at, ':', (size_t)id.size) : NULL;
+        jute_put_bytes(out, scheme);
+        if (redact && colon && bytes_equal(scheme, bytes_of_string("digest"))) {
+            int32_t user = (int32_t)(colon - id.at);
+            jute_put_int(out, user + 2);
+            jute_put_raw(out, id.at, (size_t)user);
+            jute_put_raw(out, ":x", 2);
+        } else {
+            jute_put_bytes(out, id);
+        }
+    }
+}
+
+enum request_step read_node_acl(struct net *net, struct conn *conn, const struct request *request)
+{
+    struct jute_in in = jute_in(request->body.at, (size_t)request->body.size);
+    struct bytes path = jute_get_bytes(&in);
+    if (in.bad || path.size < 0)
+        return read_node_refuse(net, conn, request, ZK_MARSHALLING_ERROR);
+    const struct znode *node = tree_get(&net->view, path);
+    if (!node)
+        return read_node_refuse(net, conn, request, ZK_NO_NODE);
+    struct bytes packed = acl_packed(net->parts.acls, znode_acl(node));
+    int32_t perms =
+        acl_skips(net->parts.acls) ? ZK_PERM_ALL : acl_packed_perms(packed, conn_identities(conn));
+    if (!(perms & (ZK_PERM_READ | ZK_PERM_ADMIN)))
+        return read_node_refuse(net, conn, request, ZK_NO_AUTH);
+
+    /* "u:" becomes "u:x": at most one byte more for each entry of at least 12. */
+    uint32_t room_size = (uint32_t)packed.size + (uint32_t)packed.size / 12 + ZK_STAT_SIZE;
+    uint8_t *room = conn_answer_room(net, conn, request->xid, REPLY_HEADER_SIZE + room_size);
+    if (!room)
+        return REQUEST_DONE;
+    struct jute_out out = jute_out(room + REPLY_HEADER_SIZE, room_size);
+    struct zk_stat stat;
+    znode_stat(node, &stat);
+    read_node_put_acl(&out, packed, !(perms & ZK_PERM_ADMIN));
+    reply_stat(&out, &stat);
+    CHECK(!out.bad);
+    uint32_t size = (uint32_t)(out.at - room) - REPLY_HEADER_SIZE;
+    out = jute_out(room, REPLY_HEADER_SIZE);
+    reply_header(&out, request->xid, net->view.zxid, ZK_OK, size);
+    read_node_done(net, conn, size);
+    return REQUEST_DONE;
+}
+
+enum request_step read_node_descendants(struct net *net, struct conn *conn,
+                                        const struct request *request)
+{
+    struct jute_in in = jute_in(request->body.at, (size_t)request->body.size);
+    struct bytes path = jute_get_bytes(&in);
+    if (in.bad || path.size < 0)
+        return read_node_refuse(net, conn, request, ZK_MARSHALLING_ERROR);
+    int32_t error;
+    const struct znode *node = read_node_find(net, conn, path, ZK_PERM_READ, &error);
+    struct jute_out out;
+    if (error)
+        return read_node_refuse(net, conn, request, error);
+    if (!read_node_open(net, conn, request, 4, &out))
+        return REQUEST_DONE;
+    jute_put_int(&out, (int32_t)tree_descendant_count(&net->view, node));
+    read_node_done(net, conn, 4);
+    return REQUEST_DONE;
+}

@@ -1,0 +1,131 @@
+#include "dataplane/request.h"
+
+#include "base/zk.h"
+#include "dataplane/net.h"
+
+/* When a request may be looked at although commands of its connection are not answered. */
+enum request_order {
+    REQUEST_BEHIND, /* only when all of them are answered */
+    REQUEST_AMONG,  /* at once: it is a command itself */
+};
+
+struct request_kind {
+    enum request_step (*serve)(struct net *net, struct conn *conn, const struct request *request);
+    enum request_order order;
+    const char *name; /* what `cons` prints */
+};
+
+#define REQUEST_OP_MIN ZK_OP_CLOSE_SESSION
+#define REQUEST_OP_MAX ZK_OP_WHO_AM_I
+#define REQUEST_AT(op) [(op)-REQUEST_OP_MIN]
+
+/* createSession, deleteContainer and check are not for clients: no handler, as for unknown ops. */
+static const struct request_kind request_kinds[REQUEST_OP_MAX - REQUEST_OP_MIN + 1] = {
+    REQUEST_AT(ZK_OP_CLOSE_SESSION) = {client_close, REQUEST_AMONG, "CLOS"},
+    REQUEST_AT(ZK_OP_CREATE) = {write_command, REQUEST_AMONG, "CREA"},
+    REQUEST_AT(ZK_OP_DELETE) = {write_command, REQUEST_AMONG, "DELE"},
+    REQUEST_AT(ZK_OP_EXISTS) = {read_node_exists, REQUEST_BEHIND, "EXIS"},
+    REQUEST_AT(ZK_OP_GET_DATA) = {read_node_data, REQUEST_BEHIND, "GETD"},
+    REQUEST_AT(ZK_OP_SET_DATA) = {write_command, REQUEST_AMONG, "SETD"},
+    REQUEST_AT(ZK_OP_GET_ACL) = {read_node_acl, REQUEST_BEHIND, "GETA"},
+    REQUEST_AT(ZK_OP_SET_ACL) = {write_command, REQUEST_AMONG, "SETA"},
+    REQUEST_AT(ZK_OP_GET_CHILDREN) = {read_children_list, REQUEST_BEHIND, "GETC"},
+    REQUEST_AT(ZK_OP_SYNC) = {write_command, REQUEST_AMONG, "SYNC"},
+    REQUEST_AT(ZK_OP_PING) = {client_ping, REQUEST_BEHIND, "PING"},
+    REQUEST_AT(ZK_OP_GET_CHILDREN2) = {read_children_list, REQUEST_BEHIND, "GETC"},
+    REQUEST_AT(ZK_OP_MULTI) = {write_command, REQUEST_AMONG, "MULT"},
+    REQUEST_AT(ZK_OP_CREATE2) = {write_command, REQUEST_AMONG, "CREA"},
+    REQUEST_AT(ZK_OP_RECONFIG) = {write_command, REQUEST_AMONG, "RECO"},
+    REQUEST_AT(ZK_OP_CHECK_WATCHES) = {read_watches_check, REQUEST_BEHIND, "CHKW"},
+    REQUEST_AT(ZK_OP_REMOVE_WATCHES) = {read_watches_remove, REQUEST_BEHIND, "REMW"},
+    REQUEST_AT(ZK_OP_CREATE_CONTAINER) = {write_command, REQUEST_AMONG, "CREA"},
+    REQUEST_AT(ZK_OP_CREATE_TTL) = {write_command, REQUEST_AMONG, "CREA"},
+    REQUEST_AT(ZK_OP_MULTI_READ) = {read_multi_serve, REQUEST_BEHIND, "MLTR"},
+    REQUEST_AT(ZK_OP_AUTH) = {client_auth, REQUEST_AMONG, "AUTH"},
+    REQUEST_AT(ZK_OP_SET_WATCHES) = {read_watches_set, REQUEST_BEHIND, "SETW"},
+    REQUEST_AT(ZK_OP_SASL) = {client_sasl, REQUEST_BEHIND, "SASL"},
+    REQUEST_AT(ZK_OP_GET_EPHEMERALS) = {write_command, REQUEST_AMONG, "GETE"},
+    REQUEST_AT(ZK_OP_GET_ALL_CHILDREN_NUMBER) = {read_node_descendants, REQUEST_BEHIND, "GETACN"},
+    REQUEST_AT(ZK_OP_SET_WATCHES2) = {read_watches_set, REQUEST_BEHIND, "STW2"},
+    REQUEST_AT(ZK_OP_ADD_WATCH) = {read_watches_add, REQUEST_BEHIND, "ADDW"},
+    REQUEST_AT(ZK_OP_WHO_AM_I) = {client_who_am_i, REQUEST_BEHIND, "HOMI"},
+};
+
+static const struct request_kind *request_kind(int32_t op)
+{
+    if (op < REQUEST_OP_MIN || op > REQUEST_OP_MAX)
+        return NULL;
+    const struct request_kind *kind = &request_kinds[op - REQUEST_OP_MIN];
+    return kind->serve ? kind : NULL;
+}
+
+const char *request_name(int32_t op)
+{
+    const struct request_kind *kind = request_kind(op);
+    return kind ? kind->name : op == ZK_OP_CREATE_SESSION ? "SESS" : "NA";
+}
+
+/* enforce.auth: does the connection have a credential of one of the wanted schemes? */
+static bool request_authorized(const struct net *net, const struct conn *conn)
+{
+    const char *at = net->config.auth_schemes;
+    while (at && *at) {
+        char scheme[32];
+        size_t size = strcspn(at, ", ");
+        if (size > 0 && size < sizeof(scheme)) {
+            memcpy(scheme, at, size);
+            scheme[size] = '\0';
+            if (acl_identities_have(conn_identities(conn), scheme))
+                return true;
+        }
+        at += size + (at[size] != '\0');
+    }
+    return net->config.auth_schemes == NULL;
+}
+
+static bool request_must_wait(const struct net *net, struct conn *conn,
+                              const struct request_kind *kind)
+{
+    uint32_t most = kind->order == REQUEST_BEHIND ? 0 : net->config.conn_writes_max - 1;
+    if (conn->in_flight <= most)
+        return false;
+    conn->wait = CONN_WAIT_REPLIES;
+    conn->wait_in_flight = most / 2;
+    return true;
+}
+
+enum request_step request_serve(struct net *net, struct conn *conn, struct bytes payload)
+{
+    struct jute_in in = jute_in(payload.at, (size_t)payload.size);
+    struct request request = {.xid = jute_get_int(&in), .op = jute_get_int(&in)};
+    if (in.bad) {
+        net_count(net, METRIC_net_malformed_total, 1);
+        return REQUEST_CLOSE;
+    }
+    request.body = bytes_of(in.at, (size_t)(in.end - in.at));
+
+    const struct request_kind *kind = request_kind(request.op);
+    bool authorized = net->config.auth_schemes == NULL || request.op == ZK_OP_AUTH ||
+                      request.op == ZK_OP_SASL || request_authorized(net, conn);
+    if (!kind || !authorized) {
+        if (request_must_wait(net, conn, &(struct request_kind){.order = REQUEST_BEHIND}))
+            return REQUEST_WAIT;
+        conn_answer(net, conn, request.xid, kind ? net->view.zxid : -1,
+                    kind ? ZK_SESSION_CLOSED_REQUIRE_SASL_AUTH : ZK_UNIMPLEMENTED);
+        return REQUEST_CLOSE;
+    }
+    if (request_must_wait(net, conn, kind))
+        return REQUEST_WAIT;
+    enum request_step step = kind->serve(net, conn, &request);
+    if (step == REQUEST_DONE || step == REQUEST_CLOSE) {
+        conn->op_last = request.op;
+        conn->xid_last = request.xid;
+        conn->has_xid = true;
+        if (conn->in_flight == 0 && conn->state == CONN_LIVE) { /* answered on the spot */
+            conn->zxid_last = net->view.zxid;
+            conn->response_ms = net->now.wall_ms;
+            conn_latency(net, conn, net->now.mono_ns - conn->received_ns);
+        }
+    }
+    return step;
+}

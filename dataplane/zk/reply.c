@@ -1,0 +1,46 @@
+#include "dataplane/zk/reply.h"
+
+void reply_header(struct jute_out *out, int32_t xid, int64_t zxid, int32_t err, uint32_t body_size)
+{
+    jute_put_int(out, (int32_t)(REPLY_HEADER_SIZE - 4 + body_size));
+    jute_put_int(out, xid);
+    jute_put_long(out, zxid);
+    jute_put_int(out, err);
+}
+
+void reply_stat(struct jute_out *out, const struct zk_stat *stat)
+{
+    jute_put_long(out, stat->czxid);
+    jute_put_long(out, stat->mzxid);
+    jute_put_long(out, stat->ctime_ms);
+    jute_put_long(out, stat->mtime_ms);
+    jute_put_int(out, stat->version);
+    jute_put_int(out, stat->cversion);
+    jute_put_int(out, stat->aversion);
+    jute_put_long(out, stat->ephemeral_owner);
+    jute_put_int(out, stat->data_length);
+    jute_put_int(out, stat->num_children);
+    jute_put_long(out, stat->pzxid);
+}
+
+void reply_event(struct jute_out *out, int64_t zxid, int32_t event, struct bytes path)
+{
+    reply_header(out, ZK_XID_NOTIFICATION, zxid, ZK_OK,
+                 REPLY_EVENT_SIZE - REPLY_HEADER_SIZE + (uint32_t)path.size);
+    jute_put_int(out, event);
+    jute_put_int(out, ZK_STATE_SYNC_CONNECTED);
+    jute_put_bytes(out, path);
+}
+
+void reply_multi_header(struct jute_out *out, int32_t type, bool done, int32_t err)
+{
+    jute_put_int(out, type);
+    jute_put_byte(out, done);
+    jute_put_int(out, err);
+}
+
+void reply_multi_error(struct jute_out *out, int32_t err)
+{
+    reply_multi_header(out, ZK_OP_ERROR, false, err);
+    jute_put_int(out, err);
+}
