@@ -280,10 +280,12 @@ static void test_together(void **state)
          "limits.net_memory (--set) must be at least twice limits.response_size (default)"},
         {{"data.dir=/d", "auth.super_digest=abc"},
          ERR_CONFIG,
-         "auth.super_digest (--set) is not user:hash; takt sh digest makes one"},
+         "auth.super_digest (--set) is not user:hash; for SHA1 the hash is made by: printf "
+         "user:password | openssl sha1 -binary | base64"},
         {{"data.dir=/d", "auth.super_digest=:abc"},
          ERR_CONFIG,
-         "auth.super_digest (--set) is not user:hash; takt sh digest makes one"},
+         "auth.super_digest (--set) is not user:hash; for SHA1 the hash is made by: printf "
+         "user:password | openssl sha1 -binary | base64"},
         {{"data.dir=/d", "enforce.auth.enabled=true"},
          ERR_CONFIG,
          "auth.enforce (--set) needs auth.schemes, for example digest"},

@@ -121,7 +121,7 @@ struct config {
     struct config_cpus cpus_net, cpus_core, cpus_disk, cpus_apply, cpus_snap, cpus_ctl;
 
     /* data, log, snapshots */
-    char data_dir[1024];
+    char data_dir[256];
     uint64_t log_segment_size;
     uint32_t log_backend;          /* enum config_backend */
     uint64_t snapshot_every_count; /* log entries */

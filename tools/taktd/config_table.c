@@ -171,8 +171,9 @@ const struct config_setting config_table[] = {
      AT(log_backend),
      .choices = "auto|uring|sync",
      .fallback = "auto",
-     .help = "How the log is written. uring: io_uring; sync: plain system calls on a thread.\n"
-             "auto: uring where the kernel allows it. Each is durable before it is answered."},
+     .help = "How the log is written. uring: io_uring; sync: plain system calls.\n"
+             "auto: uring with roles.layout together where the kernel allows it, else sync.\n"
+             "With each, a write is durable before it is answered."},
 
     {.key = "snapshot.every_entries",
      .type = CONFIG_COUNT64,
@@ -381,8 +382,8 @@ const struct config_setting config_table[] = {
      .fallback = "",
      .secret = true,
      .zk = "DigestAuthenticationProvider.superDigest",
-     .help =
-         "Who may do everything: \"super:<base64 of the hash of super:password>\". Empty: nobody."},
+     .help = "Who may do everything, as user:hash. Empty: nobody. For SHA1 the hash is made by\n"
+             "printf super:password | openssl sha1 -binary | base64"},
     {.key = "auth.enforce",
      .type = CONFIG_BOOL,
      AT(auth_enforced),
