@@ -6,9 +6,8 @@
  *   │ 128 B  │ machine    │ ACLs      │ nodes       │ nodes       │       │ counts, │
  *   │        │ (sessions) │           │ ~256 KiB raw│             │       │ digest  │
  *   └────────┴────────────┴───────────┴─────────────┴─────────────┴─ ... ─┴─────────┘
- *   block: header of 32 B with CRC32C over the rest of it and the stored bytes; payload zstd
- * level 1. trailer: a block that is not compressed; XXH3-128 of everything before it, and exact
- * counts.
+ *   block    a header of 32 B, with CRC32C over itself and the stored bytes; zstd level 1
+ *   trailer  a block that is not compressed: XXH3-128 of everything before it, and counts
  *
  * Writing goes to snapshot.<index>.tmp; finish syncs it, renames it and syncs the directory, so a
  * file with the final name is whole. Older snapshots are purged only after that.
@@ -40,8 +39,8 @@ struct snapshot_info {
     uint64_t state_hash; /* the machine's running hash at index */
     int64_t time_ms;     /* of the last command */
     uint64_t node_count; /* "/" included; ZooKeeper's internal root is not */
-    uint64_t acl_count, session_count;
-    uint64_t file_size; /* output of reading: bytes */
+    uint64_t session_count;
+    uint64_t acl_count, file_size; /* results of reading; not looked at by writing */
 };
 
 /* snapshot_name writes "snapshot.<index>" to name, DISK_PATH_SIZE_MAX bytes. */
@@ -63,7 +62,7 @@ MUST_USE int snapshot_purge(const struct disk_io *io, uint32_t kept_count, struc
  * ERR_RANGE (a record above SNAPSHOT_RECORD_MAX). */
 struct snapshot_write;
 
-/* info's counts are what is going to be written; finish checks them. Borrows io until the end. */
+/* info->node_count nodes are going to be written; finish checks it. Borrows io until the end. */
 MUST_USE int snapshot_write_begin(struct snapshot_write **write, const struct disk_io *io,
                                   const struct snapshot_info *info, struct fault *fault);
 MUST_USE int snapshot_write_machine(struct snapshot_write *write, struct bytes image,

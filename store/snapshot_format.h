@@ -26,8 +26,8 @@ struct snapshot_header {
     int64_t zxid;
     uint64_t chain, state_hash;
     int64_t time_ms;
-    uint64_t node_count, acl_count, session_count;
-    uint8_t reserved[24];
+    uint64_t node_count, session_count;
+    uint8_t reserved[32];
 };
 static_assert(sizeof(struct snapshot_header) == 128, "stored");
 

@@ -105,7 +105,6 @@ static int read_header(struct snapshot_reader *r, struct fault *fault)
                                      .state_hash = header.state_hash,
                                      .time_ms = header.time_ms,
                                      .node_count = header.node_count,
-                                     .acl_count = header.acl_count,
                                      .session_count = header.session_count,
                                      .file_size = r->file_size};
     memcpy(r->info.cluster_id, header.cluster_id, sizeof(header.cluster_id));
@@ -216,11 +215,12 @@ static int read_trailer(struct snapshot_reader *r, const struct snapshot_block *
     if (trailer.block_count != r->block_count || trailer.node_count != r->node_count ||
         trailer.acl_count != r->acl_count)
         return corrupt(fault, "blocks or records are missing or too many");
-    if (r->info.node_count != r->node_count || r->info.acl_count != r->acl_count)
+    if (r->info.node_count != r->node_count)
         return corrupt(fault, "header and contents count differently");
     if (trailer.file_size != r->file_size ||
         r->offset + sizeof(*block) + sizeof(trailer) != r->file_size)
         return corrupt(fault, "bytes follow the trailer");
+    r->info.acl_count = r->acl_count;
     return 0;
 }
 

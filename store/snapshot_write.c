@@ -101,7 +101,6 @@ static int write_header(struct snapshot_write *write, struct fault *fault)
                                      .state_hash = info->state_hash,
                                      .time_ms = info->time_ms,
                                      .node_count = info->node_count,
-                                     .acl_count = info->acl_count,
                                      .session_count = info->session_count};
     memcpy(header.cluster_id, info->cluster_id, sizeof(header.cluster_id));
     header.crc = snapshot_header_crc(&header);
@@ -284,7 +283,6 @@ int snapshot_write_finish(struct snapshot_write *write, struct fault *fault)
     char name[DISK_PATH_SIZE_MAX];
     CHECK(!write->failed);
     CHECK(write->node_count == write->info.node_count);
-    CHECK(write->acl_count == write->info.acl_count);
     snapshot_name(name, write->info.index);
     int err = write_flush(write, fault);
     if (!err)

@@ -1,9 +1,9 @@
 /* tree_retire: versions and tombstones that wait until no reader can meet them.
  *
- *   commit ──▶ queue, in stamp order ──tree_retired──▶ batch ··grace period·· ──tree_reclaim──▶ freed
- *                ▲                                                                │  │
- *                ├── second round: unlinked tombstones, versions cut from a chain ┘  ▼
- *                └── tree_hold_release ◀────────────────────────────────────── held aside
+ *   commit ─▶ queue, in stamp order ─tree_retired─▶ batch ··grace period·· ─tree_reclaim─▶ freed
+ *               ▲                                                                │  │
+ *               ├── second round: unlinked tombstones, versions cut from a chain ┘  ▼
+ *               └── tree_hold_release ◀────────────────────────────────────── held aside
  *
  *   REPLACED   not current since the change `stamp`. No view >= stamp stands on it.
  *   TOMBSTONE  the deletion of `stamp`. After a grace period it is taken out of the hash and the

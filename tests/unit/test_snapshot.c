@@ -92,7 +92,6 @@ static int write_some(const struct disk_io *io, uint64_t seed, uint64_t index, u
                                  .state_hash = 88,
                                  .time_ms = 77,
                                  .node_count = node_count,
-                                 .acl_count = 3,
                                  .session_count = 2};
     memcpy(info.cluster_id, "cluster-id-of-16", 16);
     rand_seed(&rand, seed);
