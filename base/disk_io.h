@@ -52,6 +52,7 @@ struct disk_done {
 struct disk_io {
     void *ctx;
     const char *name;    /* "posix", "uring", "sim": for people */
+    const char *where;   /* the data directory: for people */
     uint32_t block_size; /* bytes, a power of two in [DISK_BLOCK_SIZE_MIN, DISK_BLOCK_SIZE_MAX]: the
                           * unit of DURABLE files, and what the device writes as a whole */
     int park_fd;         /* readable when poll has something to report; -1: poll when due */

@@ -325,6 +325,7 @@ static void table_fill(struct disk_posix *disk, struct disk_io *io)
     *io = (struct disk_io){
         .ctx = disk,
         .name = "posix",
+        .where = disk->dir,
         .block_size = disk->block_size,
         .park_fd = -1,
         .open = posix_open,

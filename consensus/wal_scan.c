@@ -1,0 +1,290 @@
+#include "consensus/wal_scan.h"
+
+#include "base/check.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define HEADER ((uint64_t)sizeof(struct log_record))
+
+/* One batch, as far as it has been followed. */
+struct walk {
+    uint64_t begin; /* offset of its first record */
+    uint64_t at;    /* offset of the next one */
+    uint64_t batch; /* index of its first record */
+    struct wal_position last;
+    uint64_t entry_count;
+    bool end_in_doubt; /* it ends in a sector of zeros, which may be one that was lost */
+};
+
+enum walk_state { WALK_ON, WALK_END };
+
+static const struct log_record *record_at(const struct wal_scan *scan, uint64_t offset)
+{
+    DCHECK(offset % 8 == 0 && offset + HEADER <= scan->size);
+    return (const struct log_record *)(scan->data + offset);
+}
+
+static uint64_t block_left(const struct wal_scan *scan, uint64_t offset)
+{
+    return scan->block_size - offset % scan->block_size;
+}
+
+static bool sector_is_zero(const struct wal_scan *scan, uint64_t offset)
+{
+    return wal_segment_is_zero(scan->data + offset / WAL_SECTOR_SIZE * WAL_SECTOR_SIZE,
+                               WAL_SECTOR_SIZE);
+}
+
+/* "<file> at offset N: expected entry X, found <what>", ending in what to do. */
+static int scan_fault(const struct wal_scan *scan, uint64_t offset, uint64_t expected, int err,
+                      struct fault *fault, const char *found)
+{
+    return fault_set(fault, err,
+                     "segment %s at offset %" PRIu64 ": expected entry %" PRIu64
+                     ", found %s; see `takt log verify %s`",
+                     scan->name, offset, expected, found, scan->where);
+}
+
+/* ---- following records that are intact ---------------------------------------------------------- */
+
+int wal_scan_snapshot(const struct wal_scan *scan, bool term_exact, struct fault *fault)
+{
+    const struct wal_position *snapshot = &scan->snapshot;
+    if (snapshot->index == 0 || scan->at.index != snapshot->index)
+        return 0;
+    bool same_term = term_exact ? scan->at.term == snapshot->term : scan->at.term <= snapshot->term;
+    if (same_term && (snapshot->chain == 0 || scan->at.chain == snapshot->chain))
+        return 0;
+    return fault_set(fault, ERR_CORRUPT,
+                     "segment %s: entry %" PRIu64 " has term %" PRIu64 " and chain %016" PRIx64
+                     ", the snapshot there says %" PRIu64 " and %016" PRIx64
+                     ": they are not of one history; see `takt log verify %s`",
+                     scan->name, scan->at.index, scan->at.term, scan->at.chain, scan->snapshot.term,
+                     scan->snapshot.chain, scan->where);
+}
+
+/* An intact record whose place in the log is wrong cannot come from an unfinished write. */
+static int entry_fits(const struct wal_scan *scan, const struct walk *walk,
+                      const struct log_record *record, struct fault *fault)
+{
+    uint64_t expected = walk->last.index + 1;
+    const char *found = NULL;
+    if (record->index != expected)
+        found = "an intact entry of another index";
+    else if (record->batch != walk->batch)
+        found = "it in another batch";
+    else if (record->term < walk->last.term)
+        found = "it with an older term than the entry before";
+    else if (record->chain != log_record_chain(record, walk->last.chain))
+        found = "it with a chain value that does not follow from the entries before";
+    return found ? scan_fault(scan, walk->at, expected, ERR_CORRUPT, fault, found) : 0;
+}
+
+static bool pad_fits(const struct wal_scan *scan, const struct walk *walk,
+                     const struct log_record *record)
+{
+    return record->index == walk->last.index && record->batch == walk->batch &&
+           record->chain == walk->last.chain && walk->at > walk->begin &&
+           HEADER + record->size == block_left(scan, walk->at);
+}
+
+/* True when the block that begins at walk->at does not go on with this batch. */
+static bool batch_is_over(const struct wal_scan *scan, const struct walk *walk)
+{
+    if (walk->at == walk->begin || walk->at % scan->block_size != 0)
+        return false;
+    if (walk->at + HEADER > scan->size)
+        return true;
+    const struct log_record *record = record_at(scan, walk->at);
+    return log_record_intact(record, scan->size - walk->at) != 0 || record->batch != walk->batch ||
+           record->kind != LOG_RECORD_ENTRY;
+}
+
+/* One step. Returns 0 and the state, ERR_TORN when what stands here is not intact (the caller finds
+ * out what that means), or ERR_CORRUPT. */
+static int walk_step(const struct wal_scan *scan, struct walk *walk, enum walk_state *state,
+                     struct fault *fault)
+{
+    *state = WALK_END;
+    if (batch_is_over(scan, walk))
+        return 0;
+    uint64_t left = block_left(scan, walk->at), expected = walk->last.index + 1;
+    uint32_t magic;
+    memcpy(&magic, scan->data + walk->at, sizeof(magic));
+    if (left < HEADER && magic == 0 && walk->at > walk->begin) {
+        walk->end_in_doubt = sector_is_zero(scan, walk->at);
+        walk->at += left;
+        return 0;
+    }
+    if (walk->at + HEADER > scan->size)
+        return scan_fault(scan, walk->at, expected, ERR_TORN, fault, "too little room");
+    const struct log_record *record = record_at(scan, walk->at);
+    int err = log_record_intact(record, scan->size - walk->at);
+    if (err)
+        return scan_fault(scan, walk->at, expected, ERR_TORN, fault,
+                          err == ERR_CORRUPT     ? "a record with a wrong checksum"
+                          : err == ERR_SHORT     ? "a record longer than the segment"
+                          : record->magic == 0   ? "no record"
+                                                 : "bytes that are no record");
+    if (record->kind == LOG_RECORD_PAD) {
+        if (!pad_fits(scan, walk, record))
+            return scan_fault(scan, walk->at, expected, ERR_CORRUPT, fault,
+                              "padding that belongs elsewhere");
+        walk->at += left;
+        return 0;
+    }
+    err = entry_fits(scan, walk, record, fault);
+    if (err)
+        return err;
+    walk->last = (struct wal_position){record->index, record->term, record->chain};
+    walk->at += log_record_span(record->size);
+    walk->entry_count++;
+    *state = walk->at < scan->size ? WALK_ON : WALK_END;
+    return walk->at <= scan->size ? 0
+                                  : scan_fault(scan, walk->at, expected, ERR_CORRUPT, fault,
+                                               "an entry beyond the segment's end");
+}
+
+static int walk_batch(const struct wal_scan *scan, struct walk *walk, struct fault *fault)
+{
+    enum walk_state state = WALK_ON;
+    int err = 0;
+    while (!err && state == WALK_ON)
+        err = walk_step(scan, walk, &state, fault);
+    if (!err)
+        CHECK(walk->entry_count > 0 && walk->at % scan->block_size == 0);
+    return err;
+}
+
+/* ---- what a damaged batch means ----------------------------------------------------------------- */
+
+/* True when every sector that holds a byte of [from, to) was written. */
+static bool sectors_written(const struct wal_scan *scan, uint64_t from, uint64_t to)
+{
+    for (uint64_t at = from / WAL_SECTOR_SIZE * WAL_SECTOR_SIZE; at < to; at += WAL_SECTOR_SIZE) {
+        if (at >= scan->size || sector_is_zero(scan, at))
+            return false;
+    }
+    return true;
+}
+
+/* The end of the last sector from `from` on that is not zero; `from` when there is none. */
+static uint64_t written_end(const struct wal_scan *scan, uint64_t from)
+{
+    uint64_t end = scan->size;
+    while (end > from && sector_is_zero(scan, end - WAL_SECTOR_SIZE))
+        end -= WAL_SECTOR_SIZE;
+    return end;
+}
+
+/* Rule 1: the offset of an intact first record of a later batch, or 0. */
+static uint64_t later_batch(const struct wal_scan *scan, const struct walk *walk, uint64_t end)
+{
+    uint64_t from = walk->at - walk->at % scan->block_size;
+    for (uint64_t at = from; at + HEADER <= end; at += scan->block_size) {
+        const struct log_record *record = record_at(scan, at);
+        if (at > walk->begin && record->magic == LOG_RECORD_MAGIC &&
+            record->kind == LOG_RECORD_ENTRY && record->batch == record->index &&
+            record->batch > walk->batch && log_record_intact(record, scan->size - at) == 0)
+            return at;
+    }
+    return 0;
+}
+
+/* Rule 2, seen from the damaged record: all of it was written, and still it is wrong. */
+static bool record_was_written(const struct wal_scan *scan, uint64_t at)
+{
+    if (at + HEADER > scan->size || !sectors_written(scan, at, at + HEADER))
+        return false;
+    const struct log_record *record = record_at(scan, at);
+    if (log_record_intact(record, scan->size - at) != ERR_CORRUPT)
+        return true; /* its header is there and makes no sense */
+    uint64_t size = record->kind == LOG_RECORD_PAD ? 0 : record->size;
+    return sectors_written(scan, at, at + HEADER + size);
+}
+
+/* Rule 2, seen from the end: the batch's padding is intact and every sector up to it was written. */
+static bool batch_was_written(const struct wal_scan *scan, const struct walk *walk, uint64_t end)
+{
+    uint64_t block = (end - 1) / scan->block_size * scan->block_size;
+    for (uint64_t at = block; at + HEADER <= block + scan->block_size; at += 8) {
+        const struct log_record *record = record_at(scan, at);
+        if (record->magic == LOG_RECORD_MAGIC && record->kind == LOG_RECORD_PAD &&
+            record->batch == walk->batch && HEADER + record->size == block_left(scan, at) &&
+            log_record_intact(record, scan->size - at) == 0)
+            return sectors_written(scan, walk->begin, at + HEADER);
+    }
+    return false;
+}
+
+/* Keeps the damage's description and adds why it is corruption. */
+static int corrupt(struct fault *fault, const char *why, uint64_t offset)
+{
+    return offset ? fault_wrap(fault, ERR_CORRUPT, "corrupt log (%s, at offset %" PRIu64 ")", why,
+                               offset)
+                  : fault_wrap(fault, ERR_CORRUPT, "corrupt log (%s)", why);
+}
+
+static int judge(struct wal_scan *scan, const struct walk *walk, bool end_in_doubt,
+                 struct fault *fault)
+{
+    uint64_t end = written_end(scan, walk->begin);
+    uint64_t later = later_batch(scan, walk, end);
+    if (later)
+        return corrupt(fault, "a later batch is intact", later);
+    if (!scan->last)
+        return corrupt(fault, "a later segment is in use", 0);
+    /* After an end in doubt this may be the middle of a record whose beginning was lost. */
+    if (!end_in_doubt &&
+        (record_was_written(scan, walk->at) || batch_was_written(scan, walk, end)))
+        return corrupt(fault, "all of it had been written", 0);
+    scan->torn_size = end - scan->end;
+    return ERR_TORN;
+}
+
+/* ---- the whole segment -------------------------------------------------------------------------- */
+
+static int visit_batch(struct wal_scan *scan, const struct walk *walk, struct fault *fault)
+{
+    uint64_t at = walk->begin;
+    for (uint64_t i = 0; i < walk->entry_count; i++) {
+        const struct log_record *record = record_at(scan, at);
+        CHECK(record->kind == LOG_RECORD_ENTRY);
+        at += log_record_span(record->size);
+        scan->at = (struct wal_position){record->index, record->term, record->chain};
+        int err = wal_scan_snapshot(scan, true, fault);
+        if (!err && scan->visit && record->index > scan->visit_above)
+            err = scan->visit(scan->self, record, fault);
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+int wal_scan_segment(struct wal_scan *scan, struct fault *fault)
+{
+    CHECK(scan->block_size >= DISK_BLOCK_SIZE_MIN && scan->size % scan->block_size == 0);
+    CHECK(((uintptr_t)scan->data & 7) == 0);
+    scan->end = scan->block_size;
+    scan->torn_size = scan->entry_count = scan->batch_count = 0;
+    bool end_in_doubt = false;
+    while (scan->end < scan->size) {
+        struct walk walk = {.begin = scan->end, .at = scan->end, .last = scan->at,
+                            .batch = scan->at.index + 1};
+        int err = walk_batch(scan, &walk, fault);
+        if (err == ERR_TORN && written_end(scan, scan->end) == scan->end)
+            break; /* nothing but zeros: the log ends here */
+        if (err == ERR_TORN)
+            return judge(scan, &walk, end_in_doubt, fault);
+        if (!err)
+            err = visit_batch(scan, &walk, fault);
+        if (err)
+            return err;
+        scan->end = walk.at;
+        end_in_doubt = walk.end_in_doubt;
+        scan->entry_count += walk.entry_count;
+        scan->batch_count++;
+    }
+    return 0;
+}

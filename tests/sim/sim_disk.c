@@ -1,0 +1,573 @@
+#include "tests/sim/sim_disk.h"
+
+#include "base/check.h"
+#include "base/rand.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SECTOR       512u
+#define INODES_MAX   512
+#define HANDLES_MAX  64
+#define CHANGES_MAX  4096
+
+struct inode {
+    bool used;
+    uint8_t *seen, *medium; /* room bytes each, zero behind their sizes */
+    uint8_t *dirty;         /* one byte a sector */
+    uint64_t room, seen_size, medium_size;
+};
+
+struct entry {
+    char name[DISK_PATH_SIZE_MAX]; /* empty: free */
+    int inode;
+};
+
+struct directory {
+    struct entry entries[INODES_MAX];
+};
+
+enum change_kind { CHANGE_LINK, CHANGE_UNLINK, CHANGE_RENAME };
+
+struct change {
+    enum change_kind kind;
+    char from[DISK_PATH_SIZE_MAX], to[DISK_PATH_SIZE_MAX];
+    int inode;
+};
+
+struct handle {
+    int inode; /* -1: free */
+    uint32_t flags;
+};
+
+struct flight {
+    bool used;
+    int inode;
+    uint64_t offset, token, due_ns, begin_ns;
+    const void *memory;
+    uint32_t size;
+};
+
+struct sim_disk {
+    struct disk_io io;
+    struct rand rand;
+    uint64_t capacity, now_ns, latency_min_ns, latency_max_ns;
+    struct inode inodes[INODES_MAX];
+    struct directory seen, medium;
+    struct change changes[CHANGES_MAX];
+    uint32_t change_count;
+    struct handle handles[HANDLES_MAX];
+    struct flight flights[DISK_WRITES_MAX];
+    bool locked;
+};
+
+/* ---- inodes ------------------------------------------------------------------------------------- */
+
+static void *room_grow(void *old, uint64_t from, uint64_t to)
+{
+    uint8_t *at = realloc(old, to);
+    CHECK(at);
+    memset(at + from, 0, to - from);
+    return at;
+}
+
+static void inode_grow(struct inode *inode, uint64_t size)
+{
+    if (size <= inode->room)
+        return;
+    uint64_t room = inode->room ? inode->room : 4096;
+    while (room < size)
+        room *= 2;
+    inode->seen = room_grow(inode->seen, inode->room, room);
+    inode->medium = room_grow(inode->medium, inode->room, room);
+    inode->dirty = room_grow(inode->dirty, inode->room / SECTOR, room / SECTOR);
+    inode->room = room;
+}
+
+static void inode_free(struct inode *inode)
+{
+    free(inode->seen);
+    free(inode->medium);
+    free(inode->dirty);
+    memset(inode, 0, sizeof(*inode));
+}
+
+static int inode_new(struct sim_disk *disk)
+{
+    for (int i = 0; i < INODES_MAX; i++) {
+        if (!disk->inodes[i].used) {
+            disk->inodes[i].used = true;
+            return i;
+        }
+    }
+    CHECK(!"an inode is free");
+    return -1;
+}
+
+static void sector_settle(struct inode *inode, uint64_t sector)
+{
+    memcpy(inode->medium + sector * SECTOR, inode->seen + sector * SECTOR, SECTOR);
+    inode->dirty[sector] = 0;
+}
+
+static void inode_sync(struct inode *inode)
+{
+    for (uint64_t i = 0; i < inode->room / SECTOR; i++) {
+        if (inode->dirty[i])
+            sector_settle(inode, i);
+    }
+    inode->medium_size = inode->seen_size;
+}
+
+static uint64_t disk_used(const struct sim_disk *disk)
+{
+    uint64_t used = 0;
+    for (int i = 0; i < INODES_MAX; i++)
+        used += disk->inodes[i].seen_size;
+    return used;
+}
+
+/* True when the file may reach to `end`. */
+static bool room_for(const struct sim_disk *disk, const struct inode *inode, uint64_t end)
+{
+    return end <= inode->seen_size || disk_used(disk) + end - inode->seen_size <= disk->capacity;
+}
+
+static void inode_write(struct inode *inode, uint64_t offset, const void *from, uint32_t size,
+                        bool durable)
+{
+    uint64_t end = offset + size;
+    inode_grow(inode, (end + SECTOR - 1) / SECTOR * SECTOR);
+    memcpy(inode->seen + offset, from, size);
+    if (end > inode->seen_size)
+        inode->seen_size = end;
+    for (uint64_t i = offset / SECTOR; i * SECTOR < end; i++) {
+        inode->dirty[i] = 1;
+        if (durable)
+            sector_settle(inode, i);
+    }
+    if (durable)
+        inode->medium_size = inode->seen_size;
+}
+
+/* ---- the directory ------------------------------------------------------------------------------ */
+
+static struct entry *entry_find(struct directory *directory, const char *name)
+{
+    for (int i = 0; i < INODES_MAX; i++) {
+        if (strcmp(directory->entries[i].name, name) == 0)
+            return &directory->entries[i];
+    }
+    return NULL;
+}
+
+static void directory_change(struct directory *directory, const struct change *change)
+{
+    struct entry *entry = entry_find(directory, change->from);
+    if (change->kind == CHANGE_LINK) {
+        CHECK(!entry);
+        entry = entry_find(directory, "");
+        CHECK(entry);
+        strcpy(entry->name, change->from);
+        entry->inode = change->inode;
+        return;
+    }
+    CHECK(entry);
+    if (change->kind == CHANGE_RENAME) {
+        struct entry *old = entry_find(directory, change->to);
+        if (old && old != entry)
+            old->name[0] = 0;
+        strcpy(entry->name, change->to);
+    } else {
+        entry->name[0] = 0;
+    }
+}
+
+/* Frees the files that no name and no handle leads to. */
+static void inodes_collect(struct sim_disk *disk)
+{
+    bool reached[INODES_MAX] = {false};
+    for (int i = 0; i < INODES_MAX; i++) {
+        if (disk->seen.entries[i].name[0])
+            reached[disk->seen.entries[i].inode] = true;
+        if (disk->medium.entries[i].name[0])
+            reached[disk->medium.entries[i].inode] = true;
+    }
+    for (int i = 0; i < HANDLES_MAX; i++) {
+        if (disk->handles[i].inode >= 0)
+            reached[disk->handles[i].inode] = true;
+    }
+    for (uint32_t i = 0; i < disk->change_count; i++)
+        reached[disk->changes[i].inode] = true;
+    for (int i = 0; i < INODES_MAX; i++) {
+        if (disk->inodes[i].used && !reached[i])
+            inode_free(&disk->inodes[i]);
+    }
+}
+
+static void directory_settle(struct sim_disk *disk, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        directory_change(&disk->medium, &disk->changes[i]);
+    disk->change_count = 0;
+    inodes_collect(disk);
+}
+
+static void changed(struct sim_disk *disk, enum change_kind kind, const char *from, const char *to,
+                    int inode)
+{
+    CHECK(disk->change_count < CHANGES_MAX);
+    struct change *change = &disk->changes[disk->change_count++];
+    memset(change, 0, sizeof(*change));
+    change->kind = kind;
+    change->inode = inode;
+    strcpy(change->from, from);
+    strcpy(change->to, to);
+    directory_change(&disk->seen, change);
+}
+
+/* ---- struct disk_io ----------------------------------------------------------------------------- */
+
+static struct inode *inode_of(struct sim_disk *disk, int file)
+{
+    CHECK(file >= 0 && file < HANDLES_MAX && disk->handles[file].inode >= 0);
+    return &disk->inodes[disk->handles[file].inode];
+}
+
+static int sim_open(void *ctx, const char *path, uint32_t flags, int *file, struct fault *fault)
+{
+    struct sim_disk *disk = ctx;
+    struct entry *entry = entry_find(&disk->seen, path);
+    CHECK(path[0] && strlen(path) < DISK_PATH_SIZE_MAX);
+    if (entry && (flags & DISK_OPEN_CREATE))
+        return fault_set(fault, ERR_EXISTS, "open %s: File exists", path);
+    if (!entry && !(flags & DISK_OPEN_CREATE))
+        return fault_set(fault, ERR_NOTFOUND, "open %s: No such file or directory", path);
+    int i = 0;
+    while (i < HANDLES_MAX && disk->handles[i].inode >= 0)
+        i++;
+    if (i == HANDLES_MAX)
+        return fault_set(fault, ERR_LIMIT, "open %s: %d files are open", path, HANDLES_MAX);
+    int inode = entry ? entry->inode : inode_new(disk);
+    if (!entry)
+        changed(disk, CHANGE_LINK, path, "", inode);
+    disk->handles[i] = (struct handle){inode, flags};
+    *file = i;
+    return 0;
+}
+
+static void sim_close(void *ctx, int file)
+{
+    struct sim_disk *disk = ctx;
+    CHECK(inode_of(disk, file)->used);
+    disk->handles[file].inode = -1;
+    inodes_collect(disk);
+}
+
+static int sim_size(void *ctx, int file, uint64_t *size, struct fault *fault)
+{
+    *size = inode_of(ctx, file)->seen_size;
+    return 0;
+}
+
+static int sim_pread(void *ctx, int file, uint64_t offset, void *to, uint32_t size, uint32_t *got,
+                     struct fault *fault)
+{
+    struct inode *inode = inode_of(ctx, file);
+    uint64_t left = offset < inode->seen_size ? inode->seen_size - offset : 0;
+    *got = left < size ? (uint32_t)left : size;
+    if (*got)
+        memcpy(to, inode->seen + offset, *got);
+    return 0;
+}
+
+static void aligned_check(struct sim_disk *disk, int file, uint64_t offset, const void *memory,
+                          uint32_t size)
+{
+    CHECK(size > 0 && size <= DISK_WRITE_SIZE_MAX);
+    CHECK(disk->handles[file].flags & (DISK_OPEN_WRITE | DISK_OPEN_CREATE));
+    if (disk->handles[file].flags & DISK_OPEN_DURABLE)
+        CHECK(((offset | (uintptr_t)memory | size) & (disk->io.block_size - 1)) == 0);
+}
+
+static int sim_pwrite(void *ctx, int file, uint64_t offset, const void *from, uint32_t size,
+                      struct fault *fault)
+{
+    struct sim_disk *disk = ctx;
+    struct inode *inode = inode_of(disk, file);
+    aligned_check(disk, file, offset, from, size);
+    if (!room_for(disk, inode, offset + size))
+        return fault_set(fault, ERR_NOSPACE, "write: No space left on device");
+    inode_write(inode, offset, from, size, disk->handles[file].flags & DISK_OPEN_DURABLE);
+    return 0;
+}
+
+static int sim_sync(void *ctx, int file, struct fault *fault)
+{
+    inode_sync(inode_of(ctx, file));
+    return 0;
+}
+
+static int sim_sync_dir(void *ctx, struct fault *fault)
+{
+    struct sim_disk *disk = ctx;
+    directory_settle(disk, disk->change_count);
+    return 0;
+}
+
+static int sim_rename(void *ctx, const char *from, const char *to, struct fault *fault)
+{
+    struct sim_disk *disk = ctx;
+    struct entry *entry = entry_find(&disk->seen, from);
+    if (!entry)
+        return fault_set(fault, ERR_NOTFOUND, "rename %s: No such file or directory", from);
+    changed(disk, CHANGE_RENAME, from, to, entry->inode);
+    return 0;
+}
+
+static int sim_unlink(void *ctx, const char *path, struct fault *fault)
+{
+    struct sim_disk *disk = ctx;
+    struct entry *entry = entry_find(&disk->seen, path);
+    if (!entry)
+        return fault_set(fault, ERR_NOTFOUND, "remove %s: No such file or directory", path);
+    changed(disk, CHANGE_UNLINK, path, "", entry->inode);
+    return 0;
+}
+
+static int sim_list(void *ctx, void (*each)(void *self, const char *name), void *self,
+                    struct fault *fault)
+{
+    struct sim_disk *disk = ctx;
+    for (int i = 0; i < INODES_MAX; i++) {
+        if (disk->seen.entries[i].name[0])
+            each(self, disk->seen.entries[i].name);
+    }
+    return 0;
+}
+
+static int sim_room(void *ctx, uint64_t *bytes, struct fault *fault)
+{
+    struct sim_disk *disk = ctx;
+    uint64_t used = disk_used(disk);
+    *bytes = used < disk->capacity ? disk->capacity - used : 0;
+    return 0;
+}
+
+static int sim_preallocate(void *ctx, int file, uint64_t size, struct fault *fault)
+{
+    struct sim_disk *disk = ctx;
+    struct inode *inode = inode_of(disk, file);
+    if (!room_for(disk, inode, size))
+        return fault_set(fault, ERR_NOSPACE, "preallocate: No space left on device");
+    inode_grow(inode, (size + SECTOR - 1) / SECTOR * SECTOR);
+    if (size > inode->seen_size)
+        inode->seen_size = size;
+    return 0;
+}
+
+static int sim_lock(void *ctx, struct fault *fault)
+{
+    struct sim_disk *disk = ctx;
+    if (disk->locked)
+        return fault_set(fault, ERR_BUSY, "data directory sim is in use");
+    disk->locked = true;
+    return 0;
+}
+
+static int sim_submit_write(void *ctx, int file, uint64_t offset, const void *memory, uint32_t size,
+                            uint64_t token, struct fault *fault)
+{
+    struct sim_disk *disk = ctx;
+    aligned_check(disk, file, offset, memory, size);
+    CHECK(disk->handles[file].flags & DISK_OPEN_DURABLE);
+    for (int i = 0; i < DISK_WRITES_MAX; i++) {
+        if (disk->flights[i].used)
+            continue;
+        uint64_t spread = disk->latency_max_ns - disk->latency_min_ns;
+        uint64_t takes = disk->latency_min_ns + rand_below(&disk->rand, spread + 1);
+        disk->flights[i] = (struct flight){true, disk->handles[file].inode, offset, token,
+                                           disk->now_ns + takes, disk->now_ns, memory, size};
+        return 0;
+    }
+    return fault_set(fault, ERR_FULL, "write: %d writes are in flight", DISK_WRITES_MAX);
+}
+
+static uint32_t sim_poll(void *ctx, struct disk_done *done, uint32_t max, struct fault *fault)
+{
+    struct sim_disk *disk = ctx;
+    uint32_t n = 0;
+    for (int i = 0; i < DISK_WRITES_MAX && n < max; i++) {
+        struct flight *flight = &disk->flights[i];
+        if (!flight->used || flight->due_ns > disk->now_ns)
+            continue;
+        struct inode *inode = &disk->inodes[flight->inode];
+        int err = 0;
+        if (room_for(disk, inode, flight->offset + flight->size))
+            inode_write(inode, flight->offset, flight->memory, flight->size, true);
+        else
+            err = fault_set(fault, ERR_NOSPACE, "write: No space left on device");
+        done[n++] = (struct disk_done){flight->token, err, 0, disk->now_ns - flight->begin_ns};
+        flight->used = false;
+    }
+    return n;
+}
+
+/* ---- control ------------------------------------------------------------------------------------ */
+
+struct sim_disk *sim_disk_create(uint64_t seed, uint64_t capacity)
+{
+    struct sim_disk *disk = calloc(1, sizeof(*disk));
+    CHECK(disk);
+    rand_seed(&disk->rand, seed);
+    disk->capacity = capacity;
+    for (int i = 0; i < HANDLES_MAX; i++)
+        disk->handles[i].inode = -1;
+    disk->io = (struct disk_io){
+        .ctx = disk,
+        .name = "sim",
+        .where = "sim",
+        .block_size = DISK_BLOCK_SIZE_MIN,
+        .park_fd = -1,
+        .open = sim_open,
+        .close = sim_close,
+        .size = sim_size,
+        .pread = sim_pread,
+        .pwrite = sim_pwrite,
+        .sync = sim_sync,
+        .sync_dir = sim_sync_dir,
+        .rename = sim_rename,
+        .unlink = sim_unlink,
+        .list = sim_list,
+        .room = sim_room,
+        .preallocate = sim_preallocate,
+        .lock = sim_lock,
+        .submit_write = sim_submit_write,
+        .poll = sim_poll,
+    };
+    return disk;
+}
+
+void sim_disk_destroy(struct sim_disk *disk)
+{
+    for (int i = 0; i < INODES_MAX; i++)
+        inode_free(&disk->inodes[i]);
+    free(disk);
+}
+
+struct disk_io *sim_disk_io(struct sim_disk *disk)
+{
+    return &disk->io;
+}
+
+void sim_disk_latency(struct sim_disk *disk, uint64_t min_ns, uint64_t max_ns)
+{
+    CHECK(min_ns <= max_ns);
+    disk->latency_min_ns = min_ns;
+    disk->latency_max_ns = max_ns;
+}
+
+void sim_disk_time(struct sim_disk *disk, uint64_t now_ns)
+{
+    disk->now_ns = now_ns;
+}
+
+uint64_t sim_disk_next_ns(const struct sim_disk *disk)
+{
+    uint64_t next = UINT64_MAX;
+    for (int i = 0; i < DISK_WRITES_MAX; i++) {
+        if (disk->flights[i].used && disk->flights[i].due_ns < next)
+            next = disk->flights[i].due_ns;
+    }
+    return next;
+}
+
+void sim_disk_capacity(struct sim_disk *disk, uint64_t capacity)
+{
+    disk->capacity = capacity;
+}
+
+static bool coin(struct sim_disk *disk)
+{
+    return rand_next(&disk->rand) & 1;
+}
+
+/* The writes in flight become writes that were seen and are not on the medium (POWER: the sectors are
+ * then drawn one by one), or happen wholly or not (KILL). */
+static void flights_crash(struct sim_disk *disk, enum sim_disk_crash how)
+{
+    for (int i = 0; i < DISK_WRITES_MAX; i++) {
+        struct flight *flight = &disk->flights[i];
+        struct inode *inode = &disk->inodes[flight->inode];
+        if (flight->used && room_for(disk, inode, flight->offset + flight->size) &&
+            (how == SIM_DISK_POWER || coin(disk)))
+            inode_write(inode, flight->offset, flight->memory, flight->size, false);
+        flight->used = false;
+    }
+}
+
+static void inode_power_loss(struct sim_disk *disk, struct inode *inode)
+{
+    /* mostly any combination, sometimes all or none: the corners of the space */
+    uint64_t mood = rand_below(&disk->rand, 8);
+    for (uint64_t i = 0; i < inode->room / SECTOR; i++) {
+        if (inode->dirty[i] && (mood == 0 || (mood != 1 && coin(disk))))
+            sector_settle(inode, i);
+        inode->dirty[i] = 0;
+    }
+    if (inode->medium_size != inode->seen_size && coin(disk))
+        inode->medium_size = inode->seen_size;
+    inode->seen_size = inode->medium_size;
+    if (inode->room) {
+        memset(inode->medium + inode->medium_size, 0, inode->room - inode->medium_size);
+        memcpy(inode->seen, inode->medium, inode->room);
+    }
+}
+
+void sim_disk_crash(struct sim_disk *disk, enum sim_disk_crash how)
+{
+    flights_crash(disk, how);
+    for (int i = 0; i < HANDLES_MAX; i++)
+        disk->handles[i].inode = -1;
+    disk->locked = false;
+    if (how == SIM_DISK_POWER) {
+        for (int i = 0; i < INODES_MAX; i++)
+            inode_power_loss(disk, &disk->inodes[i]);
+        directory_settle(disk, (uint32_t)rand_below(&disk->rand, disk->change_count + 1ull));
+        disk->seen = disk->medium;
+    }
+    inodes_collect(disk);
+}
+
+int sim_disk_flip(struct sim_disk *disk, const char *path, uint64_t offset, uint32_t bit)
+{
+    struct entry *entry = entry_find(&disk->seen, path);
+    CHECK(bit < 8);
+    if (!entry)
+        return ERR_NOTFOUND;
+    struct inode *inode = &disk->inodes[entry->inode];
+    if (offset >= inode->seen_size)
+        return ERR_RANGE;
+    inode->seen[offset] ^= (uint8_t)(1u << bit);
+    inode->medium[offset] = inode->seen[offset];
+    return 0;
+}
+
+struct sim_disk *sim_disk_copy(const struct sim_disk *disk, uint64_t seed)
+{
+    struct sim_disk *copy = sim_disk_create(seed, disk->capacity);
+    copy->io.block_size = disk->io.block_size;
+    for (int i = 0; i < INODES_MAX; i++) {
+        const struct entry *entry = &disk->seen.entries[i];
+        if (!entry->name[0])
+            continue;
+        const struct inode *from = &disk->inodes[entry->inode];
+        int inode = inode_new(copy);
+        changed(copy, CHANGE_LINK, entry->name, "", inode);
+        if (from->seen_size)
+            inode_write(&copy->inodes[inode], 0, from->seen, (uint32_t)from->seen_size, true);
+    }
+    directory_settle(copy, copy->change_count);
+    return copy;
+}
