@@ -80,11 +80,8 @@ class Writer:
         return zxid
 
 
-@limit(420)
-def test_kill_9_under_load(t):
-    """kill -9 under load, again and again: nothing acknowledged is lost, nothing goes back"""
-    rounds = 10 if harness.QUICK or not t.is_takt else 50
-    server = t.fresh()
+def kill_and_check(t, server, rounds):
+    """Rounds of load, SIGKILL, restart and check."""
     writers = [Writer(server, 'w%d' % i) for i in range(6)]
     answers, highest = 0, 0
     for round_ in range(rounds):
@@ -109,6 +106,22 @@ def test_kill_9_under_load(t):
         answers = sum(w.answers for w in writers)
     print('# %d kills, %d acknowledged writes, all there' % (rounds, answers))
     assert answers > rounds * 20, 'hardly any load: %d answers' % answers
+
+
+@limit(420)
+def test_kill_9_under_load(t):
+    """kill -9 under load, again and again: nothing acknowledged is lost, nothing goes back"""
+    kill_and_check(t, t.fresh(), 10 if harness.QUICK or not t.is_takt else 50)
+
+
+@limit(300)
+def test_kill_9_with_snapshots(t):
+    """the same with snapshots all the time and small log files"""
+    options = {'log.segment_size': '1M', 'snapshot.kept': 2} if t.is_takt else {}
+    server = t.fresh(snapCount=500, **options)
+    kill_and_check(t, server, 5 if harness.QUICK or not t.is_takt else 20)
+    names = [n for _, _, files in os.walk(server.data) for n in files]
+    assert any('snap' in n for n in names), 'no snapshot was taken: %s' % sorted(names)
 
 
 def test_stop_under_load(t):

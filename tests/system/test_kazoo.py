@@ -156,10 +156,13 @@ def test_async(t):
 
 
 def test_sync_and_reconfig(t):
-    """sync works and reconfig is refused"""
+    """sync works, and reconfig is refused"""
     from kazoo.exceptions import UnimplementedError
-    k = t.kazoo(t.fresh(reconfigEnabled='true'), auth_data=[('digest', harness.SUPER[0])])
+    k = t.kazoo()
     equal(k.sync('/'), '/')
+    if t.is_takt:       # kazoo does not know the code of a reconfig that is not enabled
+        return
+    k = t.kazoo(t.fresh(reconfigEnabled='true'), auth_data=[('digest', harness.SUPER[0])])
     try:
         k.reconfig(joining='server.9=h:1:2', leaving=None, new_members=None)
     except UnimplementedError:

@@ -75,7 +75,7 @@ def test_never_reads(t):
     """a client that asks and never reads has its output bounded and delays nobody"""
     if not t.is_takt:
         t.skip('the reference buffers without bound')
-    server = t.fresh()
+    server = t.fresh(limits__response_size='2M')
     w = t.wire(server)
     w.create('/big', b'x' * 500000)
     good = Good(t, server)
@@ -98,14 +98,14 @@ def test_never_reads(t):
     good.verdict()
     grown = rss_kib(server) - before
     print('# %d bytes of requests accepted, %d closed, memory grew by %d KiB' % (sent, closed, grown))
-    assert grown < 200 * 1024, 'memory grew by %d KiB' % grown
+    assert grown < 64 * 1024, 'memory grew by %d KiB' % grown
 
 
 def test_never_reads_events(t):
     """a watcher that never reads is bounded, and closed when it falls too far behind"""
     if not t.is_takt:
         t.skip('the reference buffers without bound')
-    server = t.fresh()
+    server = t.fresh(limits__response_size='2M')
     w = t.wire(server)
     base = '/' + 'n' * 200
     w.create(base)
@@ -123,7 +123,7 @@ def test_never_reads_events(t):
     good.verdict()
     grown = rss_kib(server) - before
     print('# %d events, memory grew by %d KiB' % (rounds * 1000, grown))
-    assert grown < 200 * 1024, 'memory grew by %d KiB' % grown
+    assert grown < 64 * 1024, 'memory grew by %d KiB' % grown
 
 
 def test_slow_senders(t):

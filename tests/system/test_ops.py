@@ -387,6 +387,8 @@ def test_reconfig_standalone(t):
     """reconfig is refused as a standalone server refuses it"""
     w = as_super(t)
     equal(w.err('reconfig', z.reconfig_body(joining='server.2=h:1:2')), -123)
+    if t.is_takt:       # one node has nothing to enable
+        return
     on = as_super(t, t.fresh(reconfigEnabled='true'))
     equal(on.err('reconfig', z.reconfig_body(joining='server.2=h:1:2')), z.UNIMPLEMENTED)
     equal(on.get('/zookeeper/config')[1].version, 0)
