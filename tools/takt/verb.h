@@ -41,3 +41,4 @@ const char *verb_tint(FILE *to, const char *code);
 int verb_ready(int argc, char **argv);
 int verb_status(int argc, char **argv);
 int verb_sh(int argc, char **argv);
+int verb_bench(int argc, char **argv);

@@ -1,0 +1,66 @@
+#include "tools/takt/bench_proc.h"
+
+#include "base/clock.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Reads a small file whole. */
+static int bench_proc_file(const char *path, char *room, size_t size)
+{
+    FILE *from = fopen(path, "re");
+    if (from == NULL)
+        return ERR_NOTFOUND;
+    size_t n = fread(room, 1, size - 1, from);
+    room[n] = '\0';
+    fclose(from);
+    return n > 0 ? 0 : ERR_NOTFOUND;
+}
+
+int bench_proc_parse_stat(const char *text, uint64_t *ticks)
+{
+    uint64_t user, sys;
+    const char *at = strrchr(text, ')');
+    if (at == NULL ||
+        sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64, &user,
+               &sys) != 2)
+        return ERR_MALFORMED;
+    *ticks = user + sys;
+    return 0;
+}
+
+int bench_proc_read(uint64_t pid, struct bench_proc *proc)
+{
+    char path[64], who[32] = "self", text[2048];
+    uint64_t ticks, pages;
+    if (pid != 0)
+        snprintf(who, sizeof(who), "%" PRIu64, pid);
+    snprintf(path, sizeof(path), "/proc/%s/stat", who);
+    if (bench_proc_file(path, text, sizeof(text)) != 0 || bench_proc_parse_stat(text, &ticks) != 0)
+        return ERR_NOTFOUND;
+    snprintf(path, sizeof(path), "/proc/%s/statm", who);
+    if (bench_proc_file(path, text, sizeof(text)) != 0 || sscanf(text, "%*u %" SCNu64, &pages) != 1)
+        return ERR_NOTFOUND;
+    proc->cpu_s = (double)ticks / (double)sysconf(_SC_CLK_TCK);
+    proc->rss_bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    return 0;
+}
+
+bool bench_proc_is_isolated(void)
+{
+    char text[256];
+    return bench_proc_file("/sys/devices/system/cpu/isolated", text, sizeof(text)) == 0 &&
+           text[0] >= '0' && text[0] <= '9';
+}
+
+void bench_proc_spin_gaps(uint32_t ms, struct hist *gaps)
+{
+    uint64_t last = clock_now().mono_ns, end = last + ms * NS_PER_MS;
+    while (last < end) {
+        uint64_t now = clock_now().mono_ns;
+        hist_record(gaps, now - last);
+        last = now;
+    }
+}

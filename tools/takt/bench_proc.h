@@ -1,0 +1,27 @@
+/* bench_proc: what the machine says about a process and about itself. Linux's /proc and /sys. */
+#pragma once
+
+#include "base/err.h"
+#include "base/hist.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct bench_proc {
+    double cpu_s;       /* user + system, of all threads */
+    uint64_t rss_bytes; /* resident */
+};
+
+/* bench_proc_read asks about process `pid` (0: this one). Returns 0 or ERR_NOTFOUND. */
+MUST_USE int bench_proc_read(uint64_t pid, struct bench_proc *proc);
+
+/* bench_proc_parse_stat reads /proc/PID/stat: user and system ticks. The name in it may hold blanks
+ * and brackets. Pure. Returns 0 or ERR_MALFORMED. */
+MUST_USE int bench_proc_parse_stat(const char *text, uint64_t *ticks);
+
+/* Whether the machine has cores kept free of other work (isolcpus). */
+bool bench_proc_is_isolated(void);
+
+/* bench_proc_spin_gaps reads the clock without pause for `ms` and records the gaps between
+ * readings: what this machine, by itself, adds to a latency. */
+void bench_proc_spin_gaps(uint32_t ms, struct hist *gaps);
