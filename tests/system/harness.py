@@ -48,6 +48,56 @@ def skip(reason):
     raise Skip(reason)
 
 
+class Veth:
+    """A pair of virtual Ethernet ends: takt drives one through DPDK, the kernel, with the clients,
+    has the other. Lives in the network namespace that run.py made, which takes it along at its end."""
+    next_number = 0
+
+    def __init__(self):
+        Veth.next_number += 1
+        self.number = Veth.next_number
+        self.port, self.client = 'tk%d' % self.number, 'tk%dc' % self.number
+        self.ip, self.network = '10.77.%d.2' % self.number, '10.77.%d.2/24' % self.number
+        for command in ('ip link add %s type veth peer name %s' % (self.port, self.client),
+                        # A partial checksum would reach DPDK as a wrong one.
+                        'ethtool -K %s tx off' % self.client,
+                        'ip addr add 10.77.%d.1/24 dev %s' % (self.number, self.client),
+                        'ip link set %s up' % self.port, 'ip link set %s up' % self.client):
+            done = subprocess.run(command.split(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            if done.returncode:
+                raise RuntimeError('%s: %s' % (command, done.stdout.decode()))
+        for path, value in (('ipv4/neigh/%s/retrans_time_ms' % self.client, '50'),
+                            ('ipv6/conf/%s/disable_ipv6' % self.port, '1'),
+                            ('ipv6/conf/%s/disable_ipv6' % self.client, '1')):
+            try:
+                with open('/proc/sys/net/' + path, 'w') as out:
+                    out.write(value)
+            except OSError:
+                pass
+
+    @property
+    def eal(self):
+        return ('--no-pci --no-huge -m 256 --no-shconf --vdev net_af_packet0,iface=%s,qdisc_bypass=1,'
+                'blocksz=65536,framesz=2048,framecnt=8192' % self.port)
+
+    def remove(self):
+        subprocess.run(['ip', 'link', 'del', self.port], stderr=subprocess.DEVNULL)
+
+
+def enter_namespace():
+    """Starts this program again in a network namespace of its own, once. As an ordinary user, in a
+    user namespace, where the host allows that."""
+    if os.environ.get('TAKT_TEST_NETNS'):
+        subprocess.run(['ip', 'link', 'set', 'lo', 'up'], check=True)
+        return
+    own = ['unshare', '-n', '-m'] if os.geteuid() == 0 else ['unshare', '-U', '-r', '-n', '-m']
+    if shutil.which('ethtool') is None or subprocess.run(
+            own + ['ip', 'link', 'set', 'lo', 'up'], stderr=subprocess.DEVNULL).returncode:
+        skip('this host does not let us make a network namespace, or has no ethtool')
+    os.environ['TAKT_TEST_NETNS'] = '1'
+    os.execvp(own[0], own + [sys.executable] + sys.argv)
+
+
 def free_port():
     with socket.socket() as sock:
         sock.bind(('127.0.0.1', 0))
@@ -77,7 +127,8 @@ class Server:
         os.makedirs(self.data, exist_ok=True)
         self.log = os.path.join(self.home, 'server.log')
         self.taktd = os.environ.get('TAKTD') or os.path.join(ROOT, build, 'tools', 'taktd')
-        self.host, self.port = '127.0.0.1', free_port()
+        self.veth = Veth() if port_kind == 'dpdk' else None
+        self.host, self.port = (self.veth.ip, 2181) if self.veth else ('127.0.0.1', free_port())
         self.process = None
         self.extra = []
         self.client_prefix = []     # goes before the command of a client that is a program
@@ -98,6 +149,8 @@ class Server:
         for key, value in self.options.items():
             if value is not None:
                 out += ['--set', '%s=%s' % (key, value)]
+        if self.veth:
+            out += ['--port', 'dpdk', '--eal', self.veth.eal, '--ip', self.veth.network]
         return out + self.extra
 
     def zookeeper_command(self):
@@ -132,7 +185,7 @@ class Server:
                 raise RuntimeError('%s ended with code %s while starting:\n%s'
                                    % (self.kind, self.process.returncode, tail(self.log)))
             try:
-                if zkwire.four_letter(self.address, 'srvr', 2.0).startswith('Zookeeper version'):
+                if zkwire.four_letter(self.address, 'srvr', 1.0).startswith('Zookeeper version'):
                     return
             except OSError:
                 pass
@@ -172,6 +225,8 @@ class Server:
 
     def remove(self):
         self.kill()
+        if self.veth:
+            self.veth.remove()
         if self.owns_home:
             shutil.rmtree(self.home, ignore_errors=True)
 
