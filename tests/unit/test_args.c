@@ -68,7 +68,7 @@ static void test_refusals(void **state)
         {"zoo.cfg", "'zoo.cfg' is not a flag; a file is given with --config; see taktd --help"},
         {"--config a --config b", "--config is given twice; see taktd --help"},
         {"--config /nowhere.yaml", "/nowhere.yaml: cannot be read: No such file or directory"},
-        {"--dev --id 0", "--id: node.id: '0' is not a number from 1 to 255"},
+        {"--dev --id 0", "--id: node.id: '0' is not a number from 1 to 254"},
         {"--dev --port x", "--port: port.kind: 'x' is not one of kernel|dpdk"},
         {"--dev --set a", "--set a: it is written --set key=value"},
         {"", "no data directory: give --data DIR, data.dir in a file, or --dev"},

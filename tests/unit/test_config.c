@@ -174,10 +174,10 @@ static void test_set(void **state)
     assert_int_equal(config.listen.at[0].ip[12], 127);
     set("clientPortAddress=::1");
     assert_int_equal(config.listen.at[0].ip[15], 1);
-    set("preAllocSize=2048"); /* ZooKeeper's unit is KB ... */
-    assert_true(config.log_segment_size == 2u << 20);
-    set("preAllocSize=3M"); /* ... when none is written */
-    assert_true(config.log_segment_size == 3u << 20);
+    set("preAllocSize=20480"); /* ZooKeeper's unit is KB ... */
+    assert_true(config.log_segment_size == 20u << 20);
+    set("preAllocSize=30M"); /* ... when none is written */
+    assert_true(config.log_segment_size == 30u << 20);
     set("zookeeper.DigestAuthenticationProvider.superDigest=super:a=");
     assert_string_equal(config.super_digest, "super:a=");
     set("server.1=a:1:2");
@@ -217,7 +217,7 @@ static void test_myid(void **state)
     write_file("myid", "seven\n");
     expect_load("zoo.cfg", zoo, NULL);
     assert_int_equal(config_check(&config, &fault), ERR_CONFIG);
-    snprintf(text, sizeof(text), "%s/myid: 'seven' is not a number from 1 to 255", dir);
+    snprintf(text, sizeof(text), "%s/myid: 'seven' is not a number from 1 to 254", dir);
     assert_string_equal(fault.text, text);
     expect_load("zoo.cfg", zoo, NULL); /* --id wins, and the file is not looked at */
     assert_int_equal(config_set(&config, "node.id", "7", CONFIG_FROM_FLAG, 0, &fault), 0);
@@ -271,13 +271,13 @@ static void test_together(void **state)
         {{"data.dir=/d", "limits.tree_memory=1M"},
          ERR_CONFIG,
          "limits.tree_memory (--set) is less than 16M: no tree fits"},
-        {{"data.dir=/d", "limits.response_size=1M"},
+        {{"data.dir=/d", "log.segment_size=16777217"},
          ERR_CONFIG,
-         "limits.response_size (--set) must exceed limits.request_size (default) by 4096: a reply "
-         "holds what a request stored"},
-        {{"data.dir=/d", "limits.net_memory=100M"},
+         "log.segment_size (--set) is not a multiple of 4096"},
+        {{"data.dir=/d", "limits.net_memory=64M", "limits.output=24M", "jute.maxbuffer=16M"},
          ERR_CONFIG,
-         "limits.net_memory (--set) must be at least twice limits.response_size (default)"},
+         "limits.net_memory (--set) must be at least twice limits.output (--set) and "
+         "limits.request_size (--set) together"},
         {{"data.dir=/d", "auth.super_digest=abc"},
          ERR_CONFIG,
          "auth.super_digest (--set) is not user:hash; for SHA1 the hash is made by: printf "
@@ -289,9 +289,6 @@ static void test_together(void **state)
         {{"data.dir=/d", "enforce.auth.enabled=true"},
          ERR_CONFIG,
          "auth.enforce (--set) needs auth.schemes, for example digest"},
-        {{"data.dir=/d", "features.ttl_nodes=true", "node.id=255"},
-         ERR_CONFIG,
-         "node.id (--set): with features.ttl_nodes ids are 1 to 254"},
         {{"data.dir=/d", "port.eal=x"},
          ERR_CONFIG,
          "port.eal (--set) is for port.kind dpdk, but it is kernel"},

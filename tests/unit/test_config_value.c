@@ -63,15 +63,15 @@ static void test_bool(void **state)
 
 static void test_count(void **state)
 {
-    const char *range = "' is not a number from 1 to 255";
-    static const char *const bad[] = {"0",   "256", "-1",         "",
+    const char *range = "' is not a number from 1 to 254";
+    static const char *const bad[] = {"0",   "255", "-1",         "",
                                       "x",   "1x",  "1K",         "0x",
                                       "1.5", " 1 ", "4294967297", "99999999999999999999"};
     char sentence[128];
 
     expect_good("node.id", "1", "1");
-    expect_good("node.id", "255", "255");
-    expect_good("node.id", "0xff", "255");
+    expect_good("node.id", "254", "254");
+    expect_good("node.id", "0xfe", "254");
     expect_good("node.id", "007", "7");
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         snprintf(sentence, sizeof(sentence), "'%s%s", bad[i], range);
@@ -88,11 +88,11 @@ static void test_size(void **state)
     expect_good("log.segment_size", "64MB", "64M");
     expect_good("log.segment_size", "64MiB", "64M");
     expect_good("log.segment_size", "64mib", "64M");
-    expect_good("log.segment_size", "1024K", "1M");
+    expect_good("log.segment_size", "32768K", "32M");
     expect_good("log.segment_size", "1 G", "1G");
-    expect_good("log.segment_size", "1048577", "1048577");
-    expect_good("log.segment_size", "1048577B", "1048577");
-    const char *sentence = "'%s' is not a size from 1M to 4G (bytes, or with K, M, G)";
+    expect_good("log.segment_size", "16777217", "16777217");
+    expect_good("log.segment_size", "16777217B", "16777217");
+    const char *sentence = "'%s' is not a size from 16M to 1G (bytes, or with K, M, G)";
     static const char *const bad[] = {"1",    "1023K",        "5G",   "64T",   "64Mi",
                                       "64MM", "64iB",         "M",    "-64M",  "64s",
                                       "64M ", "17179869184G", "64BB", "64MiBB"};

@@ -244,16 +244,14 @@ static int config_check_limits(struct config *config, struct fault *fault)
     if (config->tree_memory_limit < least)
         return fault_set(fault, ERR_CONFIG, "%s is less than 16M: no tree fits",
                          config_named(config, "limits.tree_memory"));
-    if (config->response_size_max < config->request_size_max + 4096)
-        return fault_set(fault, ERR_CONFIG,
-                         "%s must exceed %s by 4096: a reply holds what a request "
-                         "stored",
-                         config_named(config, "limits.response_size"),
-                         config_named(config, "limits.request_size"));
-    if (config->net_memory_limit < 2ull * config->response_size_max)
-        return fault_set(fault, ERR_CONFIG, "%s must be at least twice %s",
+    if (config->log_segment_size % 4096 != 0)
+        return fault_set(fault, ERR_CONFIG, "%s is not a multiple of 4096",
+                         config_named(config, "log.segment_size"));
+    if (config->net_memory_limit < 2ull * (config->output_size_max + config->request_size_max))
+        return fault_set(fault, ERR_CONFIG, "%s must be at least twice %s and %s together",
                          config_named(config, "limits.net_memory"),
-                         config_named(config, "limits.response_size"));
+                         config_named(config, "limits.output"),
+                         config_named(config, "limits.request_size"));
     return 0;
 }
 
@@ -269,9 +267,6 @@ static int config_check_auth(struct config *config, struct fault *fault)
     if (config->auth_enforced && config->auth_schemes.count == 0)
         return fault_set(fault, ERR_CONFIG, "%s needs auth.schemes, for example digest",
                          config_named(config, "auth.enforce"));
-    if (config->ttl_nodes && config->node_id > 254)
-        return fault_set(fault, ERR_CONFIG, "%s: with features.ttl_nodes ids are 1 to 254",
-                         config_named(config, "node.id"));
     return 0;
 }
 

@@ -101,7 +101,7 @@ struct config_origin {
 
 struct config {
     /* node */
-    uint32_t node_id; /* 1..255 */
+    uint32_t node_id; /* 1..254 */
     char cluster_name[64];
     uint64_t cluster_id; /* 0 = taken at random at the first start and kept with the data */
 
@@ -137,11 +137,13 @@ struct config {
     uint32_t connections_max;             /* in total; after config_check never 0 */
     uint32_t connections_max_per_address; /* 0 = no limit of its own */
     uint32_t handshake_timeout_ms;
-    uint32_t request_size_max;  /* one frame from a client (jute.maxbuffer) */
-    uint32_t response_size_max; /* bytes that may wait for a client that does not read */
-    uint32_t outstanding_max;   /* writes not yet answered, whole node */
+    uint32_t request_size_max; /* one frame from a client (jute.maxbuffer) */
+    uint32_t output_size_max;  /* bytes that may wait for a client that does not read */
+    uint32_t outstanding_max;  /* writes not yet answered, whole node */
     uint32_t outstanding_max_per_connection;
-    uint32_t watches_max;       /* per NET role */
+    uint32_t watches_max; /* per NET role */
+    uint32_t watches_max_per_connection;
+    uint32_t sessions_max;
     uint64_t net_memory_limit;  /* bytes of each NET role's buffers */
     uint64_t tree_memory_limit; /* bytes of the znode tree; after config_check never 0 */
     uint64_t tree_nodes_max;
