@@ -76,7 +76,7 @@ check_layers() {
 base base
 consensus base|consensus
 store base|store
-dataplane base|store|dataplane|lwip
+dataplane base|store|dataplane|lwip|netif
 tools base|consensus|store|dataplane|tools
 TABLE
     verdict "DPDK is seen by dataplane/port/ only" "$(git ls-files '*.c' '*.h' |
