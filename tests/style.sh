@@ -4,6 +4,12 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
+# The rules are about what is in the repository; a tree without git has no such list.
+if [ -z "$(git ls-files meson.build 2>/dev/null)" ]; then
+    echo "ok - style # SKIP not a git clone, or no git"
+    exit 0
+fi
+
 # verdict NAME FINDINGS: ok when FINDINGS is empty.
 verdict() {
     if [ -z "$2" ]; then

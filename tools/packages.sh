@@ -13,7 +13,7 @@ packages_build='
     libdpdk-dev libedit-dev libjemalloc-dev libssl-dev liburcu-dev liburing-dev
     libxxhash-dev libyaml-dev libzstd-dev'
 packages_test='
-    binutils clang ethtool g++ iproute2 libbenchmark-dev libclang-rt-14-dev libcmocka-dev
+    binutils clang ethtool g++ git iproute2 libbenchmark-dev libclang-rt-14-dev libcmocka-dev
     libzookeeper-mt-dev procps python3 python3-kazoo util-linux zookeeper'
 packages_bench='
     g++ gnuplot-nox libbenchmark-dev zookeeper'
