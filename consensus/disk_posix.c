@@ -138,8 +138,8 @@ static int slot_write(struct disk_posix_file *slot, uint64_t offset, const void 
 {
     uint32_t done = 0;
     while (done < size) {
-        ssize_t n = pwrite(slot->fd, (const uint8_t *)from + done, size - done,
-                           (off_t)(offset + done));
+        ssize_t n =
+            pwrite(slot->fd, (const uint8_t *)from + done, size - done, (off_t)(offset + done));
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)

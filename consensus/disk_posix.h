@@ -3,8 +3,8 @@
  * fallback when the kernel has no io_uring.
  *
  * DURABLE files are opened O_DIRECT|O_DSYNC, and O_DSYNC alone where the file system refuses
- * O_DIRECT. Files are numbered by slots that are claimed atomically, so two roles may open and close
- * at the same time; everything else as in base/disk_io.h. */
+ * O_DIRECT. Files are numbered by slots that are claimed atomically, so two roles may open and
+ * close at the same time; everything else as in base/disk_io.h. */
 #pragma once
 
 #include "base/disk_io.h"
@@ -22,8 +22,8 @@ struct disk_posix_file {
 
 struct disk_posix {
     int dir_fd;
-    int lock_fd;    /* -1 when read-only */
-    bool direct;    /* the file system takes O_DIRECT in blocks of block_size */
+    int lock_fd; /* -1 when read-only */
+    bool direct; /* the file system takes O_DIRECT in blocks of block_size */
     uint32_t block_size;
     struct disk_posix_file files[DISK_POSIX_FILES_MAX];
     struct disk_done done[DISK_WRITES_MAX];

@@ -12,9 +12,10 @@
 #ifdef TAKT_URING
 #include <liburing.h>
 
-/* An O_DSYNC write ends in a kernel worker thread, which is bound to a CPU and may share it with us.
- * A role loop that never enters the kernel would keep it waiting until the next tick (4 ms measured,
- * against 0.1 ms), so poll steps aside: not before a write can have ended, and not in every turn. */
+/* An O_DSYNC write ends in a kernel worker thread, which is bound to a CPU and may share it with
+ * us. A role loop that never enters the kernel would keep it waiting until the next tick (4 ms
+ * measured, against 0.1 ms), so poll steps aside: not before a write can have ended, and not in
+ * every turn. */
 #define YIELD_AFTER_NS 40000
 #define YIELD_EVERY_NS 10000
 
@@ -108,8 +109,7 @@ int disk_uring_create(struct disk_uring **out, struct disk_io *io, const char *d
     int rc = io_uring_queue_init(2 * DISK_WRITES_MAX, &disk->ring, 0);
     if (rc < 0) {
         free(disk);
-        return fault_set(fault, ERR_UNSUPPORTED, "io_uring is not usable here: %s%s",
-                         strerror(-rc),
+        return fault_set(fault, ERR_UNSUPPORTED, "io_uring is not usable here: %s%s", strerror(-rc),
                          rc == -EPERM ? " (see kernel.io_uring_disabled, or a seccomp filter)"
                                       : "");
     }

@@ -8,14 +8,14 @@
 
 enum { TOKEN_HEADER = 1, TOKEN_BATCH = 2, TOKEN_FILL = 3 };
 
-/* ---- append -------------------------------------------------------------------------------------- */
+/* ---- append ---- */
 
 static int batch_submit(struct wal *wal, struct fault *fault)
 {
     CHECK(wal->offset + wal->batch.size <= wal->size);
     wal->state = WAL_BATCH;
-    return wal->io->submit_write(wal->io->ctx, wal->file, wal->offset, wal->memory,
-                                 wal->batch.size, TOKEN_BATCH, fault);
+    return wal->io->submit_write(wal->io->ctx, wal->file, wal->offset, wal->memory, wal->batch.size,
+                                 TOKEN_BATCH, fault);
 }
 
 /* The spare becomes the active segment; the batch follows when its header is durable. */
@@ -33,7 +33,6 @@ static int roll(struct wal *wal, struct fault *fault)
     wal->first_index[wal->sequence % WAL_SEGMENTS_MAX] = wal->batch.first_index;
 
     struct wal_header header = {
-        .cluster_id = wal->config.cluster_id,
         .sequence = wal->sequence,
         .first_index = wal->batch.first_index,
         .term_before = wal->last.term,
@@ -41,12 +40,13 @@ static int roll(struct wal *wal, struct fault *fault)
         .segment_size = wal->size,
         .block_size = wal->io->block_size,
     };
+    memcpy(header.cluster_id, wal->config.cluster_id, sizeof(header.cluster_id));
     wal_segment_seal(&header);
     memset(wal->header_block, 0, wal->io->block_size);
     memcpy(wal->header_block, &header, sizeof(header));
     wal->state = WAL_HEADER;
-    return wal->io->submit_write(wal->io->ctx, wal->file, 0, wal->header_block,
-                                 wal->io->block_size, TOKEN_HEADER, fault);
+    return wal->io->submit_write(wal->io->ctx, wal->file, 0, wal->header_block, wal->io->block_size,
+                                 TOKEN_HEADER, fault);
 }
 
 int wal_append(struct wal *wal, const struct core_disk *batch, const uint8_t *memory,
@@ -135,7 +135,7 @@ int wal_poll(struct wal *wal, struct now now, struct wal_event *event, struct fa
     return 0;
 }
 
-/* ---- the next segment ---------------------------------------------------------------------------- */
+/* ---- the next segment ---- */
 
 static void spare_drop(struct wal *wal)
 {
@@ -202,15 +202,15 @@ bool wal_prepare_wanted(const struct wal *wal, struct now now)
 {
     /* Only the last file may be unused: not before the active one's header is durable. */
     if (wal->spare == WAL_SPARE_NONE)
-        return wal->state != WAL_HEADER && now.mono_ns >= wal->retry_ns && wal_segment_count(wal) < WAL_SEGMENTS_MAX;
+        return wal->state != WAL_HEADER && now.mono_ns >= wal->retry_ns &&
+               wal_segment_count(wal) < WAL_SEGMENTS_MAX;
     return wal->spare == WAL_SPARE_FILLING && !wal->filling;
 }
 
 uint64_t wal_prepare_ns(const struct wal *wal)
 {
-    return wal->spare == WAL_SPARE_NONE && wal_segment_count(wal) < WAL_SEGMENTS_MAX
-               ? wal->retry_ns
-               : UINT64_MAX;
+    return wal->spare == WAL_SPARE_NONE && wal_segment_count(wal) < WAL_SEGMENTS_MAX ? wal->retry_ns
+                                                                                     : UINT64_MAX;
 }
 
 int wal_prepare(struct wal *wal, struct now now, bool hurry, uint32_t *work, struct fault *fault)
@@ -233,7 +233,7 @@ uint64_t wal_room(const struct wal *wal)
     return room;
 }
 
-/* ---- the oldest segments ------------------------------------------------------------------------- */
+/* ---- the oldest segments ---- */
 
 void wal_trim(struct wal *wal, uint64_t below_index)
 {
@@ -243,12 +243,17 @@ void wal_trim(struct wal *wal, uint64_t below_index)
         wal->trim_below = below_index < most ? below_index : most;
 }
 
+bool wal_trim_wanted(const struct wal *wal)
+{
+    return wal->first_sequence != wal->sequence &&
+           wal->first_index[(wal->first_sequence + 1) % WAL_SEGMENTS_MAX] <= wal->trim_below;
+}
+
 int wal_trim_step(struct wal *wal, uint32_t *work, struct fault *fault)
 {
     char name[DISK_PATH_SIZE_MAX];
     *work = 0;
-    if (wal->first_sequence == wal->sequence ||
-        wal->first_index[(wal->first_sequence + 1) % WAL_SEGMENTS_MAX] > wal->trim_below)
+    if (!wal_trim_wanted(wal))
         return 0;
     wal_segment_name(name, wal->first_sequence);
     /* Not synced: a file that comes back after a crash holds old entries only, and goes again. */

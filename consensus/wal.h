@@ -11,9 +11,9 @@
  *   IDLE ──wal_append──────────────────▶ BATCH ──────────────────▶ IDLE
  *     └────────────────▶ HEADER ──answered──▶ BATCH      (does not fit: the spare becomes active)
  *
- * One batch is in flight at a time (the argument of wal_scan.h rests on it). Room is reserved from the
- * file system before it is promised, so a batch inside of wal_room never meets a full disk. A failed
- * write or sync is final: the caller stops the node. No allocation after wal_open.
+ * One batch is in flight at a time (the argument of wal_scan.h rests on it). Room is reserved from
+ * the file system before it is promised, so a batch inside of wal_room never meets a full disk. A
+ * failed write or sync is final: the caller stops the node. No allocation after wal_open.
  *
  * Role: DISK, one call at a time (wal_open and wal_close: before it starts, after it has ended). */
 #pragma once
@@ -24,14 +24,15 @@
 #include "consensus/wal_segment.h"
 
 #define WAL_SEGMENT_SIZE_DEFAULT (64u << 20)
-#define WAL_SEGMENTS_MAX         8192u /* files; at this many no more room is promised */
+#define WAL_SEGMENTS_MAX         8192u      /* files; at this many no more room is promised */
 #define WAL_FILL_SIZE_MAX        (1u << 20) /* bytes of zeros written at once when in a hurry */
-#define WAL_RETRY_NS             NS_PER_S /* a full disk is looked at again after this */
+#define WAL_RETRY_NS             NS_PER_S   /* a full disk is looked at again after this */
 
 struct wal_config {
-    uint64_t cluster_id;
-    uint64_t segment_size; /* bytes in [WAL_SEGMENT_SIZE_MIN, _MAX], a multiple of 4096. A node needs
-                            * at least 16 MiB: the largest batch is 4 MiB, and CORE keeps 8 back */
+    uint8_t cluster_id[16];
+    /* Bytes in [WAL_SEGMENT_SIZE_MIN, _MAX], a multiple of 4096. A node needs at least 16 MiB: the
+     * largest batch has 4 MiB, and CORE keeps 8 back. */
+    uint64_t segment_size;
     struct wal_position snapshot; /* what the state was restored from; index 0: nothing */
     wal_visit *visit;             /* called for each entry behind it, in order */
     void *self;
@@ -42,8 +43,8 @@ struct wal_recovery {
     struct wal_position last; /* the last entry, or the snapshot when there is none behind it */
     uint64_t first_index;     /* the oldest index that the log still holds */
     uint64_t segment_count, entry_count;
-    uint64_t torn_size;  /* bytes of an unfinished write that were cut; 0: the log ended cleanly */
-    struct fault torn;   /* where and why, when torn_size > 0 */
+    uint64_t torn_size; /* bytes of an unfinished write that were cut; 0: the log ended cleanly */
+    struct fault torn;  /* where and why, when torn_size > 0 */
 };
 
 enum wal_state { WAL_IDLE, WAL_HEADER, WAL_BATCH };
@@ -68,14 +69,14 @@ struct wal {
     enum wal_state state;
     struct core_disk batch;
     const uint8_t *memory;
-    uint64_t elapsed_ns; /* of the header write, added to the batch's */
-    struct wal_position last; /* of the last durable batch: its last index and chain, its first term */
+    uint64_t elapsed_ns;      /* of the header write, added to the batch's */
+    struct wal_position last; /* durable: last index and its chain; a term that is not above its */
     /* all segments in use */
     uint64_t first_sequence;
-    uint64_t trim_below; /* entries before this index may go */
+    uint64_t trim_below;                    /* entries before this index may go */
     uint64_t first_index[WAL_SEGMENTS_MAX]; /* by sequence modulo its length */
-    uint8_t *header_block; /* DISK_BLOCK_SIZE_MAX bytes, aligned */
-    uint8_t *zeros;        /* WAL_FILL_SIZE_MAX bytes, aligned */
+    uint8_t *header_block;                  /* DISK_BLOCK_SIZE_MAX bytes, aligned */
+    uint8_t *zeros;                         /* WAL_FILL_SIZE_MAX bytes, aligned */
 };
 
 struct wal_event {
@@ -86,13 +87,14 @@ struct wal_event {
 };
 
 /* wal_open recovers the log, or begins it when there is none and no snapshot either: finds the
- * segments, checks that they follow each other, reads every entry behind the snapshot (config.visit),
- * cuts and zeroes an unfinished write, and makes all that durable. `io` must outlive the wal. Returns
- * 0; ERR_CORRUPT, with a fault that names file, offset, what was expected and found, for: damage, a
- * missing segment, a segment of another cluster or in another's place, a chain that does not meet the
- * snapshot's, a log that begins behind or ends before the snapshot; ERR_VERSION; ERR_NOSPACE;
- * ERR_IO; ERR_NOMEM; ERR_RANGE (segment_size); ERR_LIMIT (more than WAL_SEGMENTS_MAX segments); or
- * what visit returned. Blocks; may take as long as reading the log takes. */
+ * segments, checks that they follow each other, reads every entry behind the snapshot
+ * (config.visit), cuts and zeroes an unfinished write, and makes all that durable. `io` must
+ * outlive the wal. Returns 0; ERR_CORRUPT, with a fault that names file, offset, what was expected
+ * and found, for: damage, a missing segment, a segment of another cluster or in another's place, a
+ * chain that does not meet the snapshot's, a log that begins behind or ends before the snapshot;
+ * ERR_VERSION; ERR_NOSPACE; ERR_IO; ERR_NOMEM; ERR_RANGE (segment_size); ERR_LIMIT (more than
+ * WAL_SEGMENTS_MAX segments); or what visit returned. Blocks; may take as long as reading the log
+ * takes. */
 MUST_USE int wal_open(struct wal *wal, struct disk_io *io, const struct wal_config *config,
                       struct wal_recovery *recovery, struct fault *fault);
 
@@ -100,10 +102,10 @@ MUST_USE int wal_open(struct wal *wal, struct disk_io *io, const struct wal_conf
 void wal_close(struct wal *wal);
 
 /* wal_append starts to write a batch. Assumes state IDLE, first_index right behind the last batch,
- * size a multiple of the block size and at most a segment without its header, `memory` and it aligned
- * to the block size. Returns 0: it is in
- * flight and `memory` is lent until wal_poll tells of it; ERR_NOSPACE: no segment has room yet,
- * nothing was written, ask again after wal_prepare did work; ERR_IO: stop. */
+ * size a multiple of the block size and at most a segment without its header, `memory` and it
+ * aligned to the block size. Returns 0: it is in flight and `memory` is lent until wal_poll tells
+ * of it; ERR_NOSPACE: no segment has room yet, nothing was written, ask again after wal_prepare did
+ * work; ERR_IO: stop. */
 MUST_USE int wal_append(struct wal *wal, const struct core_disk *batch, const uint8_t *memory,
                         struct fault *fault);
 
@@ -112,8 +114,8 @@ MUST_USE int wal_append(struct wal *wal, const struct core_disk *batch, const ui
 MUST_USE int wal_poll(struct wal *wal, struct now now, struct wal_event *event,
                       struct fault *fault);
 
-/* wal_prepare does one bounded step towards the next segment: makes its file, or starts one slice of
- * zeros. A slice is due when less than twice the active segment's share has been filled; `hurry`
+/* wal_prepare does one bounded step towards the next segment: makes its file, or starts one slice
+ * of zeros. A slice is due when less than twice the active segment's share has been filled; `hurry`
  * (DISK is idle, or a batch waits for it) starts one even when none is due. A full disk is not an
  * error: no_space is set, and it is tried again after WAL_RETRY_NS. Sets *work when it did
  * something. Returns 0, or ERR_IO: stop. */
@@ -135,6 +137,7 @@ uint64_t wal_room(const struct wal *wal);
  * holds only such entries, never the active one; sets *work when it did. Returns 0 or ERR_IO (not
  * fatal: the file stays, and goes at the next wal_trim). */
 void wal_trim(struct wal *wal, uint64_t below_index);
+bool wal_trim_wanted(const struct wal *wal); /* wal_trim_step would remove one */
 MUST_USE int wal_trim_step(struct wal *wal, uint32_t *work, struct fault *fault);
 
 /* How many segments are in use, and the oldest index they hold. */

@@ -52,11 +52,13 @@ static int survey_files(struct survey *survey, struct disk_io *io, struct fault 
         wal_segment_name(name, survey->sequences[i - 1] + 1);
         return fault_set(fault, ERR_CORRUPT,
                          "segment %s is missing: there are older and newer ones; see "
-                         "`takt log verify %s`", name, io->where);
+                         "`takt log verify %s`",
+                         name, io->where);
     }
     survey->headers = calloc(survey->count + 1, sizeof(struct wal_header));
-    return survey->headers ? 0 : fault_set(fault, ERR_NOMEM, "log: no memory for %" PRIu64
-                                           " headers", survey->count);
+    return survey->headers ? 0
+                           : fault_set(fault, ERR_NOMEM, "log: no memory for %" PRIu64 " headers",
+                                       survey->count);
 }
 
 /* Opens segment i and loads all of it into survey->data. */
@@ -71,8 +73,8 @@ static int survey_load(struct survey *survey, struct disk_io *io, uint64_t i, ui
         survey->data = aligned_alloc(DISK_BLOCK_SIZE_MAX, room);
         survey->data_size = survey->data ? room : 0;
         if (!survey->data)
-            return fault_set(fault, ERR_NOMEM, "log: no memory to read a segment of %" PRIu64
-                             " bytes", size);
+            return fault_set(fault, ERR_NOMEM,
+                             "log: no memory to read a segment of %" PRIu64 " bytes", size);
     }
     wal_segment_name(name, survey->sequences[i]);
     int err = io->open(io->ctx, name, DISK_OPEN_READ, &file, fault);
@@ -98,15 +100,17 @@ static int survey_unused(struct survey *survey, struct disk_io *io, uint64_t i, 
         return err;
     *fault = found;
     if (!wal_segment_is_zero(survey->data, room))
-        return fault_wrap(fault, ERR_CORRUPT, "corrupt log (its header is zero, what follows is "
-                          "not; see `takt log verify %s`)", io->where);
+        return fault_wrap(fault, ERR_CORRUPT,
+                          "corrupt log (its header is zero, what follows is "
+                          "not; see `takt log verify %s`)",
+                          io->where);
     survey->unused = true;
     survey->count--;
     return 0;
 }
 
 static int survey_header(struct survey *survey, struct disk_io *io, uint64_t i,
-                         uint64_t cluster_id, struct fault *fault)
+                         const uint8_t *cluster_id, struct fault *fault)
 {
     char name[DISK_PATH_SIZE_MAX];
     struct wal_header *header = &survey->headers[i];
@@ -125,11 +129,13 @@ static int survey_header(struct survey *survey, struct disk_io *io, uint64_t i,
     if (err == ERR_NOTFOUND)
         return survey_unused(survey, io, i, size, fault);
     if (!err && size != header->segment_size)
-        return fault_set(fault, ERR_CORRUPT, "segment %s is %" PRIu64 " bytes long, expected %"
-                         PRIu64, name, size, header->segment_size);
+        return fault_set(fault, ERR_CORRUPT,
+                         "segment %s is %" PRIu64 " bytes long, expected %" PRIu64, name, size,
+                         header->segment_size);
     if (!err && i > 0 && header->first_index < survey->headers[i - 1].first_index)
-        return fault_set(fault, ERR_CORRUPT, "segment %s begins at entry %" PRIu64
-                         ", before the one in front of it", name, header->first_index);
+        return fault_set(fault, ERR_CORRUPT,
+                         "segment %s begins at entry %" PRIu64 ", before the one in front of it",
+                         name, header->first_index);
     return err;
 }
 
@@ -138,11 +144,11 @@ static int survey_start(const struct survey *survey, const struct disk_io *io, u
                         uint64_t *start, struct fault *fault)
 {
     if (survey->headers[0].first_index > index)
-        return fault_set(fault, ERR_CORRUPT,
-                         "the log begins at entry %" PRIu64 " and the state in the snapshot ends at "
-                         "%" PRIu64 ": segments before log.%016" PRIx64 " are missing from %s",
-                         survey->headers[0].first_index, index - 1, survey->sequences[0],
-                         io->where);
+        return fault_set(
+            fault, ERR_CORRUPT,
+            "the log begins at entry %" PRIu64 " and the state in the snapshot ends at "
+            "%" PRIu64 ": segments before log.%016" PRIx64 " are missing from %s",
+            survey->headers[0].first_index, index - 1, survey->sequences[0], io->where);
     uint64_t i = survey->count - 1;
     while (survey->headers[i].first_index > index)
         i--;
@@ -154,8 +160,8 @@ static void scan_enter(struct wal_scan *scan, const struct wal_header *header)
 {
     scan->size = header->segment_size;
     scan->block_size = header->block_size;
-    scan->at = (struct wal_position){header->first_index - 1, header->term_before,
-                                     header->chain_before};
+    scan->at =
+        (struct wal_position){header->first_index - 1, header->term_before, header->chain_before};
 }
 
 /* The segment read before must end where this one says it begins. */
@@ -168,8 +174,9 @@ static int scan_joins(const struct wal_scan *scan, const struct wal_header *head
     return fault_set(fault, ERR_CORRUPT,
                      "segment log.%016" PRIx64 " at offset 0: expected to follow entry %" PRIu64
                      " with chain %016" PRIx64 ", found entry %" PRIu64 " and chain %016" PRIx64
-                     "; see `takt log verify %s`", header->sequence, scan->at.index,
-                     scan->at.chain, header->first_index - 1, header->chain_before, scan->where);
+                     "; see `takt log verify %s`",
+                     header->sequence, scan->at.index, scan->at.chain, header->first_index - 1,
+                     header->chain_before, scan->where);
 }
 
 /* Reads the entries of all segments from `start` on. */
@@ -227,8 +234,8 @@ static int tail_settle(struct disk_io *io, const char *name, uint64_t from, uint
     return err;
 }
 
-/* The last segment becomes the active one. One of another geometry is left as it is: the first batch
- * goes to a new segment. */
+/* The last segment becomes the active one. One of another geometry is left as it is: the first
+ * batch goes to a new segment. */
 static int active_enter(struct wal *wal, const struct survey *survey, const struct wal_scan *scan,
                         struct wal_recovery *recovery, struct fault *fault)
 {
@@ -279,11 +286,11 @@ static int spare_enter(struct wal *wal, const struct survey *survey, struct faul
 /* The first segment of a new log. */
 static int log_begin(struct wal *wal, struct fault *fault)
 {
-    struct wal_header header = {.cluster_id = wal->config.cluster_id,
-                                .sequence = 1,
+    struct wal_header header = {.sequence = 1,
                                 .first_index = 1,
                                 .segment_size = wal->config.segment_size,
                                 .block_size = wal->io->block_size};
+    memcpy(header.cluster_id, wal->config.cluster_id, sizeof(header.cluster_id));
     int err = wal_segment_create(wal->io, 1, header.segment_size, &wal->file, fault);
     if (err) {
         wal->file = -1;
@@ -312,8 +319,11 @@ static int log_recover(struct wal *wal, struct survey *survey, struct wal_recove
                        struct fault *fault)
 {
     const struct wal_config *config = &wal->config;
-    struct wal_scan scan = {.where = wal->io->where, .visit = config->visit, .self = config->self,
-                            .visit_above = config->snapshot.index, .snapshot = config->snapshot};
+    struct wal_scan scan = {.where = wal->io->where,
+                            .visit = config->visit,
+                            .self = config->self,
+                            .visit_above = config->snapshot.index,
+                            .snapshot = config->snapshot};
     uint64_t start = 0;
     int err = survey_start(survey, wal->io, config->snapshot.index + 1, &start, fault);
     if (err)
@@ -325,8 +335,8 @@ static int log_recover(struct wal *wal, struct survey *survey, struct wal_recove
     if (scan.at.index < config->snapshot.index)
         return fault_set(fault, ERR_CORRUPT,
                          "the log in %s ends at entry %" PRIu64 ", the snapshot is of %" PRIu64
-                         ": its newest segments are missing", wal->io->where, scan.at.index,
-                         config->snapshot.index);
+                         ": its newest segments are missing",
+                         wal->io->where, scan.at.index, config->snapshot.index);
     wal->last = recovery->last = scan.at;
     err = active_enter(wal, survey, &scan, recovery, fault);
     return err ? err : spare_enter(wal, survey, fault);
@@ -369,9 +379,9 @@ int wal_open(struct wal *wal, struct disk_io *io, const struct wal_config *confi
     if (config->segment_size < WAL_SEGMENT_SIZE_MIN ||
         config->segment_size > WAL_SEGMENT_SIZE_MAX ||
         config->segment_size % DISK_BLOCK_SIZE_MAX != 0)
-        return fault_set(fault, ERR_RANGE, "log segment size %" PRIu64
-                         ": a multiple of 4096 in [%u, %u] is needed", config->segment_size,
-                         WAL_SEGMENT_SIZE_MIN, WAL_SEGMENT_SIZE_MAX);
+        return fault_set(fault, ERR_RANGE,
+                         "log segment size %" PRIu64 ": a multiple of 4096 in [%u, %u] is needed",
+                         config->segment_size, WAL_SEGMENT_SIZE_MIN, WAL_SEGMENT_SIZE_MAX);
     struct survey *survey = calloc(1, sizeof(*survey));
     if (!survey)
         return fault_set(fault, ERR_NOMEM, "log: no memory to look at its files");
@@ -381,8 +391,8 @@ int wal_open(struct wal *wal, struct disk_io *io, const struct wal_config *confi
     for (uint64_t i = 0; !err && i < survey->count; i++)
         err = survey_header(survey, io, i, config->cluster_id, fault);
     if (!err)
-        err = survey->count ? log_recover(wal, survey, recovery, fault)
-                            : log_new(wal, survey, fault);
+        err =
+            survey->count ? log_recover(wal, survey, recovery, fault) : log_new(wal, survey, fault);
     free(survey->headers);
     free(survey->data);
     free(survey);

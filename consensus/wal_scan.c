@@ -46,7 +46,7 @@ static int scan_fault(const struct wal_scan *scan, uint64_t offset, uint64_t exp
                      scan->name, offset, expected, found, scan->where);
 }
 
-/* ---- following records that are intact ---------------------------------------------------------- */
+/* ---- following records that are intact ---- */
 
 int wal_scan_snapshot(const struct wal_scan *scan, bool term_exact, struct fault *fault)
 {
@@ -123,10 +123,10 @@ static int walk_step(const struct wal_scan *scan, struct walk *walk, enum walk_s
     int err = log_record_intact(record, scan->size - walk->at);
     if (err)
         return scan_fault(scan, walk->at, expected, ERR_TORN, fault,
-                          err == ERR_CORRUPT     ? "a record with a wrong checksum"
-                          : err == ERR_SHORT     ? "a record longer than the segment"
-                          : record->magic == 0   ? "no record"
-                                                 : "bytes that are no record");
+                          err == ERR_CORRUPT   ? "a record with a wrong checksum"
+                          : err == ERR_SHORT   ? "a record longer than the segment"
+                          : record->magic == 0 ? "no record"
+                                               : "bytes that are no record");
     if (record->kind == LOG_RECORD_PAD) {
         if (!pad_fits(scan, walk, record))
             return scan_fault(scan, walk->at, expected, ERR_CORRUPT, fault,
@@ -157,7 +157,7 @@ static int walk_batch(const struct wal_scan *scan, struct walk *walk, struct fau
     return err;
 }
 
-/* ---- what a damaged batch means ----------------------------------------------------------------- */
+/* ---- what a damaged batch means ---- */
 
 /* True when every sector that holds a byte of [from, to) was written. */
 static bool sectors_written(const struct wal_scan *scan, uint64_t from, uint64_t to)
@@ -204,7 +204,8 @@ static bool record_was_written(const struct wal_scan *scan, uint64_t at)
     return sectors_written(scan, at, at + HEADER + size);
 }
 
-/* Rule 2, seen from the end: the batch's padding is intact and every sector up to it was written. */
+/* Rule 2, seen from the end: the batch's padding is intact and every sector up to it was written.
+ */
 static bool batch_was_written(const struct wal_scan *scan, const struct walk *walk, uint64_t end)
 {
     uint64_t block = (end - 1) / scan->block_size * scan->block_size;
@@ -236,14 +237,13 @@ static int judge(struct wal_scan *scan, const struct walk *walk, bool end_in_dou
     if (!scan->last)
         return corrupt(fault, "a later segment is in use", 0);
     /* After an end in doubt this may be the middle of a record whose beginning was lost. */
-    if (!end_in_doubt &&
-        (record_was_written(scan, walk->at) || batch_was_written(scan, walk, end)))
+    if (!end_in_doubt && (record_was_written(scan, walk->at) || batch_was_written(scan, walk, end)))
         return corrupt(fault, "all of it had been written", 0);
     scan->torn_size = end - scan->end;
     return ERR_TORN;
 }
 
-/* ---- the whole segment -------------------------------------------------------------------------- */
+/* ---- the whole segment ---- */
 
 static int visit_batch(struct wal_scan *scan, const struct walk *walk, struct fault *fault)
 {
@@ -270,8 +270,8 @@ int wal_scan_segment(struct wal_scan *scan, struct fault *fault)
     scan->torn_size = scan->entry_count = scan->batch_count = 0;
     bool end_in_doubt = false;
     while (scan->end < scan->size) {
-        struct walk walk = {.begin = scan->end, .at = scan->end, .last = scan->at,
-                            .batch = scan->at.index + 1};
+        struct walk walk = {
+            .begin = scan->end, .at = scan->end, .last = scan->at, .batch = scan->at.index + 1};
         int err = walk_batch(scan, &walk, fault);
         if (err == ERR_TORN && written_end(scan, scan->end) == scan->end)
             break; /* nothing but zeros: the log ends here */

@@ -2,15 +2,16 @@
  *
  *   header │ batch │ batch │ batch │ 0 0 0 ...        clean: 0
  *   header │ batch │ batch │ 0 0 x x 0 x │ 0 0 ...    the last write did not finish: ERR_TORN
- *   header │ batch │ x x x │ batch │ 0 0 ...          something that was durable is not: ERR_CORRUPT
+ *   header │ batch │ x x x │ batch │ 0 0 ...          something that was durable is not:
+ * ERR_CORRUPT
  *
  * Why the two can be told apart. CORE closes a batch only when no write is in flight, and DISK
  * answers for a batch only when the device has; so
- *   1. when batch k+1 is on the disk, in whole or in part, batch k was durable before. A damaged batch
- *      with a record of a later batch behind it was durable once: corruption. So is one in a segment
- *      that has a successor, whose header is written only after it.
- *   2. the room of a batch is zero before it is written (segments are zero-filled, and a cut tail is
- *      zeroed and synced before anything is written there again), and a sector of 512 bytes is
+ *   1. when batch k+1 is on the disk, in whole or in part, batch k was durable before. A damaged
+ * batch with a record of a later batch behind it was durable once: corruption. So is one in a
+ * segment that has a successor, whose header is written only after it.
+ *   2. the room of a batch is zero before it is written (segments are zero-filled, and a cut tail
+ * is zeroed and synced before anything is written there again), and a sector of 512 bytes is
  *      written as a whole or not at all. A batch cut short by a crash therefore has at least one
  *      sector that is still zero. A damaged last batch of which every sector is there was not cut
  *      short: corruption, although nothing lies behind it.
@@ -40,12 +41,12 @@ struct wal_scan {
     const uint8_t *data; /* the whole segment, header included; 8-byte aligned */
     uint64_t size;       /* bytes, a multiple of block_size */
     uint32_t block_size;
-    const char *name;         /* the file's, for faults */
-    const char *where;        /* the data directory, for faults */
-    bool last;                /* no segment in use follows */
-    wal_visit *visit;         /* may be NULL */
+    const char *name;  /* the file's, for faults */
+    const char *where; /* the data directory, for faults */
+    bool last;         /* no segment in use follows */
+    wal_visit *visit;  /* may be NULL */
     void *self;
-    uint64_t visit_above;     /* visit entries with a greater index */
+    uint64_t visit_above;         /* visit entries with a greater index */
     struct wal_position snapshot; /* checked against the entry of that index; index 0: none;
                                    * chain 0: not known, only the term is checked */
     /* in: the record before the first; out: the last record of the last whole batch */
@@ -57,8 +58,8 @@ struct wal_scan {
 };
 
 /* wal_scan_segment reads all of it. Returns 0 (clean); ERR_TORN with the reason in `fault` (only
- * when `last`; the outputs are valid and [end, end + torn_size) is to be zeroed); ERR_CORRUPT with a
- * fault that names the file, the offset, what was expected and found; or what visit returned. */
+ * when `last`; the outputs are valid and [end, end + torn_size) is to be zeroed); ERR_CORRUPT with
+ * a fault that names the file, the offset, what was expected and found; or what visit returned. */
 MUST_USE int wal_scan_segment(struct wal_scan *scan, struct fault *fault);
 
 /* wal_scan_snapshot compares scan->at with the snapshot, when it stands there. term_exact: at.term

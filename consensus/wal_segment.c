@@ -54,8 +54,15 @@ static bool geometry_possible(const struct wal_header *header)
            header->segment_size % header->block_size == 0 && header->first_index > 0;
 }
 
-int wal_segment_check(const struct wal_header *header, uint64_t sequence, uint64_t cluster_id,
-                      struct fault *fault)
+static uint64_t id_front(const uint8_t id[16])
+{
+    uint64_t front;
+    memcpy(&front, id, sizeof(front));
+    return __builtin_bswap64(front); /* as it is printed elsewhere, byte by byte */
+}
+
+int wal_segment_check(const struct wal_header *header, uint64_t sequence,
+                      const uint8_t cluster_id[16], struct fault *fault)
 {
     char name[DISK_PATH_SIZE_MAX];
     wal_segment_name(name, sequence);
@@ -73,12 +80,14 @@ int wal_segment_check(const struct wal_header *header, uint64_t sequence, uint64
                          "segment %s at offset 0: header checksum expected %08x, found %08x", name,
                          header_crc(header), header->crc);
     if (!geometry_possible(header))
-        return fault_set(fault, ERR_CORRUPT, "segment %s at offset 0: impossible sizes %" PRIu64
-                         " and %u", name, header->segment_size, header->block_size);
-    if (cluster_id != 0 && header->cluster_id != cluster_id)
         return fault_set(fault, ERR_CORRUPT,
-                         "segment %s belongs to cluster %016" PRIx64 ", this node to %016" PRIx64,
-                         name, header->cluster_id, cluster_id);
+                         "segment %s at offset 0: impossible sizes %" PRIu64 " and %u", name,
+                         header->segment_size, header->block_size);
+    if (cluster_id && memcmp(header->cluster_id, cluster_id, 16) != 0)
+        return fault_set(fault, ERR_CORRUPT,
+                         "segment %s belongs to cluster %016" PRIx64 "..., this node to %016" PRIx64
+                         "...: a file of another node's data directory",
+                         name, id_front(header->cluster_id), id_front(cluster_id));
     if (header->sequence != sequence)
         return fault_set(fault, ERR_CORRUPT,
                          "segment %s holds sequence %" PRIx64 ": a file in another's place", name,

@@ -7,9 +7,9 @@
  *    1 block   multiples of the block size     a batch never spans two segments
  *
  * A file whose header block is zero was prepared and never used; only the last one may be so. The
- * header is durable before the first batch is written, and it is written only when everything in the
- * segment before is durable: so a valid header proves that the one before is whole. Pure but for the
- * functions that take a struct disk_io. */
+ * header is durable before the first batch is written, and it is written only when everything in
+ * the segment before is durable: so a valid header proves that the one before is whole. Pure but
+ * for the functions that take a struct disk_io. */
 #pragma once
 
 #include "base/check.h"
@@ -33,16 +33,16 @@ struct wal_header {
     uint64_t magic;
     uint32_t version;
     uint32_t crc; /* CRC32C of everything behind this field */
-    uint64_t cluster_id;
-    uint64_t sequence;    /* from 1, as in the file's name */
-    uint64_t first_index; /* of the first record here, even while there is none */
+    uint8_t cluster_id[16];
+    uint64_t sequence;     /* from 1, as in the file's name */
+    uint64_t first_index;  /* of the first record here, even while there is none */
     uint64_t term_before;  /* no record here has a lower term */
     uint64_t chain_before; /* of the record before the first; 0 when there is none */
     uint64_t segment_size;
     uint32_t block_size;
     uint32_t reserved;
 };
-static_assert(sizeof(struct wal_header) == 72, "struct wal_header is stored");
+static_assert(sizeof(struct wal_header) == 80, "struct wal_header is stored");
 static_assert(offsetof(struct wal_header, cluster_id) == 16, "struct wal_header is stored");
 
 /* wal_segment_name writes the file name of a sequence number. */
@@ -54,16 +54,16 @@ uint64_t wal_segment_sequence(const char *name);
 /* wal_segment_seal fills magic, version and crc. */
 void wal_segment_seal(struct wal_header *header);
 
-/* wal_segment_check judges the header found in segment `sequence` of cluster `cluster_id` (0: any).
- * Returns 0; ERR_NOTFOUND when it is all zero: prepared and never used; ERR_VERSION; ERR_CORRUPT
- * with a fault that says what was expected and found: damaged, of another cluster, or a segment in
- * another's place. */
+/* wal_segment_check judges the header found in segment `sequence` of cluster `cluster_id` (NULL:
+ * any). Returns 0; ERR_NOTFOUND when it is all zero: prepared and never used; ERR_VERSION;
+ * ERR_CORRUPT with a fault that says what was expected and found: damaged, of another cluster, or a
+ * segment in another's place. */
 MUST_USE int wal_segment_check(const struct wal_header *header, uint64_t sequence,
-                               uint64_t cluster_id, struct fault *fault);
+                               const uint8_t cluster_id[16], struct fault *fault);
 
-/* wal_segment_create makes the file of `sequence` with `size` bytes of reserved room, durable in the
- * directory, and opens it DURABLE. On failure no file is left behind, as far as the disk lets us.
- * Returns 0, ERR_NOSPACE, ERR_EXISTS or ERR_IO. Blocks for a few system calls. */
+/* wal_segment_create makes the file of `sequence` with `size` bytes of reserved room, durable in
+ * the directory, and opens it DURABLE. On failure no file is left behind, as far as the disk lets
+ * us. Returns 0, ERR_NOSPACE, ERR_EXISTS or ERR_IO. Blocks for a few system calls. */
 MUST_USE int wal_segment_create(struct disk_io *io, uint64_t sequence, uint64_t size, int *file,
                                 struct fault *fault);
 

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SECTOR       512u
-#define INODES_MAX   512
-#define HANDLES_MAX  64
-#define CHANGES_MAX  4096
+#define SECTOR      512u
+#define INODES_MAX  512
+#define HANDLES_MAX 64
+#define CHANGES_MAX 4096
 
 struct inode {
     bool used;
@@ -62,7 +62,7 @@ struct sim_disk {
     bool locked;
 };
 
-/* ---- inodes ------------------------------------------------------------------------------------- */
+/* ---- inodes ---- */
 
 static void *room_grow(void *old, uint64_t from, uint64_t to)
 {
@@ -151,7 +151,7 @@ static void inode_write(struct inode *inode, uint64_t offset, const void *from, 
         inode->medium_size = inode->seen_size;
 }
 
-/* ---- the directory ------------------------------------------------------------------------------ */
+/* ---- the directory ---- */
 
 static struct entry *entry_find(struct directory *directory, const char *name)
 {
@@ -227,7 +227,7 @@ static void changed(struct sim_disk *disk, enum change_kind kind, const char *fr
     directory_change(&disk->seen, change);
 }
 
-/* ---- struct disk_io ----------------------------------------------------------------------------- */
+/* ---- struct disk_io ---- */
 
 static struct inode *inode_of(struct sim_disk *disk, int file)
 {
@@ -387,8 +387,14 @@ static int sim_submit_write(void *ctx, int file, uint64_t offset, const void *me
             continue;
         uint64_t spread = disk->latency_max_ns - disk->latency_min_ns;
         uint64_t takes = disk->latency_min_ns + rand_below(&disk->rand, spread + 1);
-        disk->flights[i] = (struct flight){true, disk->handles[file].inode, offset, token,
-                                           disk->now_ns + takes, disk->now_ns, memory, size};
+        disk->flights[i] = (struct flight){true,
+                                           disk->handles[file].inode,
+                                           offset,
+                                           token,
+                                           disk->now_ns + takes,
+                                           disk->now_ns,
+                                           memory,
+                                           size};
         return 0;
     }
     return fault_set(fault, ERR_FULL, "write: %d writes are in flight", DISK_WRITES_MAX);
@@ -414,7 +420,7 @@ static uint32_t sim_poll(void *ctx, struct disk_done *done, uint32_t max, struct
     return n;
 }
 
-/* ---- control ------------------------------------------------------------------------------------ */
+/* ---- control ---- */
 
 struct sim_disk *sim_disk_create(uint64_t seed, uint64_t capacity)
 {
@@ -493,8 +499,8 @@ static bool coin(struct sim_disk *disk)
     return rand_next(&disk->rand) & 1;
 }
 
-/* The writes in flight become writes that were seen and are not on the medium (POWER: the sectors are
- * then drawn one by one), or happen wholly or not (KILL). */
+/* The writes in flight become writes that were seen and are not on the medium (POWER: the sectors
+ * are then drawn one by one), or happen wholly or not (KILL). */
 static void flights_crash(struct sim_disk *disk, enum sim_disk_crash how)
 {
     for (int i = 0; i < DISK_WRITES_MAX; i++) {

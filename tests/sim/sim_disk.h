@@ -3,9 +3,9 @@
  *            pwrite, submit_write+poll           sync, DURABLE
  *   process ───────────────────────▶ seen now ─────────────────▶ medium
  *                                       │                           │
- *             sim_disk_crash(POWER): of what is not on the medium, each sector of 512 bytes stays or
- *             goes by itself; of directory changes since sync_dir, a first part stays
- *             sim_disk_crash(KILL): everything seen stays; a write in flight happens wholly or not
+ *             sim_disk_crash(POWER): of what is not on the medium, each sector of 512 bytes stays
+ * or goes by itself; of directory changes since sync_dir, a first part stays sim_disk_crash(KILL):
+ * everything seen stays; a write in flight happens wholly or not
  *
  * Time is given: a submitted write ends when sim_disk_time has reached its due time. One thread. */
 #pragma once
@@ -30,7 +30,8 @@ struct disk_io *sim_disk_io(struct sim_disk *disk);
  * both are 0: a write ends at the next poll. */
 void sim_disk_latency(struct sim_disk *disk, uint64_t min_ns, uint64_t max_ns);
 
-/* sim_disk_time sets now; sim_disk_next_ns is when the next write in flight ends (UINT64_MAX: none). */
+/* sim_disk_time sets now; sim_disk_next_ns is when the next write in flight ends (UINT64_MAX:
+ * none). */
 void sim_disk_time(struct sim_disk *disk, uint64_t now_ns);
 uint64_t sim_disk_next_ns(const struct sim_disk *disk);
 
@@ -42,7 +43,8 @@ void sim_disk_crash(struct sim_disk *disk, enum sim_disk_crash how);
 /* sim_disk_capacity changes how many bytes fit. */
 void sim_disk_capacity(struct sim_disk *disk, uint64_t capacity);
 
-/* sim_disk_flip flips one bit of a file, on the medium too. Returns 0, ERR_NOTFOUND or ERR_RANGE. */
+/* sim_disk_flip flips one bit of a file, on the medium too. Returns 0, ERR_NOTFOUND or ERR_RANGE.
+ */
 int sim_disk_flip(struct sim_disk *disk, const char *path, uint64_t offset, uint32_t bit);
 
 /* sim_disk_copy makes a second disk with the same files, all of them durable. */

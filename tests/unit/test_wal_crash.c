@@ -1,7 +1,7 @@
-/* Goal: whatever moment a crash picks, and whatever sectors of the unfinished writes it leaves, the log
- * comes back with everything that was answered for, nothing that was not proposed, and can be written
- * on; and it never takes a crash for corruption. Method: thousands of seeded histories of appends,
- * trims, full disks and crashes on a disk that forgets, against a model of the entries.
+/* Goal: whatever moment a crash picks, and whatever sectors of the unfinished writes it leaves, the
+ * log comes back with everything that was answered for, nothing that was not proposed, and can be
+ * written on; and it never takes a crash for corruption. Method: thousands of seeded histories of
+ * appends, trims, full disks and crashes on a disk that forgets, against a model of the entries.
  * TAKT_SEED=N runs the history of that seed alone; TAKT_SEEDS=N how many. */
 #include "tests/unit/wal_kit.h"
 
@@ -32,9 +32,9 @@ static uint32_t draw_size(struct rand *rand)
 {
     switch (rand_below(rand, 6)) {
     case 0: return 0;
-    case 1: return 512 - (uint32_t)sizeof(struct log_record);      /* ends with its sector */
-    case 2: return 512 - 2 * (uint32_t)sizeof(struct log_record);  /* padding just fits */
-    case 3: return 512 - 88 + (uint32_t)rand_below(rand, 8);       /* it just does not */
+    case 1: return 512 - (uint32_t)sizeof(struct log_record);     /* ends with its sector */
+    case 2: return 512 - 2 * (uint32_t)sizeof(struct log_record); /* padding just fits */
+    case 3: return 512 - 88 + (uint32_t)rand_below(rand, 8);      /* it just does not */
     case 4: return (uint32_t)rand_below(rand, 3000);
     default: return (uint32_t)rand_below(rand, 200);
     }
@@ -133,8 +133,9 @@ static void test_random_histories(void **state)
         sum.trims += history.trims;
     }
     print_message("# %lu histories, %lu crashes, %lu torn tails, %lu batches that waited for room, "
-                  "%lu segments trimmed\n", (unsigned long)count, (unsigned long)sum.crashes,
-                  (unsigned long)sum.torn, (unsigned long)sum.refused, (unsigned long)sum.trims);
+                  "%lu segments trimmed\n",
+                  (unsigned long)count, (unsigned long)sum.crashes, (unsigned long)sum.torn,
+                  (unsigned long)sum.refused, (unsigned long)sum.trims);
     if (!one) { /* the histories did reach what they are for */
         assert_true(sum.torn > count / 10);
         assert_true(sum.refused > count / 100);

@@ -16,7 +16,7 @@ struct wal_kit *kit_create(struct disk_io *io, uint64_t segment_size, uint64_t s
     struct wal_kit *kit = calloc(1, sizeof(*kit));
     CHECK(kit);
     kit->io = io;
-    kit->config.cluster_id = KIT_CLUSTER;
+    memset(kit->config.cluster_id, KIT_CLUSTER, 16);
     kit->config.segment_size = segment_size;
     kit->now = (struct now){1, 1};
     kit->term = 1;
@@ -86,8 +86,8 @@ int kit_append(struct wal_kit *kit, const uint32_t *sizes, uint32_t count, bool 
     }
     CHECK(log_tail_close_batch(&kit->tail, &kit->batch));
     kit->writing = true;
-    int err = wal_append(&kit->wal, &kit->batch,
-                         log_tail_at(&kit->tail, kit->batch.tail_offset), &kit->fault);
+    int err = wal_append(&kit->wal, &kit->batch, log_tail_at(&kit->tail, kit->batch.tail_offset),
+                         &kit->fault);
     kit->waiting = err == ERR_NOSPACE;
     return err;
 }

@@ -1,7 +1,7 @@
 /* wal_kit: a log on a simulated disk and a model of what must be in it, for the log's tests.
  *
- *   kit_append ──▶ log_tail ──▶ wal ──▶ disk        the model knows each entry by index: its term, its
- *        └───────▶ model ◀── kit_open (recovery)     size and a hash; which are answered for; and
+ *   kit_append ──▶ log_tail ──▶ wal ──▶ disk        the model knows each entry by index: its term,
+ * its └───────▶ model ◀── kit_open (recovery)     size and a hash; which are answered for; and
  *                                                    compares when recovery reads them back */
 #pragma once
 
@@ -11,7 +11,7 @@
 #include "tests/sim/sim_disk.h"
 
 #define KIT_ENTRIES_MAX 65536
-#define KIT_CLUSTER     0x1122334455667788ull
+#define KIT_CLUSTER     0x5a
 
 struct kit_entry {
     uint64_t term, hash, chain;
@@ -29,14 +29,14 @@ struct wal_kit {
     struct fault fault;
     uint64_t term;
     bool open;
-    bool writing;          /* a batch was given to the wal, or waits for room */
-    bool waiting;          /* it waits for room */
+    bool writing; /* a batch was given to the wal, or waits for room */
+    bool waiting; /* it waits for room */
     struct core_disk batch;
-    uint64_t tail_base;    /* the tail begins anew at each open */
-    uint64_t durable;      /* last index that was answered for */
-    uint64_t proposed;     /* last index given to the wal */
-    uint64_t visited;      /* by the last recovery */
-    uint64_t mismatches;   /* entries of the last recovery that differ from the model */
+    uint64_t tail_base;  /* the tail begins anew at each open */
+    uint64_t durable;    /* last index that was answered for */
+    uint64_t proposed;   /* last index given to the wal */
+    uint64_t visited;    /* by the last recovery */
+    uint64_t mismatches; /* entries of the last recovery that differ from the model */
     struct kit_entry entries[KIT_ENTRIES_MAX];
 };
 
@@ -52,11 +52,12 @@ void kit_close(struct wal_kit *kit);
  * seed (zero: all zero). Returns what wal_append did; ERR_NOSPACE: kit_pump tries again. */
 int kit_append(struct wal_kit *kit, const uint32_t *sizes, uint32_t count, bool zero);
 
-/* kit_pump polls, prepares (hurry or not) and retries a batch that waits for room, once. Returns 0 or
- * the error that stops the node. */
+/* kit_pump polls, prepares (hurry or not) and retries a batch that waits for room, once. Returns 0
+ * or the error that stops the node. */
 int kit_pump(struct wal_kit *kit, bool hurry);
 
-/* kit_settle pumps until nothing is in flight and the spare is ready, or no room is left for one. */
+/* kit_settle pumps until nothing is in flight and the spare is ready, or no room is left for one.
+ */
 int kit_settle(struct wal_kit *kit);
 
 /* kit_write is append and pump until it is durable. */

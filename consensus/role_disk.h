@@ -1,0 +1,57 @@
+/* role_disk: the loop body of DISK, the only one that touches the log's files.
+ *
+ *   core_disk ─▶ batch ─▶ wal_append (memory of the log tail) ─▶ device ─▶ wal_poll ─▶ disk_core
+ *            └─▶ trim  ─▶ wal_trim_step, one file a turn, when nothing else is to be done
+ *   spare segment: a slice of zeros when one is due, or when DISK has been quiet for a while
+ *
+ * ROOM is told before the DURABLE of each batch, and whenever more was found. A failed write ends
+ * the role: `failed` is called once with the reason, and nothing is answered any more, so that no
+ * client is told of a write that may be lost. Full-policy of core_disk: it cannot be full (one
+ * batch and one trim at most); of disk_core: HOLD. */
+#pragma once
+
+#include "base/counters.h"
+#include "base/link.h"
+#include "consensus/log_tail.h"
+#include "consensus/wal.h"
+
+#define ROLE_DISK_QUIET_NS (2 * NS_PER_MS) /* without a batch for so long: time for the spare */
+
+struct role_disk_config {
+    const struct log_tail *tail;
+    struct link *core_disk, *disk_core;
+    struct counters *page; /* disk_* metrics and the sync times; may be NULL */
+    /* Stops the node; called from poll, once. The fault is lent for the call. */
+    void (*failed)(void *self, const struct fault *fault);
+    void *failed_self;
+};
+
+struct role_disk {
+    struct role_disk_config config;
+    struct wal *wal;
+    struct core_disk batch; /* popped and not yet given to the wal; size 0: none */
+    uint64_t durable_index, durable_told;
+    uint64_t room_told;
+    uint64_t quiet_ns; /* when the last batch ended */
+    uint64_t worst_ns;
+    uint64_t sequence_seen; /* of the active segment */
+    uint32_t trim_credit;   /* old segments that may go although DISK is busy */
+    bool stopped, no_space_said;
+    struct fault fault;
+};
+
+/* role_disk_init takes an opened wal, borrowed for the role's life. Returns 0 or ERR_RANGE (the
+ * wal's segments are smaller than 16 MiB: CORE would never see enough room). Before the roles
+ * start. */
+MUST_USE int role_disk_init(struct role_disk *disk, const struct role_disk_config *config,
+                            struct wal *wal);
+
+/* struct role of dataplane/worker.h. */
+uint32_t role_disk_poll(void *self, struct now now);
+bool role_disk_idle(void *self);
+uint64_t role_disk_deadline_ns(void *self, struct now now);
+int role_disk_park_fds(void *self, int *fds, int max);
+
+/* role_disk_drain blocks until nothing is in flight, for a clean stop. After the role's last turn.
+ * Returns 0 or the ERR_* that stopped the role. */
+MUST_USE int role_disk_drain(struct role_disk *disk);
