@@ -6,7 +6,8 @@
 /* When a request may be looked at although commands of its connection are not answered. */
 enum request_order {
     REQUEST_BEHIND, /* only when all of them are answered */
-    REQUEST_AMONG,  /* at once: it is a command itself */
+    REQUEST_AMONG,  /* at once: it is a command itself, or a ping: writes that wait for a slow disk
+                     * must not look like a dead server */
 };
 
 struct request_kind {
@@ -31,7 +32,7 @@ static const struct request_kind request_kinds[REQUEST_OP_MAX - REQUEST_OP_MIN +
     REQUEST_AT(ZK_OP_SET_ACL) = {write_command, REQUEST_AMONG, "SETA"},
     REQUEST_AT(ZK_OP_GET_CHILDREN) = {read_children_list, REQUEST_BEHIND, "GETC"},
     REQUEST_AT(ZK_OP_SYNC) = {write_command, REQUEST_AMONG, "SYNC"},
-    REQUEST_AT(ZK_OP_PING) = {client_ping, REQUEST_BEHIND, "PING"},
+    REQUEST_AT(ZK_OP_PING) = {client_ping, REQUEST_AMONG, "PING"},
     REQUEST_AT(ZK_OP_GET_CHILDREN2) = {read_children_list, REQUEST_BEHIND, "GETC"},
     REQUEST_AT(ZK_OP_MULTI) = {write_command, REQUEST_AMONG, "MULT"},
     REQUEST_AT(ZK_OP_CREATE2) = {write_command, REQUEST_AMONG, "CREA"},

@@ -110,6 +110,12 @@ static RIG_UNUSED void rig_publish(struct rig *rig)
     tree_publish(rig->tree, rig->zxid);
 }
 
+/* The next zxid, for a command that changes nothing in the tree. */
+static RIG_UNUSED void rig_zxid(struct rig *rig)
+{
+    rig->zxid++;
+}
+
 static RIG_UNUSED void rig_begin(struct rig *rig)
 {
     tree_begin(rig->tree, ++rig->zxid, rig->now.wall_ms);
