@@ -234,23 +234,27 @@ void conn_touch(struct net *net, struct conn *conn)
 
 /* ---- output ---- */
 
-uint8_t *conn_send_room(struct net *net, struct conn *conn, uint32_t n)
+/* Room in the stream, or the end of the connection. */
+static uint8_t *conn_room(struct net *net, struct conn *conn, uint32_t n, bool fits)
 {
-    uint32_t queued = stream_tx_size(conn->stream);
     if (conn->state == CONN_CLOSING)
         return NULL;
-    if (queued == 0)
-        conn->output_allowance = 0;
-    bool fits = queued == 0 ||
-                (uint64_t)queued + n <= (uint64_t)net->config.output_limit + conn->output_allowance;
     uint8_t *room = fits ? stream_tx_room(conn->stream, n) : NULL;
     if (!room) {
-        net_count(net,
-                  conn->stream->failed ? METRIC_net_no_memory_total : METRIC_net_output_limit_total,
-                  1);
+        bool memory = conn->stream->failed;
+        net_count(net, memory ? METRIC_net_no_memory_total : METRIC_net_output_limit_total, 1);
         conn_close(net, conn, false);
     }
     return room;
+}
+
+uint8_t *conn_send_room(struct net *net, struct conn *conn, uint32_t n)
+{
+    uint64_t queued = stream_tx_size(conn->stream);
+    if (queued == 0)
+        conn->output_allowance = 0;
+    uint64_t limit = (uint64_t)net->config.output_limit + conn->output_allowance;
+    return conn_room(net, conn, n, queued == 0 || queued + n <= limit);
 }
 
 uint8_t *conn_answer_room(struct net *net, struct conn *conn, int32_t xid, uint32_t n)
@@ -260,11 +264,11 @@ uint8_t *conn_answer_room(struct net *net, struct conn *conn, int32_t xid, uint3
         conn_answer(net, conn, xid, net->view.zxid, ZK_SYSTEM_ERROR);
         return NULL;
     }
-    if (stream_tx_size(conn->stream) == 0)
-        conn->output_allowance = 0;
-    if (n > conn->output_allowance)
-        conn->output_allowance = n;
-    return conn_send_room(net, conn, n);
+    /* What was asked for does not count against the limit of what was not. */
+    uint32_t queued = stream_tx_size(conn->stream);
+    if (queued == 0 || queued + n > conn->output_allowance)
+        conn->output_allowance = queued + n;
+    return conn_room(net, conn, n, true);
 }
 
 void conn_sent(struct net *net, struct conn *conn, uint32_t n)
