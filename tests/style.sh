@@ -98,16 +98,20 @@ check_headers() {
     for f in $(git ls-files | grep '^dataplane/.*lwipopts\.h$' | xargs -rn1 dirname | sort -u); do
         flags+=" -I$f"
     done
+    local compilers=(gcc) cc
+    command -v clang >/dev/null && compilers+=(clang)
     for f in "${headers[@]}"; do
         # lwIP's configuration is included by lwIP, and DPDK may be absent.
         case $f in */lwipopts.h | */arch/cc.h) continue ;; esac
         if grep -q '#include <rte_' "$f" && ! pkg-config --exists libdpdk; then continue; fi
         if grep -qE '#include "lwip/' "$f"; then continue; fi
-        gcc $flags -fsyntax-only -x c "$f" 2>/tmp/style.$$ ||
-            bad+="$f: $(grep -m1 error /tmp/style.$$)"$'\n'
+        for cc in "${compilers[@]}"; do
+            $cc $flags -fsyntax-only -x c "$f" 2>/tmp/style.$$ ||
+                bad+="$cc $f: $(grep -m1 error /tmp/style.$$)"$'\n'
+        done
     done
     rm -f /tmp/style.$$
-    verdict "each header compiles alone" "$bad"
+    verdict "each header compiles alone with ${compilers[*]}" "$bad"
 }
 
 # A global symbol starts with its file's stem (role_x.c may say x_), or with a struct that its header
@@ -141,6 +145,17 @@ check_folders() {
     verdict "each unit test is in tests/unit/meson.build" "$bad"
 }
 
+# A setting that nothing reads would be a promise that is not kept.
+check_settings() {
+    local field bad=
+    [ -f tools/taktd/node.c ] || return
+    for field in $(grep -oE '\bAT\([a-z0-9_]+\)' tools/taktd/config_table.c | tr -d '()' | cut -c3-); do
+        git ls-files 'tools/taktd/*.c' | grep -v '/config' |
+            xargs grep -qE "(->|\.|, *)$field\b" || bad+="$field"$'\n'
+    done
+    verdict "each setting is used" "$bad"
+}
+
 check_scripts
 check_pythons
 check_text
@@ -149,3 +164,4 @@ check_layers
 check_headers
 check_symbols
 check_folders
+check_settings
