@@ -194,7 +194,7 @@ struct retired {
 
 /* ---- where APPLY reads committed entries from (the log tail, in a node) ---- */
 struct entry {
-    uint64_t index, term;
+    uint64_t index, term, chain;
     const void *payload;
     uint32_t size;
 };

@@ -1,6 +1,7 @@
 #include "store/role_apply.h"
 
 #include "base/check.h"
+#include "base/say.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -274,10 +275,44 @@ static bool apply_entry(struct role_apply *apply)
                   (const uint8_t *)(command + 1), &sink);
     apply->current = NULL;
     apply->applied_index = entry.index;
+    apply->chain = entry.chain;
     apply->retire_count++;
     counters_add(apply->counters, METRIC_apply_commands_total, 1);
     stage_push(apply);
     return true;
+}
+
+/* Tells CORE that a snapshot at log index `index` is on disk, or (0) that none was made. */
+static void apply_snapshot_told(struct role_apply *apply, uint64_t index)
+{
+    struct apply_core *to = link_reserve(apply->apply_core, sizeof(*to));
+    CHECK(to); /* APPLY_CORE_ROOM is kept free of everything else */
+    memset(to, 0, sizeof(*to));
+    to->kind = APPLY_CORE_SNAPSHOT;
+    to->id = (int64_t)index;
+}
+
+/* Everything up to the asked index is applied, and nothing behind it. */
+static void apply_snapshot(struct role_apply *apply)
+{
+    if (!apply->snap || role_snap_request(apply->snap, apply->chain) != 0) {
+        apply_snapshot_told(apply, 0);
+        return;
+    }
+    apply->snap_busy = true;
+    counters_add(apply->counters, METRIC_apply_snapshots_total, 1);
+}
+
+static void apply_snapshot_collect(struct role_apply *apply)
+{
+    struct role_snap_result result;
+
+    if (!apply->snap_busy || !role_snap_collect(apply->snap, &result))
+        return;
+    apply->snap_busy = false;
+    if (result.fault.text[0])
+        say(SAY_WARN, "snapshot at %llu: %s", (unsigned long long)result.index, result.fault.text);
+    apply_snapshot_told(apply, result.err ? 0 : result.index);
 }
 
 /* Handles the record at the front of core_apply once everything before it is applied. False: HOLD. */
@@ -309,23 +344,11 @@ static bool apply_record(struct role_apply *apply, const struct core_apply *head
         apply->reap_time_ms = head->time_ms;
         return true;
     case CORE_APPLY_SNAPSHOT:
-        if (apply->snapshot(apply->snapshot_self, head->index) == 0)
-            return true;
-        role_apply_snapshot_done(apply, 0);
+        apply_snapshot(apply);
         return true;
     }
     CHECK(!"known core_apply kind");
     return false;
-}
-
-void role_apply_snapshot_done(struct role_apply *apply, uint64_t index)
-{
-    struct apply_core *to = link_reserve(apply->apply_core, sizeof(*to));
-    CHECK(to); /* APPLY_CORE_ROOM is kept free of everything else */
-    memset(to, 0, sizeof(*to));
-    to->kind = APPLY_CORE_SNAPSHOT;
-    to->id = (int64_t)index;
-    link_publish(apply->apply_core);
 }
 
 static uint32_t apply_records(struct role_apply *apply)
@@ -422,6 +445,7 @@ uint32_t role_apply_poll(void *self, struct now now)
     struct role_apply *apply = self;
     uint32_t work = apply_records(apply) + apply_reap(apply);
 
+    apply_snapshot_collect(apply);
     apply_publish(apply);
     if (work)
         apply_show(apply);

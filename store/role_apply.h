@@ -3,6 +3,7 @@
  *   core_apply ─▶ committed entries (from the log tail) ─▶ machine ─▶ stage ─▶ apply_net[0..n] ─▶ NET
  *                                                             │                  then publish S
  *                                                             └─▶ apply_core (sessions, reaping) ─▶ CORE
+ *   snapshot asked by CORE ─▶ SNAP, at exactly that index ─▶ (written beside us) ─▶ CORE may cut the log
  *   retired versions ─▶ apply_ctl ─▶ (grace period, elsewhere) ─▶ ctl_apply ─▶ freed here
  *
  * Watch before data. A command's changes and its reply are staged, then pushed to every apply_net
@@ -18,6 +19,7 @@
 #include "base/link.h"
 #include "base/messages.h"
 #include "store/machine.h"
+#include "store/role_snap.h"
 
 #define APPLY_NET_COUNT_MAX      16
 #define APPLY_TURN_COMMANDS_MAX  256u /* entries applied in one turn */
@@ -47,9 +49,9 @@ struct role_apply {
     uint32_t batches_out; /* with CTL */
     uint32_t reap_left; /* candidates the scan under way may still look at */
     int64_t reap_time_ms;
-    /* snapshots: asked at most once at a time; what to do is the composition root's */
-    int (*snapshot)(void *self, uint64_t index);
-    void *snapshot_self;
+    uint64_t chain;         /* of the log at applied_index */
+    struct role_snap *snap; /* who writes snapshots; NULL: nobody */
+    bool snap_busy;
     struct counters *counters; /* APPLY's page */
 };
 
@@ -60,10 +62,6 @@ MUST_USE int role_apply_init(struct role_apply *apply, struct machine *machine,
                              struct counters *counters, uint8_t node_id,
                              uint64_t applied_index);
 void role_apply_fini(struct role_apply *apply);
-
-/* role_apply_snapshot_done tells CORE that a snapshot at log index `index` is on disk, or (0) that
- * none was made. Role: APPLY. */
-void role_apply_snapshot_done(struct role_apply *apply, uint64_t index);
 
 /* struct role of dataplane/worker.h. */
 uint32_t role_apply_poll(void *self, struct now now);

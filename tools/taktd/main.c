@@ -1,6 +1,7 @@
 /* main: taktd's command line, and one node from start to stop. */
 #include "base/say.h"
 #include "tools/taktd/args.h"
+#include "tools/taktd/run.h"
 
 #include <stdio.h>
 
@@ -39,8 +40,11 @@ static int main_run(const struct config *config)
     say_level_set((enum say_level)config->say_level);
     if (*config->ignored)
         say(SAY_WARN, "%s", config->ignored);
-    say(SAY_ERROR, "taktd: this build reads configurations only");
-    return EXIT_FAILED;
+    struct fault fault = {.text = ""};
+    int err = run_node(config, &fault);
+    if (err)
+        say(SAY_ERROR, "%s", fault.text);
+    return err == 0 ? EXIT_STOPPED : err == ERR_CONFIG ? EXIT_USAGE : EXIT_FAILED;
 }
 
 int main(int argc, char **argv)

@@ -1,0 +1,489 @@
+#include "tools/taktd/node_parts.h"
+
+#include "base/check.h"
+#include "dataplane/qsbr.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- links ------------------------------------------------------------------------------------- */
+
+static struct link *node_link(struct node *node, enum topology_link which, uint32_t net)
+{
+    return &node->links[which][topology_links[which].per_net ? net : 0];
+}
+
+static int node_links_init(struct node *node, struct fault *fault)
+{
+    for (int which = 0; which < TOPOLOGY_LINK_COUNT; which++) {
+        const struct topology_link_text *text = &topology_links[which];
+        uint32_t count = text->per_net ? node->config->net_count : 1;
+        for (uint32_t i = 0; i < count; i++) {
+            int err = link_init(&node->links[which][i], text->name, text->depth);
+            if (err)
+                return fault_set(fault, err, "no memory for the link %s", text->name);
+        }
+    }
+    return 0;
+}
+
+static void node_links_fini(struct node *node)
+{
+    for (int which = 0; which < TOPOLOGY_LINK_COUNT; which++)
+        for (uint32_t i = 0; i < CONFIG_NET_MAX; i++)
+            link_fini(&node->links[which][i]);
+}
+
+/* ---- roles ------------------------------------------------------------------------------------- */
+
+static struct counters *node_page(struct node *node, const char *role, uint32_t index)
+{
+    struct counters *page = &node->pages[node->book.count];
+    counters_init(page, role, index);
+    counters_book_add(&node->book, page);
+    return page;
+}
+
+/* The log cannot be written: the node stops with the reason. Role: DISK; the first one wins. */
+static void node_disk_failed(void *self, const struct fault *reason)
+{
+    struct node *node = self;
+    int none = 0;
+
+    if (atomic_compare_exchange_strong(&node->failed, &none, ERR_IO))
+        node->reason = *reason;
+    node_stop(node);
+}
+
+/* APPLY reads committed entries out of the log tail. */
+static void node_entry_next(void *self, struct entry *entry)
+{
+    struct node *node = self;
+    const struct log_record *record = log_tail_next(&node->tail, &node->apply_offset);
+    *entry = (struct entry){.index = record->index,
+                             .term = record->term,
+                             .chain = record->chain,
+                             .payload = record + 1,
+                             .size = record->size};
+}
+
+static void node_entry_done(void *self)
+{
+    struct node *node = self;
+    log_tail_applied(&node->tail, node->apply_offset);
+}
+
+static int node_core_init(struct node *node, struct fault *fault)
+{
+    const struct config *c = node->config;
+    struct role_core_config config = {
+        .node_id = (uint8_t)c->node_id,
+        .tick_ms = c->session_tick_ms,
+        .session_max = c->sessions_max,
+        .reap_interval_ms = c->container_check_ms,
+        .snapshot_entries = c->snapshot_every_count,
+        .snapshot_bytes = c->snapshot_every_size,
+        .random = node->env.random,
+        .random_self = node->env.random_self,
+    };
+    int err = role_core_init(&node->core, &config, &node->raft, &node->tail,
+                             node_page(node, "core", 0), machine_time_ms(node->machine), 0);
+    if (err)
+        return fault_set(fault, err, "CORE cannot start: %s", err_name(err));
+    node->core.net_count = c->net_count;
+    for (uint32_t i = 0; i < c->net_count; i++)
+        node->core.net_core[i] = node_link(node, TOPOLOGY_NET_CORE, i);
+    node->core.core_apply = node_link(node, TOPOLOGY_CORE_APPLY, 0);
+    node->core.apply_core = node_link(node, TOPOLOGY_APPLY_CORE, 0);
+    node->core.core_disk = node_link(node, TOPOLOGY_CORE_DISK, 0);
+    node->core.disk_core = node_link(node, TOPOLOGY_DISK_CORE, 0);
+    return 0;
+}
+
+/* Every session that recovery brought back has its full timeout from now on. */
+static void node_timer(void *self, int64_t session, int32_t timeout_ms)
+{
+    struct node *node = self;
+    int err = expiry_set(&node->core.expiry, session, (uint32_t)timeout_ms, node->env.now.mono_ns);
+    CHECK(err == 0); /* as many sessions fit as the state machine holds */
+    if (session > node->core.session_last)
+        node->core.session_last = session;
+}
+
+static int node_disk_init(struct node *node, struct fault *fault)
+{
+    struct role_disk_config config = {.tail = &node->tail,
+                                      .core_disk = node_link(node, TOPOLOGY_CORE_DISK, 0),
+                                      .disk_core = node_link(node, TOPOLOGY_DISK_CORE, 0),
+                                      .page = node_page(node, "disk", 0),
+                                      .failed = node_disk_failed,
+                                      .failed_self = node};
+    int err = role_disk_init(&node->disk, &config, node->wal);
+    return err ? fault_set(fault, err, "log segments are too small: at least 16 MiB is needed") : 0;
+}
+
+static int node_snap_init(struct node *node, struct fault *fault)
+{
+    const struct superblock_state *state = &node->superblock.state;
+    struct role_snap_config config = {.io = node->env.disk,
+                                      .tree = node->tree,
+                                      .machine = node->machine,
+                                      .kept_count = node->config->snapshot_kept_count,
+                                      .hold_size_limit = node->config->tree_memory_limit / 4};
+    memcpy(config.cluster_id, state->cluster_id, sizeof(config.cluster_id));
+    int err = role_snap_init(&node->snap, &config);
+    return err ? fault_set(fault, err, "SNAP cannot start: %s", err_name(err)) : 0;
+}
+
+static int node_apply_init(struct node *node, struct fault *fault)
+{
+    struct entry_source source = {node, node_entry_next, node_entry_done};
+    struct machine_sink timers = {.self = node, .timer = node_timer};
+    int err = role_apply_init(&node->apply, node->machine, node->tree, &source,
+                              node_page(node, "apply", 0), (uint8_t)node->config->node_id,
+                              node->raft.last_index);
+    if (err)
+        return fault_set(fault, err, "APPLY cannot start: %s", err_name(err));
+    node->apply.net_count = node->config->net_count;
+    for (uint32_t i = 0; i < node->config->net_count; i++)
+        node->apply.apply_net[i] = node_link(node, TOPOLOGY_APPLY_NET, i);
+    node->apply.core_apply = node_link(node, TOPOLOGY_CORE_APPLY, 0);
+    node->apply.apply_core = node_link(node, TOPOLOGY_APPLY_CORE, 0);
+    node->apply.apply_ctl = node->reclaim.apply_ctl = node_link(node, TOPOLOGY_APPLY_CTL, 0);
+    node->apply.ctl_apply = node->reclaim.ctl_apply = node_link(node, TOPOLOGY_CTL_APPLY, 0);
+    node->apply.snap = &node->snap;
+    node->apply.chain = node->tail.chain;
+    machine_timers(node->machine, &timers);
+    return 0;
+}
+
+static void node_net_config(struct node *node, uint32_t index, struct net_config *to)
+{
+    const struct config *c = node->config;
+
+    net_config_default(to);
+    to->node = (uint8_t)c->node_id;
+    to->index = (uint8_t)index;
+    to->conns_max = (c->connections_max + c->net_count - 1) / c->net_count;
+    to->conns_per_address = c->connections_max_per_address;
+    to->frame_size_max = c->request_size_max;
+    to->output_limit = c->output_size_max;
+    to->conn_writes_max = c->outstanding_max_per_connection;
+    to->writes_max = c->outstanding_max / c->net_count;
+    to->watches_max = c->watches_max;
+    to->conn_watches_max = c->watches_max_per_connection;
+    to->memory_limit = c->net_memory_limit;
+    to->tick_ms = (int32_t)c->session_tick_ms;
+    to->timeout_ms_min = (int32_t)c->session_timeout_ms_min;
+    to->timeout_ms_max = (int32_t)c->session_timeout_ms_max;
+    to->super_digest = c->super_digest[0] ? c->super_digest : NULL;
+    if (c->auth_enforced) {
+        node_words(&c->auth_schemes, node->schemes, sizeof(node->schemes));
+        to->auth_schemes = node->schemes;
+    }
+    node_words(&c->four_letter_words, node->words, sizeof(node->words));
+    to->words.denied = fourletter_allow(node->words);
+    to->words.data_dir = to->words.log_dir = c->data_dir;
+    to->words.client_port = c->listen.count ? c->listen.at[0].port : 0;
+    to->words.server_id = c->node_id;
+    to->words.facts = node_facts;
+    to->words.facts_self = node;
+}
+
+static int node_net_init(struct node *node, uint32_t index, struct fault *fault)
+{
+    struct net *net = &node->nets[index];
+    struct net_config config;
+    struct port_setup setup;
+    struct port *port;
+    struct net_parts parts = {
+        .net_core = node_link(node, TOPOLOGY_NET_CORE, index),
+        .apply_net = node_link(node, TOPOLOGY_APPLY_NET, index),
+        .tree = node->tree,
+        .acls = machine_acls(node->machine),
+        .counters = node_page(node, "net", index),
+        .book = &node->book,
+    };
+
+    node_net_config(node, index, &config);
+    int err = net_init(net, &config, &parts);
+    if (err)
+        return fault_set(fault, err, "NET %u cannot start: %s", index, err_name(err));
+    node->nets_ready = index + 1;
+    net_port_setup(net, &setup);
+    err = node->env.port_open(node->env.port_self, index, &setup, &port, fault);
+    if (err)
+        return err;
+    net_start(net, port);
+    return 0;
+}
+
+/* ---- workers ----------------------------------------------------------------------------------- */
+
+static int node_role_add(struct node *node, enum topology_role which, uint32_t index,
+                         struct role role, struct fault *fault)
+{
+    uint32_t number = topology_worker(node->config, which, index);
+    struct worker *worker = &node->workers[number];
+
+    CHECK(node->role_count < NODE_ROLES_MAX);
+    role.name = topology_roles[which].name;
+    node->roles[node->role_count++] = role;
+    if (!node->env.threads)
+        return 0;
+    if (!node->worker_used[number]) {
+        /* what may block is never worth a core of its own */
+        bool slow = which == TOPOLOGY_SNAP || which == TOPOLOGY_RECLAIM;
+        enum worker_idle idle = slow ? WORKER_IDLE_PARK : (enum worker_idle)node->config->idle;
+        int err = worker_init(worker, slow ? "slow" : role.name, idle,
+                              topology_cpu(node->config, which, index));
+        if (err)
+            return fault_set(fault, err, "no descriptors left for a worker");
+        worker->linger_ns = node->config->linger_us * 1000ull;
+        node->worker_used[number] = true;
+    }
+    int err = worker_role_add(worker, &role);
+    return err ? fault_set(fault, err, "too many roles on one worker") : 0;
+}
+
+static void node_reader_online(void *self)
+{
+    qsbr_online();
+}
+
+static void node_reader_offline(void *self)
+{
+    qsbr_offline();
+}
+
+static int node_roles_add(struct node *node, struct fault *fault)
+{
+    int err = 0;
+
+    for (uint32_t i = 0; !err && i < node->config->net_count; i++)
+        err = node_role_add(node, TOPOLOGY_NET, i,
+                            (struct role){.self = &node->nets[i],
+                                          .poll = net_poll,
+                                          .idle = net_idle,
+                                          .deadline_ns = net_deadline_ns,
+                                          .park_fds = net_park_fds,
+                                          .wait = net_wait,
+                                          .online = net_online,
+                                          .offline = net_offline},
+                            fault);
+    if (!err)
+        err = node_role_add(node, TOPOLOGY_CORE, 0,
+                            (struct role){.self = &node->core,
+                                          .poll = role_core_poll,
+                                          .idle = role_core_idle,
+                                          .deadline_ns = role_core_deadline_ns},
+                            fault);
+    if (!err)
+        err = node_role_add(node, TOPOLOGY_DISK, 0,
+                            (struct role){.self = &node->disk,
+                                          .poll = role_disk_poll,
+                                          .idle = role_disk_idle,
+                                          .deadline_ns = role_disk_deadline_ns,
+                                          .park_fds = role_disk_park_fds},
+                            fault);
+    if (!err)
+        err = node_role_add(node, TOPOLOGY_APPLY, 0,
+                            (struct role){.self = &node->apply,
+                                          .poll = role_apply_poll,
+                                          .idle = role_apply_idle,
+                                          .deadline_ns = role_apply_deadline_ns},
+                            fault);
+    if (!err)
+        err = node_role_add(node, TOPOLOGY_SNAP, 0,
+                            (struct role){.self = &node->snap,
+                                          .poll = role_snap_poll,
+                                          .idle = role_snap_idle,
+                                          .online = node_reader_online,
+                                          .offline = node_reader_offline},
+                            fault);
+    if (!err)
+        err = node_role_add(node, TOPOLOGY_RECLAIM, 0,
+                            (struct role){.self = &node->reclaim,
+                                          .poll = role_reclaim_poll,
+                                          .idle = role_reclaim_idle},
+                            fault);
+    return err;
+}
+
+/* Whoever produces for a role of another worker wakes that worker. */
+static int node_wire_wakes(struct node *node, struct fault *fault)
+{
+    for (int which = 0; which < TOPOLOGY_LINK_COUNT; which++) {
+        const struct topology_link_text *text = &topology_links[which];
+        for (uint32_t i = 0; i < (text->per_net ? node->config->net_count : 1); i++) {
+            struct worker *from =
+                &node->workers[topology_worker(node->config, text->producer, i)];
+            struct worker *to = &node->workers[topology_worker(node->config, text->consumer, i)];
+            /* and the other way: a consumer that makes room ends the producer's HOLD */
+            if (worker_downstream_add(from, to) || worker_downstream_add(to, from))
+                return fault_set(fault, ERR_FULL, "too many workers are joined by links");
+        }
+    }
+    return 0;
+}
+
+/* ---- life -------------------------------------------------------------------------------------- */
+
+static int node_assemble(struct node *node, struct fault *fault)
+{
+    const struct config *c = node->config;
+    int err = node_links_init(node, fault);
+
+    if (!err)
+        err = node_core_init(node, fault);
+    if (!err)
+        err = node_disk_init(node, fault);
+    if (!err)
+        err = node_snap_init(node, fault);
+    if (!err)
+        err = node_apply_init(node, fault);
+    if (err)
+        return err;
+    node->nets = calloc(c->net_count, sizeof(*node->nets));
+    if (!node->nets)
+        return fault_set(fault, ERR_NOMEM, "no memory for %u NET roles", c->net_count);
+    for (uint32_t i = 0; !err && i < c->net_count; i++)
+        err = node_net_init(node, i, fault);
+    if (!err)
+        err = node_roles_add(node, fault);
+    if (!err && node->env.threads)
+        err = node_wire_wakes(node, fault);
+    for (uint32_t i = 0; !err && !node->env.threads && i < c->net_count; i++)
+        net_online(&node->nets[i]);
+    return err;
+}
+
+int node_open(struct node **to, const struct config *config, const struct node_env *env,
+              struct fault *fault)
+{
+    struct node *node = aligned_alloc(64, (sizeof(*node) + 63) & ~63ull);
+    if (!node)
+        return fault_set(fault, ERR_NOMEM, "no memory for a node");
+    memset(node, 0, sizeof(*node));
+    node->config = config;
+    node->env = *env;
+    int err = env->threads ? topology_check(config, fault) : 0;
+    if (!err)
+        err = node_recover(node, fault);
+    if (!err)
+        err = node_assemble(node, fault);
+    if (err) {
+        node_close(node);
+        return err;
+    }
+    *to = node;
+    return 0;
+}
+
+const struct node_recovery *node_recovery(const struct node *node)
+{
+    return &node->recovery;
+}
+
+int node_start(struct node *node, struct fault *fault)
+{
+    CHECK(node->env.threads);
+    node->started = true;
+    for (uint32_t i = 0; i < TOPOLOGY_WORKER_MAX; i++) {
+        int err = node->worker_used[i] ? worker_start(&node->workers[i]) : 0;
+        if (err) {
+            node_stop(node);
+            return fault_set(fault, err, "worker %s cannot start: %s", node->workers[i].name,
+                             err_name(err));
+        }
+    }
+    return 0;
+}
+
+void node_stop(struct node *node)
+{
+    for (uint32_t i = 0; i < TOPOLOGY_WORKER_MAX; i++)
+        if (node->worker_used[i])
+            worker_stop(&node->workers[i]);
+}
+
+int node_wait(struct node *node, struct fault *fault)
+{
+    for (uint32_t i = 0; i < TOPOLOGY_WORKER_MAX; i++)
+        if (node->worker_used[i])
+            worker_join(&node->workers[i]);
+    node->started = false;
+    int err = atomic_load(&node->failed);
+    if (err && fault)
+        *fault = node->reason;
+    return err;
+}
+
+int64_t node_turn(struct node *node, struct now now, uint64_t *deadline_ns, struct fault *fault)
+{
+    int64_t work = 0;
+    uint64_t first = UINT64_MAX;
+
+    CHECK(!node->env.threads);
+    for (uint32_t i = 0; i < node->role_count; i++) {
+        struct role *role = &node->roles[i];
+        work += role->poll(role->self, now);
+        uint64_t at = role->deadline_ns ? role->deadline_ns(role->self, now) : UINT64_MAX;
+        first = at < first ? at : first;
+    }
+    if (deadline_ns)
+        *deadline_ns = first;
+    int err = atomic_load(&node->failed);
+    if (err && fault)
+        *fault = node->reason;
+    return err ? err : work;
+}
+
+void node_close(struct node *node)
+{
+    if (node->started) {
+        node_stop(node);
+        struct fault ignored;
+        int err = node_wait(node, &ignored);
+        (void)err; /* whoever closes a running node has given up on its reason */
+    }
+    for (uint32_t i = 0; i < node->nets_ready; i++) {
+        if (!node->env.threads)
+            net_offline(&node->nets[i]);
+        net_fini(&node->nets[i]);
+    }
+    free(node->nets);
+    role_apply_fini(&node->apply);
+    role_core_fini(&node->core);
+    role_snap_fini(&node->snap);
+    if (node->disk.wal && role_disk_drain(&node->disk))
+        say(SAY_WARN, "the last batch of the log was not finished; nobody was told it was");
+    if (node->wal)
+        wal_close(node->wal);
+    free(node->wal);
+    if (node->machine)
+        machine_destroy(node->machine);
+    if (node->tree)
+        tree_destroy(node->tree);
+    log_tail_fini(&node->tail);
+    node_links_fini(node);
+    for (uint32_t i = 0; i < TOPOLOGY_WORKER_MAX; i++)
+        if (node->worker_used[i])
+            worker_fini(&node->workers[i]);
+    free(node);
+}
+
+const struct counters_book *node_counters(const struct node *node)
+{
+    return &node->book;
+}
+
+struct machine *node_machine(struct node *node)
+{
+    return node->machine;
+}
+
+struct tree *node_tree(struct node *node)
+{
+    return node->tree;
+}

@@ -1,0 +1,71 @@
+/* node: one whole takt node, put together from a configuration and its surroundings. No globals: the
+ * simulator holds several in one process.
+ *
+ *   node_open    lock, superblock, snapshot, log: what was acknowledged is there again; leads its term
+ *   node_start   its workers run (threads)         or   node_turn  each role once (no threads)
+ *   node_wait    until node_stop, or until a role fails: the reason is in the fault
+ *   node_close   the log is closed; everything is given back
+ *
+ *                  open start wait close turn     stop      - : from any thread or a signal handler
+ *     open ...              X                      -        X : one thread, in this order           */
+#pragma once
+
+#include "base/counters.h"
+#include "base/disk_io.h"
+#include "dataplane/port/port.h"
+#include "tools/taktd/config.h"
+
+struct node;
+
+/* What a node needs from its surroundings. Borrowed for the node's life. */
+struct node_env {
+    struct disk_io *disk; /* an open data directory, not yet locked */
+    /* opens the port of NET `index`; the returned port belongs to the node. 0 or ERR_* */
+    int (*port_open)(void *self, uint32_t index, const struct port_setup *setup, struct port **port,
+                     struct fault *fault);
+    void *port_self;
+    /* fills n bytes: unguessable in production, seeded in simulation. Any role */
+    void (*random)(void *self, void *out, uint32_t n);
+    void *random_self;
+    struct now now; /* at the time of node_open */
+    bool threads;   /* false: node_turn drives it, and nothing blocks but the disk */
+};
+
+/* What recovery found, for the start-up lines. */
+struct node_recovery {
+    uint64_t snapshot_index;           /* 0 = none */
+    uint64_t entries;                  /* replayed from the log */
+    uint64_t cut_size;                 /* bytes of a torn tail that were cut */
+    uint64_t last_index, term;
+    uint64_t nodes, sessions;
+    uint64_t elapsed_ns;
+};
+
+/* node_open recovers and prepares a node. The configuration is checked already. Returns 0,
+ * ERR_BUSY (the directory is in use), ERR_CORRUPT, ERR_VERSION, ERR_CONFIG, ERR_NOMEM, ERR_NOSPACE,
+ * ERR_IO or what port_open returned; the fault says what to do. Borrows config until node_close. */
+MUST_USE int node_open(struct node **node, const struct config *config,
+                       const struct node_env *env, struct fault *fault);
+const struct node_recovery *node_recovery(const struct node *node);
+
+/* node_start starts the workers. Returns 0, ERR_RANGE (a cpu) or ERR_LIMIT. Assumes env.threads. */
+MUST_USE int node_start(struct node *node, struct fault *fault);
+
+/* node_wait returns when the node has stopped: 0 after node_stop, else the failing role's error with
+ * its reason in the fault. */
+MUST_USE int node_wait(struct node *node, struct fault *fault);
+
+/* node_stop asks every worker to stop after its turn. Async-signal-safe. */
+void node_stop(struct node *node);
+
+/* node_turn runs every role once; returns units of work. *deadline_ns, if not NULL, is when some
+ * role must run again though nothing arrives. Returns ERR_* (negative) once a role has failed.
+ * Assumes !env.threads. */
+int64_t node_turn(struct node *node, struct now now, uint64_t *deadline_ns, struct fault *fault);
+
+void node_close(struct node *node);
+
+/* For CTL, tests and the simulator: read-only looks. */
+const struct counters_book *node_counters(const struct node *node);
+struct machine *node_machine(struct node *node);
+struct tree *node_tree(struct node *node);

@@ -1,0 +1,67 @@
+/* node_parts: the inside of a node, for node.c and node_recover.c only. */
+#pragma once
+
+#include "base/link.h"
+#include "consensus/log_tail.h"
+#include "consensus/raft.h"
+#include "consensus/role_core.h"
+#include "consensus/role_disk.h"
+#include "consensus/superblock.h"
+#include "consensus/wal.h"
+#include "dataplane/net.h"
+#include "dataplane/worker.h"
+#include "store/machine.h"
+#include "store/role_apply.h"
+#include "store/role_reclaim.h"
+#include "store/role_snap.h"
+#include "store/tree.h"
+#include "tools/taktd/node.h"
+#include "tools/taktd/topology.h"
+
+#define NODE_LOG_TAIL_SIZE (64ull << 20) /* bytes of the newest log kept in memory */
+#define NODE_WORDS_SIZE    (CONFIG_WORDS_MAX * CONFIG_WORD_SIZE)
+#define NODE_ROLES_MAX     (TOPOLOGY_ROLE_COUNT + CONFIG_NET_MAX)
+
+struct node {
+    const struct config *config;
+    struct node_env env;
+    struct node_recovery recovery;
+
+    struct superblock superblock;
+    struct wal *wal;
+    struct raft raft;
+    struct log_tail tail;
+    uint64_t apply_offset; /* APPLY's place in the log tail */
+    struct tree *tree;
+    struct machine *machine;
+
+    struct link links[TOPOLOGY_LINK_COUNT][CONFIG_NET_MAX];
+    struct role_core core;
+    struct role_disk disk;
+    struct role_apply apply;
+    struct role_reclaim reclaim;
+    struct role_snap snap;
+    struct net *nets; /* [config->net_count] */
+    uint32_t nets_ready;
+    char words[NODE_WORDS_SIZE], schemes[NODE_WORDS_SIZE]; /* comma lists, lent to the NETs */
+
+    struct counters pages[NODE_ROLES_MAX];
+    struct counters_book book;
+    struct role roles[NODE_ROLES_MAX]; /* for node_turn, in the order of the drawing */
+    uint32_t role_count;
+    struct worker workers[TOPOLOGY_WORKER_MAX];
+    bool worker_used[TOPOLOGY_WORKER_MAX];
+    bool started;
+
+    /* the first role that fails writes these; node_wait reads them after every worker has ended */
+    _Atomic int failed;
+    struct fault reason;
+};
+
+/* node_facts answers the four-letter words; node_words joins a word list with commas. */
+void node_facts(void *self, struct fourletter_facts *facts);
+void node_words(const struct config_words *words, char *list, size_t size);
+
+/* node_recover locks the directory, reads superblock, snapshot and log into tree and machine, and
+ * makes this node the leader of a new term. On failure what it opened is closed by node_close. */
+MUST_USE int node_recover(struct node *node, struct fault *fault);

@@ -1,0 +1,201 @@
+/* From what lies on disk to a leader that holds everything acknowledged. */
+#include "tools/taktd/node_parts.h"
+
+#include "base/check.h"
+#include "store/snapshot_load.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define RECOVER_RECLAIM_COUNT 4096u /* replayed entries between two reclaims of replaced versions */
+
+static int recover_machine(struct node *node, struct fault *fault)
+{
+    const struct config *c = node->config;
+    struct tree_config tree = {.memory_limit = c->tree_memory_limit,
+                               .nodes_max = c->tree_nodes_max};
+    struct machine_config machine = {.session_count_max = c->sessions_max,
+                                     .acl_count_max = LIMIT_ACL_COUNT_DEFAULT,
+                                     .extended_types = c->ttl_nodes,
+                                     .enforce_quota = c->quotas_enforced,
+                                     .skip_acl = c->skip_acl,
+                                     .container_unused_ms = c->container_never_used_ms};
+
+    node->env.random(node->env.random_self, &tree.hash_seed, sizeof(tree.hash_seed));
+    int err = tree_create(&node->tree, &tree);
+    if (!err)
+        err = machine_create(&node->machine, &machine, node->tree);
+    return err ? fault_set(fault, err, "no memory for the tree: %s", err_name(err)) : 0;
+}
+
+static int recover_snapshot(struct node *node, struct wal_position *position, struct fault *fault)
+{
+    struct snapshot_info info;
+    uint64_t *indexes;
+    uint32_t count;
+    char name[DISK_PATH_SIZE_MAX];
+    int err = snapshot_list(node->env.disk, &indexes, &count, fault);
+
+    if (err)
+        return err;
+    uint64_t newest = count ? indexes[0] : 0;
+    free(indexes);
+    if (!newest)
+        return 0;
+    snapshot_name(name, newest);
+    err = snapshot_load(node->env.disk, name, node->tree, node->machine, &info, fault);
+    if (err)
+        return err;
+    *position = (struct wal_position){.index = info.index, .term = info.term, .chain = info.chain};
+    node->recovery.snapshot_index = info.index;
+    return 0;
+}
+
+static void sink_change(void *self, int64_t zxid, uint32_t event, struct bytes path,
+                        struct bytes acl, struct bytes parent_acl)
+{
+}
+
+static void sink_reply(void *self, const struct apply_reply *reply, struct bytes body)
+{
+}
+
+static void sink_session(void *self, const struct apply_session *session)
+{
+}
+
+static void sink_timer(void *self, int64_t session, int32_t timeout_ms)
+{
+}
+
+/* Nobody reads yet, so what a replayed command replaced may go at once. */
+static void recover_reclaim(struct node *node)
+{
+    tree_publish(node->tree, machine_zxid(node->machine));
+    struct tree_batch *batch = tree_retired(node->tree);
+    if (batch)
+        tree_reclaim(node->tree, batch);
+    struct acl_batch *acls = acl_retired(machine_acls(node->machine));
+    if (acls)
+        acl_reclaim(machine_acls(node->machine), acls);
+}
+
+/* One entry of the log behind the snapshot. In an ensemble of one, what is durable here is held by
+ * a quorum; it counts as committed as soon as the new term's first entry is, and nobody is answered
+ * before that. */
+static int recover_entry(void *self, const struct log_record *record, struct fault *fault)
+{
+    static const struct machine_sink nowhere = {.change = sink_change,
+                                                .reply = sink_reply,
+                                                .session = sink_session,
+                                                .timer = sink_timer};
+    struct node *node = self;
+    const struct command *command = (const struct command *)(record + 1);
+
+    if (record->size < sizeof(*command) ||
+        command->body_size != record->size - sizeof(*command))
+        return fault_set(fault, ERR_CORRUPT, "entry %llu holds no command",
+                         (unsigned long long)record->index);
+    if (command->version != COMMAND_VERSION)
+        return fault_set(fault, ERR_VERSION, "entry %llu was written by another version of takt",
+                         (unsigned long long)record->index);
+    machine_apply(node->machine, record->index, record->term, command,
+                  (const uint8_t *)(command + 1), &nowhere);
+    node->recovery.entries++;
+    if (node->recovery.entries % RECOVER_RECLAIM_COUNT == 0)
+        recover_reclaim(node);
+    return 0;
+}
+
+/* A vote for itself, durable, is a quorum of one; only then does the node lead its new term. */
+static int recover_lead(struct node *node, const struct wal_position *last, struct fault *fault)
+{
+    struct superblock_state state = node->superblock.state;
+    struct raft_output out;
+
+    if (last->term > state.term)
+        return fault_set(fault, ERR_CORRUPT,
+                         "the log holds term %llu but the superblock promises only %llu: the "
+                         "superblock is older than the log it lies beside",
+                         (unsigned long long)last->term, (unsigned long long)state.term);
+    int err = raft_init(&node->raft, state.node_id, state.term, state.vote, last->index,
+                        last->term, last->index);
+    if (err)
+        return fault_set(fault, err, "the log's terms are used up");
+    raft_step(&node->raft, &(struct raft_input){RAFT_INPUT_START, 0}, &out);
+    CHECK(out.save);
+    state.term = node->raft.term;
+    state.vote = node->raft.vote;
+    state.snapshot_index = node->recovery.snapshot_index;
+    err = superblock_save(&node->superblock, &state, fault);
+    if (err)
+        return err;
+    raft_step(&node->raft, &(struct raft_input){RAFT_INPUT_SAVED, 0}, &out);
+    CHECK(out.append_noop); /* CORE's first act */
+    return 0;
+}
+
+static int recover_superblock(struct node *node, struct fault *fault)
+{
+    struct superblock_state fresh = {.node_id = (uint8_t)node->config->node_id};
+    struct superblock_report report = {.created = false};
+
+    if (node->config->cluster_id)
+        memcpy(fresh.cluster_id, &node->config->cluster_id, sizeof(node->config->cluster_id));
+    else
+        node->env.random(node->env.random_self, fresh.cluster_id, sizeof(fresh.cluster_id));
+    int err = superblock_open(&node->superblock, node->env.disk, &fresh, &report, fault);
+    if (!err && report.mended)
+        say(SAY_WARN, "%s", report.fault.text);
+    return err;
+}
+
+static int recover_log(struct node *node, struct wal_recovery *found, struct fault *fault)
+{
+    struct wal_config config = {.segment_size = node->config->log_segment_size,
+                                .visit = recover_entry,
+                                .self = node};
+
+    memcpy(&config.cluster_id, node->superblock.state.cluster_id, sizeof(config.cluster_id));
+    int err = recover_snapshot(node, &config.snapshot, fault);
+    if (err)
+        return err;
+    struct wal *wal = calloc(1, sizeof(*wal));
+    if (!wal)
+        return fault_set(fault, ERR_NOMEM, "no memory for the log");
+    err = wal_open(wal, node->env.disk, &config, found, fault);
+    if (err) {
+        free(wal);
+        return err;
+    }
+    node->wal = wal;
+    recover_reclaim(node);
+    return 0;
+}
+
+int node_recover(struct node *node, struct fault *fault)
+{
+    struct disk_io *io = node->env.disk;
+    struct wal_recovery found;
+
+    memset(&found, 0, sizeof(found));
+    int err = io->lock(io->ctx, fault);
+    if (!err)
+        err = recover_superblock(node, fault);
+    if (!err)
+        err = recover_machine(node, fault);
+    if (!err)
+        err = recover_log(node, &found, fault);
+    if (!err)
+        err = recover_lead(node, &found.last, fault);
+    if (err)
+        return err;
+    node->recovery.cut_size = found.torn_size;
+    node->recovery.last_index = found.last.index;
+    node->recovery.term = node->raft.term;
+    node->recovery.nodes = tree_node_count(node->tree);
+    node->recovery.sessions = machine_session_count(node->machine);
+    err = log_tail_init(&node->tail, NODE_LOG_TAIL_SIZE, io->block_size, found.last.index,
+                        found.last.chain);
+    return err ? fault_set(fault, err, "no memory for the log's tail") : 0;
+}

@@ -1,0 +1,279 @@
+#include "tools/taktd/run.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/counters.h"
+#include "consensus/disk_posix.h"
+#include "consensus/disk_uring.h"
+#include "dataplane/port/port_kernel.h"
+#include "tools/taktd/node.h"
+#include "tools/taktd/notify.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+
+struct run {
+    const struct config *config;
+    struct disk_uring *uring; /* one of the two */
+    struct disk_posix posix;
+    bool posix_used;
+    struct disk_io disk;
+    struct node *node;
+    pthread_t ctl;
+    bool ctl_started;
+    int signal; /* that asked to stop; 0 = none. Written by CTL, read after it has ended */
+    _Atomic bool stopped; /* the node has ended; CTL is to end too */
+};
+
+/* ---- surroundings of the node ------------------------------------------------------------------
+ */
+
+static void run_random(void *self, void *out, uint32_t n)
+{
+    uint8_t *at = out;
+
+    (void)self;
+    while (n > 0) {
+        ssize_t got = getrandom(at, n, 0);
+        CHECK(got > 0 || errno == EINTR);
+        if (got > 0) {
+            at += got;
+            n -= (uint32_t)got;
+        }
+    }
+}
+
+static int run_port_open(void *self, uint32_t index, const struct port_setup *setup,
+                         struct port **port, struct fault *fault)
+{
+    const struct run *run = self;
+    const struct config *config = run->config;
+
+    if (config->port_kind == CONFIG_PORT_DPDK)
+        return fault_set(fault, ERR_UNSUPPORTED, "the dpdk port is not in this build");
+    struct port_kernel_setup kernel = {.port = *setup,
+                                       .listen = config->listen.at,
+                                       .listen_count = config->listen.count,
+                                       .net_index = index,
+                                       .net_count = config->net_count,
+                                       .backlog = (int)config->port_backlog};
+    return port_kernel_open(&kernel, port, fault);
+}
+
+/* Opens the data directory. auto takes io_uring where DISK shares its thread with other roles. */
+static int run_disk_open(struct run *run, struct fault *fault)
+{
+    const struct config *config = run->config;
+    bool forced = config->log_backend == CONFIG_BACKEND_URING;
+    bool wanted = forced || (config->log_backend == CONFIG_BACKEND_AUTO &&
+                             config->layout == CONFIG_LAYOUT_TOGETHER);
+    int err;
+
+    if (wanted) {
+        err = disk_uring_create(&run->uring, &run->disk, config->data_dir, fault);
+        if (err != ERR_UNSUPPORTED)
+            return err;
+        if (forced)
+            return fault_wrap(fault, err, "log.backend uring");
+        say(SAY_INFO, "no io_uring, so the log is written by plain system calls: %s", fault->text);
+    }
+    err = disk_posix_init(&run->posix, &run->disk, config->data_dir, false, fault);
+    run->posix_used = err == 0;
+    return err;
+}
+
+static void run_disk_close(struct run *run)
+{
+    if (run->uring)
+        disk_uring_destroy(run->uring);
+    if (run->posix_used)
+        disk_posix_fini(&run->posix);
+}
+
+/* Each connection is a descriptor. The soft limit is raised as far as an ordinary user may. */
+static void run_raise_files(const struct config *config)
+{
+    struct rlimit limit;
+    uint64_t wanted = (uint64_t)config->connections_max + 256;
+
+    if (config->port_kind != CONFIG_PORT_KERNEL || getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    if (limit.rlim_cur < wanted) {
+        limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (limit.rlim_cur < wanted)
+        say(SAY_WARN,
+            "limits.connections is %u, but this process may open %" PRIu64
+            " files: raise ulimit -n (LimitNOFILE= in systemd) or lower the setting",
+            config->connections_max, (uint64_t)limit.rlim_cur);
+}
+
+/* ---- CTL: signals and the watchdog -------------------------------------------------------------
+ */
+
+static void run_signals(sigset_t *signals)
+{
+    sigemptyset(signals);
+    sigaddset(signals, SIGTERM);
+    sigaddset(signals, SIGINT);
+    sigaddset(signals, SIGHUP);
+}
+
+/* A node whose clients wait for an answer and which has applied nothing since the last look does
+ * not work, whatever its threads do; systemd then hears nothing and restarts it. */
+static void run_watchdog(const struct run *run, uint64_t *applied_before)
+{
+    const struct counters_book *book = node_counters(run->node);
+    uint64_t applied = counters_sum(book, METRIC_apply_commands_total);
+    bool waiting = counters_sum(book, METRIC_net_outstanding) > 0;
+
+    if (!waiting || applied != *applied_before)
+        notify_send("WATCHDOG=1");
+    *applied_before = applied;
+}
+
+static void *run_ctl(void *self)
+{
+    struct run *run = self;
+    uint32_t watchdog_ms = notify_watchdog_ms();
+    uint64_t applied = 0;
+    sigset_t signals;
+
+    run_signals(&signals);
+    pthread_setname_np(pthread_self(), "ctl");
+    while (!run->stopped) {
+        struct timespec wait = {.tv_sec = watchdog_ms / 1000,
+                                .tv_nsec = watchdog_ms % 1000 * 1000000};
+        int got = watchdog_ms ? sigtimedwait(&signals, NULL, &wait) : sigwaitinfo(&signals, NULL);
+        if (run->stopped)
+            break;
+        if (got > 0) {
+            run->signal = got;
+            notify_send("STOPPING=1");
+            node_stop(run->node);
+        } else if (watchdog_ms) {
+            run_watchdog(run, &applied);
+        }
+    }
+    return NULL;
+}
+
+static int run_ctl_start(struct run *run, struct fault *fault)
+{
+    int os_error = pthread_create(&run->ctl, NULL, run_ctl, run);
+
+    if (os_error)
+        return fault_set(fault, ERR_LIMIT, "no thread for CTL: %s", strerror(os_error));
+    run->ctl_started = true;
+    return 0;
+}
+
+static void run_ctl_stop(struct run *run)
+{
+    if (!run->ctl_started)
+        return;
+    run->stopped = true;
+    pthread_kill(run->ctl, SIGTERM);
+    pthread_join(run->ctl, NULL);
+}
+
+/* ---- lines for people --------------------------------------------------------------------------
+ */
+
+static void run_say_recovered(const struct run *run)
+{
+    const struct node_recovery *r = node_recovery(run->node);
+
+    if (r->cut_size)
+        say(SAY_WARN,
+            "the log ended in a torn write of %" PRIu64 " bytes, as after a power cut; "
+            "nothing of it was ever acknowledged, and it was cut",
+            r->cut_size);
+    say(SAY_INFO,
+        "data in %s: %" PRIu64 " znodes, %" PRIu64 " sessions; snapshot %" PRIu64 " and %" PRIu64
+        " log entries read in %" PRIu64 " ms; term %" PRIu64 ", log at %" PRIu64,
+        run->config->data_dir, r->nodes, r->sessions, r->snapshot_index, r->entries,
+        (uint64_t)(r->elapsed_ns / NS_PER_MS), r->term, r->last_index);
+}
+
+static void run_say_ready(const struct run *run, uint64_t begin_ns)
+{
+    const struct config *config = run->config;
+    char listen[1024], port[32], layout[32], idle[32], status[1400];
+
+    config_value_print(config, config_table_find("listen"), listen, sizeof(listen));
+    config_value_print(config, config_table_find("port.kind"), port, sizeof(port));
+    config_value_print(config, config_table_find("roles.layout"), layout, sizeof(layout));
+    config_value_print(config, config_table_find("roles.idle"), idle, sizeof(idle));
+    say(SAY_INFO, "%u NET, roles %s, idle %s; log by %s in blocks of %u", config->net_count, layout,
+        idle, run->disk.name, run->disk.block_size);
+    say(SAY_INFO, "ready after %" PRIu64 " ms: node %u listens on %s (%s port)",
+        (uint64_t)((clock_now().mono_ns - begin_ns) / NS_PER_MS), config->node_id, listen, port);
+    snprintf(status, sizeof(status), "READY=1\nSTATUS=node %u listens on %s", config->node_id,
+             listen);
+    notify_send(status);
+}
+
+/* ---- the whole ---------------------------------------------------------------------------------
+ */
+
+static int run_open(struct run *run, struct fault *fault)
+{
+    int err = run_disk_open(run, fault);
+    if (err)
+        return err;
+    const struct node_env env = {.disk = &run->disk,
+                                 .port_open = run_port_open,
+                                 .port_self = run,
+                                 .random = run_random,
+                                 .now = clock_now(),
+                                 .threads = true};
+    return node_open(&run->node, run->config, &env, fault);
+}
+
+int run_node(const struct config *config, struct fault *fault)
+{
+    static struct run run; /* 100 KB of disk state: kept off the stack */
+    uint64_t begin_ns = clock_now().mono_ns;
+    sigset_t signals;
+    int err;
+
+    memset(&run, 0, sizeof(run));
+    run.config = config;
+    run_signals(&signals);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL); /* every thread to come inherits it */
+    signal(SIGPIPE, SIG_IGN);
+    run_raise_files(config);
+    err = run_open(&run, fault);
+    if (err)
+        goto out;
+    run_say_recovered(&run);
+    err = node_start(run.node, fault);
+    if (!err)
+        err = run_ctl_start(&run, fault);
+    if (err) {
+        struct fault ignored;
+        node_stop(run.node);
+        (void)!node_wait(run.node, &ignored);
+        goto out;
+    }
+    run_say_ready(&run, begin_ns);
+    err = node_wait(run.node, fault);
+    run_ctl_stop(&run);
+    if (!err)
+        say(SAY_INFO, "stopping: %s", strsignal(run.signal));
+out:
+    if (run.node)
+        node_close(run.node);
+    run_disk_close(&run);
+    if (!err)
+        say(SAY_INFO, "stopped; the log is closed");
+    return err;
+}
