@@ -180,6 +180,18 @@ static void test_hard_limits(void **state)
     assert_int_equal(world_create(&w, SID, "/other", "123456", 0), ZK_OK);
 }
 
+static void test_over_the_limit_what_shrinks_is_allowed(void **state)
+{
+    (void)state;
+    assert_int_equal(world_create(&w, SID, "/a", "1234567890", 0), ZK_OK);
+    quota("/a", "count=-1,bytes=-1=;byteHardLimit=5");
+    stats("/a", "count=1,bytes=10");
+    assert_int_equal(world_set(&w, SID, "/a", "123456789", -1), ZK_OK);
+    assert_int_equal(world_set(&w, SID, "/a", "abcdefghi", -1), ZK_OK); /* as much as before */
+    assert_int_equal(world_create(&w, SID, "/a/empty", "", 0), ZK_OK);
+    assert_int_equal(world_set(&w, SID, "/a", "1234567890", -1), ZK_QUOTA_EXCEEDED);
+}
+
 static void test_hard_limits_not_enforced(void **state)
 {
     (void)state;
@@ -250,6 +262,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_usage_follows_changes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_longest_prefix_only, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hard_limits, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_over_the_limit_what_shrinks_is_allowed, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_hard_limits_not_enforced, setup_soft, teardown),
         cmocka_unit_test_setup_teardown(test_multi_sees_its_own_usage_and_undoes_it, setup,
                                         teardown),
