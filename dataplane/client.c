@@ -24,7 +24,7 @@ static enum request_step client_auth_refuse(struct net *net, struct conn *conn, 
 static int client_digest(struct net *net, struct bytes auth, uint8_t *packed, uint32_t room)
 {
     uint8_t id[LIMIT_IDENTITIES_SIZE];
-    int size = digest_id(net->digest, auth, id, sizeof(id));
+    int size = digest_id(auth, id, sizeof(id));
     if (size < 0)
         return size;
     struct bytes name = bytes_of(id, (size_t)size);

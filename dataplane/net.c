@@ -1,7 +1,6 @@
 #include "dataplane/net.h"
 
 #include "base/check.h"
-#include "dataplane/digest.h"
 #include "dataplane/qsbr.h"
 #include "dataplane/zk/reply.h"
 
@@ -86,9 +85,6 @@ int net_init(struct net *net, const struct net_config *config, const struct net_
     err = ERR_NOMEM;
     if (!net->conns || !net->sessions || !net->addresses || !net->touches || !net->event)
         goto out;
-    err = digest_create(&net->digest);
-    if (err)
-        goto out;
     err = watch_init(&net->watches, &net->slab, config->watches_max, config->conn_watches_max);
     if (err)
         goto out;
@@ -102,8 +98,9 @@ void net_fini(struct net *net)
 {
     if (net->port)
         port_fini(net->port);
+    if (net->parts.apply_net)
+        net_apply_forget(net);
     watch_fini(&net->watches);
-    digest_destroy(net->digest);
     free(net->conns);
     free(net->sessions);
     free(net->addresses);

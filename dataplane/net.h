@@ -85,6 +85,7 @@ struct net {
     struct now now;
     struct tree_view view; /* .zxid is S */
     bool caught_up;        /* every record <= view.zxid has been handled */
+    uint64_t bulk_at;      /* bytes handled of the block at the front of apply_net */
 
     struct conn *conns; /* conns_max slots */
     uint32_t conns_used, conn_count;
@@ -103,7 +104,6 @@ struct net {
     uint32_t event_size, event_room;
     int32_t event_type;
     struct fourletter_reset reset; /* srst */
-    struct digest *digest;
     uint64_t started_ns;
 };
 
@@ -137,6 +137,9 @@ struct command *net_command_room(struct net *net, enum command_kind kind, uint32
 /* net_apply_poll handles records up to the view's zxid. Returns records and events handled; sets
  * caught_up. */
 uint32_t net_apply_poll(struct net *net);
+
+/* net_apply_forget gives back what is still in the link. After APPLY has stopped. */
+void net_apply_forget(struct net *net);
 
 static inline void net_count(struct net *net, enum metric metric, uint64_t n)
 {

@@ -4,6 +4,7 @@
 #include "dataplane/net.h"
 #include "dataplane/zk/handshake.h"
 #include "dataplane/zk/reply.h"
+#include "store/role_apply.h"
 
 /* ---- changes ---- */
 
@@ -196,20 +197,56 @@ static bool net_apply_record(struct net *net, const struct apply_net *record, ui
     }
 }
 
+/* Handles records of a block from where the last turn stopped. True: the block is done, and given
+ * back. */
+static bool net_apply_bulk(struct net *net, const struct apply_bulk *bulk, uint32_t *records,
+                           uint32_t *events)
+{
+    const uint8_t *base = (const uint8_t *)(bulk->block + 1);
+    while (net->bulk_at < bulk->block->size) {
+        const struct apply_net *record = (const struct apply_net *)(base + net->bulk_at);
+        uint64_t span = apply_net_span(record);
+        CHECK(record->kind != APPLY_NET_BULK && span <= bulk->block->size - net->bulk_at);
+        if (*records == 0 || !net_apply_record(net, record, (uint32_t)span, events))
+            return false;
+        net->bulk_at += span;
+        --*records;
+    }
+    net->bulk_at = 0;
+    apply_bulk_done(bulk->block);
+    return true;
+}
+
 uint32_t net_apply_poll(struct net *net)
 {
-    uint32_t events = NET_TURN_EVENTS, records = 0, size;
+    uint32_t events = NET_TURN_EVENTS, records = NET_TURN_RECORDS, size;
     const struct apply_net *record;
+    bool done = true;
 
     net->caught_up = false;
     while ((record = link_peek(net->parts.apply_net, &size)) && record->zxid <= net->view.zxid) {
-        if (records == NET_TURN_RECORDS || !net_apply_record(net, record, size, &events))
-            goto out;
+        if (record->kind == APPLY_NET_BULK)
+            done = net_apply_bulk(net, (const struct apply_bulk *)record, &records, &events);
+        else
+            done = records > 0 && net_apply_record(net, record, size, &events);
+        if (!done)
+            break;
         link_pop(net->parts.apply_net);
-        records++;
+        records -= records > 0;
     }
-    net->caught_up = true;
-out:
+    net->caught_up = done;
     link_release(net->parts.apply_net);
-    return records + (NET_TURN_EVENTS - events);
+    return NET_TURN_RECORDS - records + NET_TURN_EVENTS - events;
+}
+
+void net_apply_forget(struct net *net)
+{
+    const struct apply_net *record;
+    uint32_t size;
+    while ((record = link_peek(net->parts.apply_net, &size))) {
+        if (record->kind == APPLY_NET_BULK)
+            apply_bulk_done(((const struct apply_bulk *)record)->block);
+        link_pop(net->parts.apply_net);
+    }
+    link_release(net->parts.apply_net);
 }

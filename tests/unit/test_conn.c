@@ -447,6 +447,89 @@ static void test_half_close(void **state)
     rig_free(rig);
 }
 
+#define SUPER "super:D/InIHSb7yEEbrWz8b9l71RjZJU=" /* super:test */
+
+static void test_auth(void **state)
+{
+    struct net_config config;
+    net_config_default(&config);
+    config.super_digest = SUPER;
+    struct rig *rig = rig_make(&config, 0);
+    struct client c;
+    static const char *const refused[] = {"world", "auth", "sasl", "x509", "nope", ""};
+    for (int i = 0; i < 6; i++) {
+        c = client_live(rig, 1);
+        client_auth(&c, refused[i], "a:b");
+        expect_closed(rig, &c);
+        client_expect(&c, ZK_XID_AUTH, ZK_AUTH_FAILED);
+        port_sim_forget(c.peer);
+    }
+    c = client_live(rig, 1);
+    client_auth(&c, "digest", "foo"); /* no colon: all of it is the user */
+    client_auth(&c, "ip", "");
+    client_auth(&c, "digest", "super:test");
+    client_auth(&c, "digest", "super:test"); /* again: known, nobody is told */
+    client_bare(&c, 1, ZK_OP_WHO_AM_I);
+    client_bare(&c, 2, ZK_OP_SASL);
+    rig_run(rig);
+    const struct command *command = rig_peek(rig);
+    assert_int_equal(command->kind, COMMAND_AUTH);
+    assert_true(acl_identities_have(bytes_of(command + 1, command->body_size), "digest"));
+    rig_serve(rig);
+    rig_run(rig);
+    command = rig_peek(rig);
+    assert_true(acl_identities_have(bytes_of(command + 1, command->body_size), "super"));
+    assert_int_equal(command->sequence, 2);
+    assert_int_equal(rig_serve(rig), 1);
+    rig_run(rig);
+    for (int i = 0; i < 4; i++)
+        assert_true(client_expect(&c, ZK_XID_AUTH, ZK_OK).zxid == 0);
+    struct answer a = client_expect(&c, 1, ZK_OK);
+    static const char *const who[] = {"ip",     "10.0.0.1", "digest", "foo",
+                                      "digest", "super",    "super",  ""};
+    assert_int_equal(jute_get_int(&a.body), 4);
+    for (int i = 0; i < 8; i++)
+        assert_true(bytes_equal(jute_get_bytes(&a.body), bytes_of_string(who[i])));
+    assert_ptr_equal(a.body.at, a.body.end);
+    client_expect(&c, 2, ZK_MARSHALLING_ERROR);
+
+    /* Credentials are bounded: one too many ends the connection. */
+    int added = 0;
+    for (; added < 500 && port_sim_open_now(c.peer); added++) {
+        char user[80];
+        snprintf(user, sizeof(user), "user-with-a-rather-long-name-%d:x", added);
+        client_auth(&c, "digest", user);
+        rig_run(rig);
+        rig_serve(rig);
+        rig_run(rig);
+    }
+    assert_in_range(added, 40, 100);
+    port_sim_forget(c.peer);
+    rig_free(rig);
+}
+
+static void test_auth_enforced(void **state)
+{
+    struct net_config config;
+    net_config_default(&config);
+    config.auth_schemes = "sasl,digest";
+    struct rig *rig = rig_make(&config, 0);
+    struct client c = client_live(rig, 1), d = client_live(rig, 2);
+    client_path(&c, 1, ZK_OP_EXISTS, "/", 0);
+    expect_closed(rig, &c);
+    client_expect(&c, 1, ZK_SESSION_CLOSED_REQUIRE_SASL_AUTH);
+    port_sim_forget(c.peer);
+    client_auth(&d, "digest", "a:b");
+    client_path(&d, 1, ZK_OP_EXISTS, "/", 0);
+    rig_run(rig);
+    rig_serve(rig);
+    rig_run(rig);
+    client_expect(&d, ZK_XID_AUTH, ZK_OK);
+    client_expect(&d, 1, ZK_OK);
+    client_forget(rig, &d);
+    rig_free(rig);
+}
+
 static void test_touches(void **state)
 {
     struct rig *rig = rig_make(NULL, 0);
@@ -496,6 +579,7 @@ int main(void)
         cmocka_unit_test(test_ends),          cmocka_unit_test(test_bad_requests),
         cmocka_unit_test(test_limits),        cmocka_unit_test(test_byte_by_byte),
         cmocka_unit_test(test_half_close),    cmocka_unit_test(test_touches),
+        cmocka_unit_test(test_auth),          cmocka_unit_test(test_auth_enforced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
