@@ -31,8 +31,7 @@ struct run {
     _Atomic bool stopped; /* the node has ended; CTL is to end too */
 };
 
-/* ---- surroundings of the node ------------------------------------------------------------------
- */
+/* ---- surroundings of the node ---------------------------------------------------------------- */
 
 static void run_random(void *self, void *out, uint32_t n)
 {
@@ -108,15 +107,16 @@ static void run_raise_files(const struct config *config)
         limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
         (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
+    bool asked = config->origins[config_table_find("limits.connections") - config_table].from >
+                 CONFIG_FROM_DEV;
     if (limit.rlim_cur < wanted)
-        say(SAY_WARN,
+        say(asked ? SAY_WARN : SAY_DEBUG,
             "limits.connections is %u, but this process may open %" PRIu64
             " files: raise ulimit -n (LimitNOFILE= in systemd) or lower the setting",
             config->connections_max, (uint64_t)limit.rlim_cur);
 }
 
-/* ---- CTL: signals and the watchdog -------------------------------------------------------------
- */
+/* ---- CTL: signals and the watchdog ----------------------------------------------------------- */
 
 static void run_signals(sigset_t *signals)
 {
@@ -184,8 +184,7 @@ static void run_ctl_stop(struct run *run)
     pthread_join(run->ctl, NULL);
 }
 
-/* ---- lines for people --------------------------------------------------------------------------
- */
+/* ---- lines for people ------------------------------------------------------------------------ */
 
 static void run_say_recovered(const struct run *run)
 {
@@ -214,15 +213,15 @@ static void run_say_ready(const struct run *run, uint64_t begin_ns)
     config_value_print(config, config_table_find("roles.idle"), idle, sizeof(idle));
     say(SAY_INFO, "%u NET, roles %s, idle %s; log by %s in blocks of %u", config->net_count, layout,
         idle, run->disk.name, run->disk.block_size);
-    say(SAY_INFO, "ready after %" PRIu64 " ms: node %u listens on %s (%s port)",
-        (uint64_t)((clock_now().mono_ns - begin_ns) / NS_PER_MS), config->node_id, listen, port);
+    say(SAY_INFO, "ready after %" PRIu64 " ms: node %u of '%s' listens on %s (%s port)",
+        (uint64_t)((clock_now().mono_ns - begin_ns) / NS_PER_MS), config->node_id,
+        config->cluster_name, listen, port);
     snprintf(status, sizeof(status), "READY=1\nSTATUS=node %u listens on %s", config->node_id,
              listen);
     notify_send(status);
 }
 
-/* ---- the whole ---------------------------------------------------------------------------------
- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static int run_open(struct run *run, struct fault *fault)
 {

@@ -1,8 +1,8 @@
 /* run: one node of this machine from start to stop: real disk, real port, real clock, signals.
  *
  *   main thread   config ─▶ disk ─▶ node_open ─▶ node_start ─▶ READY ── node_wait ──▶ node_close
- *   CTL thread            SIGTERM, SIGINT, SIGHUP ─▶ node_stop       WATCHDOG while there is
- * progress workers                          the roles, as topology.c says
+ *   CTL thread            SIGTERM, SIGINT, SIGHUP ─▶ node_stop     WATCHDOG while work is done
+ *   workers               the roles, as topology.c says
  *
  * The CTL thread is the only one that takes signals: all others block them. */
 #pragma once
