@@ -92,16 +92,15 @@ int worker_role_add(struct worker *worker, const struct role *role)
     return 0;
 }
 
-int worker_downstream_add(struct worker *worker, struct worker *downstream)
+int worker_downstream_add(struct worker *worker, struct worker *downstream,
+                          const _Atomic uint64_t *published)
 {
     if (downstream == worker)
         return 0;
-    for (uint32_t i = 0; i < worker->downstream_count; i++)
-        if (worker->downstreams[i] == downstream)
-            return 0;
     if (worker->downstream_count == WORKER_DOWNSTREAMS_MAX)
         return ERR_FULL;
-    worker->downstreams[worker->downstream_count++] = downstream;
+    worker->downstreams[worker->downstream_count++] = (struct worker_downstream){
+        downstream, published, atomic_load_explicit(published, memory_order_relaxed)};
     return 0;
 }
 
@@ -142,6 +141,25 @@ static uint64_t worker_role_turn(struct worker *worker, uint32_t i, struct now n
     return end_ns;
 }
 
+/* Wakes those to whom something was published in this turn, and nobody else: a needless ring costs
+ * two system calls and another thread's turn. */
+static void worker_wake_downstreams(struct worker *worker)
+{
+    bool fenced = false;
+
+    for (uint32_t i = 0; i < worker->downstream_count; i++) {
+        struct worker_downstream *down = &worker->downstreams[i];
+        uint64_t published = atomic_load_explicit(down->published, memory_order_relaxed);
+        if (published == down->seen)
+            continue;
+        down->seen = published;
+        if (!fenced)
+            atomic_thread_fence(memory_order_seq_cst); /* pairs with the one in worker_park */
+        fenced = true;
+        worker_ring(down->worker);
+    }
+}
+
 uint32_t worker_turn(struct worker *worker, struct now now)
 {
     uint64_t work = 0, at_ns = now.mono_ns;
@@ -149,11 +167,7 @@ uint32_t worker_turn(struct worker *worker, struct now now)
         at_ns = worker_role_turn(worker, i, now, at_ns);
         work += worker->role_work[i];
     }
-    if (work && worker->downstream_count) {
-        atomic_thread_fence(memory_order_seq_cst); /* pairs with the one in worker_park */
-        for (uint32_t i = 0; i < worker->downstream_count; i++)
-            worker_ring(worker->downstreams[i]);
-    }
+    worker_wake_downstreams(worker);
     if (work)
         worker->worked_ns = at_ns;
     return work > UINT32_MAX ? UINT32_MAX : (uint32_t)work;

@@ -1,6 +1,6 @@
 /* worker: a thread that runs a list of roles in turn, and decides what to do when none has work.
  *
- *   ┌─▶ now ─▶ role 0 poll ─▶ role 1 poll ─▶ ... ─▶ work done? ── yes ─▶ wake parked downstreams ─┐
+ *   ┌─▶ now ─▶ role 0 poll ─▶ role 1 poll ─▶ ... ─▶ work done? ── yes ─▶ wake those published to ──┐
  *   │                                                    │ no │ └──────────────────── idle policy
  * ◀──────────────────┴─────────────────────────────────────────┘
  *
@@ -25,7 +25,7 @@
 #include <stdint.h>
 
 #define WORKER_ROLES_MAX       24
-#define WORKER_DOWNSTREAMS_MAX 24
+#define WORKER_DOWNSTREAMS_MAX 64
 #define WORKER_FDS_MAX         64
 
 /* One loop body. self is passed to every function. */
@@ -67,12 +67,20 @@ struct worker_counters {
     _Atomic uint64_t worst_ns;   /* longest turn */
 };
 
+/* Whom to wake, and what tells that there is something to wake it for. */
+struct worker_downstream {
+    struct worker *worker;
+    const _Atomic uint64_t *published; /* a link's head, or another number that only changes when
+                                        * the downstream has something to do */
+    uint64_t seen;
+};
+
 struct worker {
     /* set before start */
     const char *name;
     struct role roles[WORKER_ROLES_MAX];
     uint32_t role_count;
-    struct worker *downstreams[WORKER_DOWNSTREAMS_MAX];
+    struct worker_downstream downstreams[WORKER_DOWNSTREAMS_MAX];
     uint32_t downstream_count;
     enum worker_idle idle;
     uint64_t linger_ns; /* hybrid */
@@ -102,9 +110,11 @@ void worker_fini(struct worker *worker);
  * Before start. */
 MUST_USE int worker_role_add(struct worker *worker, const struct role *role);
 
-/* worker_downstream_add: `worker` publishes for roles of `downstream`, and wakes it. Adding the
- * worker itself or the same one twice does nothing. Returns 0 or ERR_FULL. Before start. */
-MUST_USE int worker_downstream_add(struct worker *worker, struct worker *downstream);
+/* worker_downstream_add: roles of `worker` publish for roles of `downstream`, which is woken after a
+ * turn in which *published (the link's head; written by this worker) has changed. Adding the worker
+ * itself does nothing. Returns 0 or ERR_FULL. Before start. */
+MUST_USE int worker_downstream_add(struct worker *worker, struct worker *downstream,
+                                   const _Atomic uint64_t *published);
 
 /* worker_start runs the worker in a thread of its own, bound to worker->cpu. Returns 0, ERR_RANGE
  * (no such cpu), ERR_LIMIT (no thread or descriptor), ERR_FULL (too many descriptors). */

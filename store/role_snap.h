@@ -45,7 +45,7 @@ struct role_snap_result {
 
 struct role_snap {
     struct role_snap_config config;
-    _Atomic uint32_t state; /* enum role_snap_state */
+    _Atomic uint64_t state; /* enum role_snap_state; a change of it wakes the other side's worker */
     /* the job: APPLY's until REQUESTED, then SNAP's until DONE */
     struct snapshot_info info;
     int64_t hold_zxid;

@@ -104,8 +104,8 @@ static void ping_pong(enum worker_idle idle, uint64_t count)
     const struct role ra = relay_role(&at_a), rb = relay_role(&at_b);
     assert_int_equal(worker_role_add(&a, &ra), 0);
     assert_int_equal(worker_role_add(&b, &rb), 0);
-    assert_int_equal(worker_downstream_add(&a, &b), 0);
-    assert_int_equal(worker_downstream_add(&b, &a), 0);
+    assert_int_equal(worker_downstream_add(&a, &b, &ab.head), 0);
+    assert_int_equal(worker_downstream_add(&b, &a, &ba.head), 0);
     assert_int_equal(worker_start(&a), 0);
     assert_int_equal(worker_start(&b), 0);
 
@@ -300,12 +300,12 @@ static void test_limits_and_names(void **state)
     for (int i = 0; i < WORKER_ROLES_MAX; i++)
         assert_int_equal(worker_role_add(&worker, &role), 0);
     assert_int_equal(worker_role_add(&worker, &role), ERR_FULL);
-    assert_int_equal(worker_downstream_add(&worker, &worker), 0);
-    for (int i = 0; i < WORKER_DOWNSTREAMS_MAX; i++) {
-        assert_int_equal(worker_downstream_add(&worker, &others[i]), 0);
-        assert_int_equal(worker_downstream_add(&worker, &others[i]), 0);
-    }
-    assert_int_equal(worker_downstream_add(&worker, &others[WORKER_DOWNSTREAMS_MAX]), ERR_FULL);
+    _Atomic uint64_t head = 0;
+    assert_int_equal(worker_downstream_add(&worker, &worker, &head), 0);
+    for (int i = 0; i < WORKER_DOWNSTREAMS_MAX; i++)
+        assert_int_equal(worker_downstream_add(&worker, &others[i], &head), 0);
+    assert_int_equal(worker_downstream_add(&worker, &others[WORKER_DOWNSTREAMS_MAX], &head),
+                     ERR_FULL);
     worker.cpu = 100000;
     assert_int_equal(worker_run(&worker), ERR_RANGE);
     assert_int_equal(worker_start(&worker), ERR_RANGE);

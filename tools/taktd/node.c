@@ -310,21 +310,29 @@ static int node_roles_add(struct node *node, struct fault *fault)
     return err;
 }
 
-/* Whoever produces for a role of another worker wakes that worker. */
+static struct worker *node_worker(struct node *node, enum topology_role role, uint32_t net)
+{
+    return &node->workers[topology_worker(node->config, role, net)];
+}
+
+/* Whoever produces for a role of another worker wakes that worker. A producer that waits for room
+ * is not idle and does not park, so nobody need wake it. */
 static int node_wire_wakes(struct node *node, struct fault *fault)
 {
-    for (int which = 0; which < TOPOLOGY_LINK_COUNT; which++) {
+    struct worker *apply = node_worker(node, TOPOLOGY_APPLY, 0);
+    struct worker *snap = node_worker(node, TOPOLOGY_SNAP, 0);
+    int err = worker_downstream_add(apply, snap, &node->snap.state);
+
+    if (!err)
+        err = worker_downstream_add(snap, apply, &node->snap.state);
+    for (int which = 0; !err && which < TOPOLOGY_LINK_COUNT; which++) {
         const struct topology_link_text *text = &topology_links[which];
-        for (uint32_t i = 0; i < (text->per_net ? node->config->net_count : 1); i++) {
-            struct worker *from =
-                &node->workers[topology_worker(node->config, text->producer, i)];
-            struct worker *to = &node->workers[topology_worker(node->config, text->consumer, i)];
-            /* and the other way: a consumer that makes room ends the producer's HOLD */
-            if (worker_downstream_add(from, to) || worker_downstream_add(to, from))
-                return fault_set(fault, ERR_FULL, "too many workers are joined by links");
-        }
+        for (uint32_t i = 0; !err && i < (text->per_net ? node->config->net_count : 1); i++)
+            err = worker_downstream_add(node_worker(node, text->producer, i),
+                                        node_worker(node, text->consumer, i),
+                                        &node_link(node, (enum topology_link)which, i)->head);
     }
-    return 0;
+    return err ? fault_set(fault, err, "too many workers are joined by links") : 0;
 }
 
 /* ---- life -------------------------------------------------------------------------------------- */
