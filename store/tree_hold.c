@@ -27,8 +27,13 @@ void tree_hold_release(struct tree *tree)
         struct tree_batch *next = chunk->next;
         for (uint32_t i = 0; i < chunk->count; i++) {
             uintptr_t node_kind = chunk->entries[i].node_kind;
-            tree_retire_add(tree, (struct znode *)(node_kind & ~TREE_RETIRE_KIND_MASK),
-                            (enum tree_retire_kind)(node_kind & TREE_RETIRE_KIND_MASK), tree->zxid);
+            enum tree_retire_kind kind = (enum tree_retire_kind)(node_kind & TREE_RETIRE_KIND_MASK);
+            struct znode *node = (struct znode *)(node_kind & ~TREE_RETIRE_KIND_MASK);
+            /* A tombstone that was replaced meanwhile has another entry, which may be on its way
+             * already, and frees it. */
+            if (kind == TREE_RETIRE_TOMBSTONE && (node->prev & ZNODE_PREV_REPLACED))
+                continue;
+            tree_retire_add(tree, node, kind, tree->zxid);
         }
         heap_free(&tree->heap, chunk, sizeof(*chunk));
         chunk = next;
