@@ -62,27 +62,46 @@ static bool core_tell_behind(struct role_core *core, struct core_apply *head, co
     return put;
 }
 
-static void core_tell_waiting(struct role_core *core)
+/* The entry up to which a commit may be told now: replies come in the order of the requests, so what
+ * was asked between two entries is told between their commits, also when both became durable at once. */
+static uint64_t core_commit_next(struct role_core *core)
+{
+    uint32_t size;
+    const struct core_apply *head = link_peek(&core->waiting, &size);
+
+    return head && head->index < core->raft.commit_index ? head->index : core->raft.commit_index;
+}
+
+static bool core_tell_waiting(struct role_core *core)
 {
     const struct core_apply *head;
     uint32_t size;
+    bool told = false;
 
     while ((head = link_peek(&core->waiting, &size)) && head->index <= core->commit_told) {
         if (!core_put(core->core_apply, head, head + 1, size - (uint32_t)sizeof(*head)))
-            break;
+            break; /* HOLD: told in a later turn */
         link_pop(&core->waiting);
+        told = true;
     }
     link_release(&core->waiting);
+    return told;
+}
+
+static bool core_tell_commit(struct role_core *core)
+{
+    struct core_apply head = {.kind = CORE_APPLY_COMMIT, .index = core_commit_next(core)};
+
+    if (head.index <= core->commit_told || !core_put(core->core_apply, &head, NULL, 0))
+        return false;
+    core->commit_told = head.index;
+    return true;
 }
 
 static void core_tell_committed(struct role_core *core)
 {
-    if (core->raft.commit_index == core->commit_told)
-        return;
-    struct core_apply head = {.kind = CORE_APPLY_COMMIT, .index = core->raft.commit_index};
-    if (!core_put(core->core_apply, &head, NULL, 0))
-        return; /* HOLD: told in a later turn */
-    core->commit_told = core->raft.commit_index;
+    while (core_tell_commit(core) || core_tell_waiting(core))
+        continue;
     counters_set(core->counters, METRIC_core_committed_index, core->commit_told);
 }
 
@@ -391,7 +410,6 @@ uint32_t role_core_poll(void *self, struct now now)
         work += core_propose(core, &noop, NULL, now);
     }
     core_tell_committed(core);
-    core_tell_waiting(core);
     work += core_poll_apply(core, now);
     work += core_expire(core, now);
     work += core_poll_nets(core, now);
@@ -414,7 +432,8 @@ bool role_core_idle(void *self)
         if (!link_empty(core->net_core[i]))
             return false;
     return link_empty(core->disk_core) && link_empty(core->apply_core) &&
-           core->commit_told == core->raft.commit_index;
+           core->commit_told == core->raft.commit_index &&
+           (link_empty(&core->waiting) || core->commit_told < core->raft.last_index);
 }
 
 uint64_t role_core_deadline_ns(void *self, struct now now)

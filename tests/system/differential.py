@@ -49,6 +49,8 @@ KNOWN = {
     'characters outside the BMP': ('kept clear of', 'no path may hold them; where sync echoes them the '
                                    'reference writes two 3-byte sequences'),
     'empty path': ('kept clear of', 'the reference reads "" as "/"'),
+    'order of expanded auth': ('sorted', "`auth` becomes one entry for each of the connection's identities, "
+                               'which the reference keeps in hash order'),
     'IPv6 in ACLs': ('kept clear of', 'came after 3.8'),
     'password of a live session': ('kept clear of', 'the reference closes the old connection before '
                                    'it looks at the password'),
@@ -327,6 +329,8 @@ class Comparison:
             value = z.decode(op, reply.body)
             if op in ('getChildren', 'getEphemerals', 'whoAmI'):
                 value = value and sorted(value)
+            elif op == 'getACL':
+                value = (sorted(value[0]), value[1])
             elif op == 'getChildren2':
                 value = (sorted(value[0]), value[1])
             elif op == 'multiRead':

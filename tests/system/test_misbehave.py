@@ -75,7 +75,7 @@ def test_never_reads(t):
     """a client that asks and never reads has its output bounded and delays nobody"""
     if not t.is_takt:
         t.skip('the reference buffers without bound')
-    server = t.fresh(limits__response_size='2M')
+    server = t.fresh(limits__output='2M')
     w = t.wire(server)
     w.create('/big', b'x' * 500000)
     good = Good(t, server)
@@ -105,7 +105,7 @@ def test_never_reads_events(t):
     """a watcher that never reads is bounded, and closed when it falls too far behind"""
     if not t.is_takt:
         t.skip('the reference buffers without bound')
-    server = t.fresh(limits__response_size='2M')
+    server = t.fresh(limits__output='2M')
     w = t.wire(server)
     base = '/' + 'n' * 200
     w.create(base)
@@ -217,9 +217,11 @@ def test_connection_limit(t):
 
 
 def test_connect_and_close_flood(t):
-    """two thousand connections that come and go at once"""
+    """thousands of connections that come and go"""
     good = Good(t, t.server)
-    for i in range(2000):
+    end, i = time.monotonic() + 1.5, 0
+    while i < 2000 or time.monotonic() < end:
+        i += 1
         sock = socket.create_connection(t.server.address, timeout=10)
         if i % 4 == 0:
             sock.sendall(z.frame(z.connect_request(timeout_ms=1000)))

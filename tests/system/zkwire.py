@@ -55,7 +55,8 @@ def buf(data):
 
 
 def ustr(text):
-    return buf(text.encode('utf-8') if isinstance(text, str) else text)
+    """A string; bytes that are no UTF-8 go through as they are, both ways."""
+    return buf(text.encode('utf-8', 'surrogateescape') if isinstance(text, str) else text)
 
 
 def vector(items, encode):
@@ -167,7 +168,7 @@ class Cursor:
 
     def ustr(self):
         data = self.buf()
-        return None if data is None else data.decode('utf-8')
+        return None if data is None else data.decode('utf-8', 'surrogateescape')
 
     def vector(self, decode):
         count = self.i32()

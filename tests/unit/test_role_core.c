@@ -227,6 +227,32 @@ static void test_a_query_waits_for_the_commit_that_covers_it(void **state)
     assert_int_equal(told().kind, CORE_APPLY_QUERY);
 }
 
+/* Two writes of one batch become durable at once; what was asked between them stays between them. */
+static void test_a_query_between_two_writes_is_told_between_their_commits(void **state)
+{
+    turn();
+    disk_says(DISK_CORE_DURABLE, 1); /* the first entry of the term */
+    turn();
+    assert_int_equal(told().index, 1);
+    net_says(COMMAND_REQUEST, 7, 1, NULL, 0);
+    net_says(COMMAND_QUERY, 7, 2, NULL, 0);
+    net_says(COMMAND_REQUEST, 7, 3, NULL, 0);
+    net_says(COMMAND_QUERY, 7, 4, NULL, 0);
+    turn();
+    assert_int_equal(told().kind, 0);
+    disk_says(DISK_CORE_DURABLE, 3);
+    turn();
+    for (uint64_t index = 2; index <= 3; index++) {
+        struct core_apply commit = told();
+        assert_int_equal(commit.kind, CORE_APPLY_COMMIT);
+        assert_int_equal(commit.index, index);
+        struct core_apply query = told();
+        assert_int_equal(query.kind, CORE_APPLY_QUERY);
+        assert_int_equal(query.index, index);
+    }
+    assert_int_equal(told().kind, 0);
+}
+
 static void test_a_silent_session_is_expired_and_a_touched_one_is_not(void **state)
 {
     uint64_t offset = 0;
@@ -278,6 +304,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_stamps_time_session_and_password, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_full_disk_refuses_behind_what_was_proposed, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            test_a_query_between_two_writes_is_told_between_their_commits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_query_waits_for_the_commit_that_covers_it, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_silent_session_is_expired_and_a_touched_one_is_not,
