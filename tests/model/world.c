@@ -331,6 +331,15 @@ bool world_stat(struct world *w, const char *path, struct zk_stat *stat)
     return node != NULL;
 }
 
+bool world_stat_equal(const struct zk_stat *a, const struct zk_stat *b)
+{
+    return a->czxid == b->czxid && a->mzxid == b->mzxid && a->pzxid == b->pzxid &&
+           a->ctime_ms == b->ctime_ms && a->mtime_ms == b->mtime_ms && a->version == b->version &&
+           a->cversion == b->cversion && a->aversion == b->aversion &&
+           a->ephemeral_owner == b->ephemeral_owner && a->data_length == b->data_length &&
+           a->num_children == b->num_children;
+}
+
 bool world_data(struct world *w, const char *path, const char *data)
 {
     const struct znode *node = tree_find(w->tree, bytes_of_string(path));

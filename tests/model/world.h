@@ -86,6 +86,7 @@ void world_put_header(struct world *world, int32_t op, bool done);
 
 /* world_stat reads a node's Stat in the writer's state; false when there is no such node. */
 bool world_stat(struct world *world, const char *path, struct zk_stat *stat);
+bool world_stat_equal(const struct zk_stat *a, const struct zk_stat *b);
 /* world_data compares a node's data with a string; false also when there is no such node. */
 bool world_data(struct world *world, const char *path, const char *data);
 /* world_body_path reads the reply's leading string into a static buffer. */

@@ -230,12 +230,7 @@ static void compare_trees(void)
             mistake("a node is missing");
         znode_stat(node, &a);
         model_stat(want, &b);
-        bool stats = a.czxid == b.czxid && a.mzxid == b.mzxid && a.pzxid == b.pzxid &&
-                     a.ctime_ms == b.ctime_ms && a.mtime_ms == b.mtime_ms &&
-                     a.version == b.version && a.cversion == b.cversion &&
-                     a.aversion == b.aversion && a.ephemeral_owner == b.ephemeral_owner &&
-                     a.data_length == b.data_length && a.num_children == b.num_children;
-        if (!stats || !bytes_equal(znode_data(node), want->data) ||
+        if (!world_stat_equal(&a, &b) || !bytes_equal(znode_data(node), want->data) ||
             znode_owner(node) != want->owner || znode_creations(node) != want->creations ||
             !bytes_equal(acl_packed(machine_acls(w.machine), znode_acl(node)), want->acl))
             mistake("a node differs");
