@@ -99,7 +99,7 @@ static void test_every_look_up_finds_its_path(void **state)
     atomic_store(&stop, true);
     for (int i = 0; i < READER_COUNT; i++)
         pthread_join(threads[i], NULL);
-    print_message("%llu tables, %llu look-ups\n", (unsigned long long)tables,
+    print_message("# %llu tables, %llu look-ups\n", (unsigned long long)tables,
                   (unsigned long long)atomic_load(&got));
     assert_true(tables > 0 && atomic_load(&got) > 0);
     for (int i = 0; i < NODE_COUNT; i++)
