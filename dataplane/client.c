@@ -84,7 +84,7 @@ enum request_step client_auth(struct net *net, struct conn *conn, const struct r
         conn_answer(net, conn, request->xid, 0, ZK_OK);
         return REQUEST_DONE;
     }
-    if (!bytes_equal(scheme, bytes_of_string("digest")) || auth.size < 0)
+    if (!bytes_equal(scheme, bytes_of_string("digest")) || auth.size < 0 || net->config.digest_off)
         return client_auth_refuse(net, conn, request->xid);
     int size = client_digest(net, auth, packed, sizeof(packed));
     if (size < 0)

@@ -26,6 +26,7 @@ void net_config_default(struct net_config *config)
         .tick_ms = 2000,
         .timeout_ms_min = 4000,
         .timeout_ms_max = 40000,
+        .handshake_ms = 10000,
         .words = {.version = "3.9.5-takt",
                   .built = "01/01/1970 00:00 GMT",
                   .data_dir = "",
@@ -212,7 +213,7 @@ static uint32_t net_reap_fresh(struct net *net)
 {
     uint32_t reaped = 0;
     struct conn *conn;
-    while ((conn = net->fresh.first) && conn->opened_ns + NET_FRESH_NS <= net->now.mono_ns &&
+    while ((conn = net->fresh.first) && conn->opened_ns + net->config.handshake_ms * NS_PER_MS <= net->now.mono_ns &&
            reaped < NET_TURN_CONNS) {
         net_count(net, METRIC_net_reaped_total, 1);
         conn_close(net, conn, false);
@@ -272,8 +273,8 @@ uint64_t net_deadline_ns(void *self, struct now now)
 {
     struct net *net = self;
     uint64_t deadline_ns = port_deadline_ns(net->port, now);
-    if (net->fresh.first && net->fresh.first->opened_ns + NET_FRESH_NS < deadline_ns)
-        deadline_ns = net->fresh.first->opened_ns + NET_FRESH_NS;
+    if (net->fresh.first && net->fresh.first->opened_ns + net->config.handshake_ms * NS_PER_MS < deadline_ns)
+        deadline_ns = net->fresh.first->opened_ns + net->config.handshake_ms * NS_PER_MS;
     if (net->touch_count && net->touch_ns + net->touch_interval_ns < deadline_ns)
         deadline_ns = net->touch_ns + net->touch_interval_ns;
     return deadline_ns;

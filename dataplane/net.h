@@ -37,7 +37,6 @@
 #define NET_TURN_FRAMES  64u   /* frames of one connection */
 #define NET_TURN_CONNS   256u  /* connections served from the runnable list */
 
-#define NET_FRESH_NS       (10 * NS_PER_S) /* a connection has so long to send its ConnectRequest */
 #define NET_TOUCH_NS_MAX   (100 * NS_PER_MS)
 #define NET_TOUCHES        1024u      /* session ids in one COMMAND_TOUCH */
 #define NET_OUTPUT_WAIT    (1u << 20) /* bytes queued above which no more frames are served */
@@ -56,6 +55,8 @@ struct net_config {
     uint32_t conn_watches_max;
     uint64_t memory_limit; /* bytes of the slab: connections, buffers, credentials, watches */
     int32_t tick_ms, timeout_ms_min, timeout_ms_max;
+    uint32_t handshake_ms;    /* a connection has so long to send its ConnectRequest */
+    bool digest_off;          /* credentials of the scheme digest are refused */
     const char *super_digest; /* "super:<base64>" or NULL */
     const char *auth_schemes; /* enforce.auth: one of these (comma list) is needed; NULL: none */
     struct fourletter_config words;

@@ -27,6 +27,7 @@ int role_apply_init(struct role_apply *apply, struct machine *machine, struct tr
     apply->counters = counters;
     apply->source = *source;
     apply->node_id = node_id;
+    apply->reap_max = APPLY_REAP_MAX;
     apply->applied_index = apply->commit_index = applied_index;
     apply->stage = malloc(STAGE_ROOM_START);
     if (!apply->stage)
@@ -340,7 +341,7 @@ static bool apply_record(struct role_apply *apply, const struct core_apply *head
         stage_push(apply);
         return true;
     case CORE_APPLY_REAP:
-        apply->reap_left = APPLY_REAP_MAX;
+        apply->reap_left = apply->reap_max;
         apply->reap_time_ms = head->time_ms;
         return true;
     case CORE_APPLY_SNAPSHOT:

@@ -24,7 +24,7 @@
 #define APPLY_NET_COUNT_MAX      16
 #define APPLY_TURN_COMMANDS_MAX  256u /* entries applied in one turn */
 #define APPLY_RETIRE_COUNT       1024u /* commands between two hand-overs of retired memory */
-#define APPLY_REAP_MAX           10000u /* container and TTL nodes looked at in one scan */
+#define APPLY_REAP_MAX           10000u /* container and TTL nodes looked at in one scan, unless configured */
 #define APPLY_RETIRE_NS          (50 * NS_PER_MS) /* or this long after the first of them */
 
 struct role_apply {
@@ -47,6 +47,7 @@ struct role_apply {
     uint32_t retire_count;
     uint64_t retire_ns; /* when the oldest command since the last hand-over was applied */
     uint32_t batches_out; /* with CTL */
+    uint32_t reap_max;  /* candidates that one scan looks at; may be changed before the start */
     uint32_t reap_left; /* candidates the scan under way may still look at */
     int64_t reap_time_ms;
     uint64_t chain;         /* of the log at applied_index */

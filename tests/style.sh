@@ -149,7 +149,8 @@ check_folders() {
 check_settings() {
     local field bad=
     [ -f tools/taktd/node.c ] || return
-    for field in $(grep -oE '\bAT\([a-z0-9_]+\)' tools/taktd/config_table.c | tr -d '()' | cut -c3-); do
+    for field in $(grep -oE '\bAT\([a-z0-9_]+\)' tools/taktd/config_table.c | tr -d '()' | cut -c3- |
+        grep -vxE 'field|servers'); do
         git ls-files 'tools/taktd/*.c' | grep -v '/config' |
             xargs grep -qE "(->|\.|, *)$field\b" || bad+="$field"$'\n'
     done

@@ -280,11 +280,11 @@ static void test_together(void **state)
          "limits.request_size (--set) together"},
         {{"data.dir=/d", "auth.super_digest=abc"},
          ERR_CONFIG,
-         "auth.super_digest (--set) is not user:hash; for SHA1 the hash is made by: printf "
+         "auth.super_digest (--set) is not user:hash; the hash is made by: printf "
          "user:password | openssl sha1 -binary | base64"},
         {{"data.dir=/d", "auth.super_digest=:abc"},
          ERR_CONFIG,
-         "auth.super_digest (--set) is not user:hash; for SHA1 the hash is made by: printf "
+         "auth.super_digest (--set) is not user:hash; the hash is made by: printf "
          "user:password | openssl sha1 -binary | base64"},
         {{"data.dir=/d", "enforce.auth.enabled=true"},
          ERR_CONFIG,

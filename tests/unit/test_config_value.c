@@ -128,8 +128,6 @@ static void test_choice_and_text(void **state)
     assert_int_equal(config.port_kind, CONFIG_PORT_KERNEL);
     expect_good("roles.idle", "hybrid", "hybrid");
     assert_int_equal(config.idle, CONFIG_IDLE_HYBRID);
-    expect_good("auth.digest_algorithm", "SHA3-256", "SHA3-256");
-    assert_int_equal(config.digest_algorithm, CONFIG_DIGEST_SHA3_256);
     expect_bad("port.kind", "kern", "'kern' is not one of kernel|dpdk");
     expect_bad("port.kind", "", "'' is not one of kernel|dpdk");
     expect_bad("port.kind", "kernel|dpdk", "'kernel|dpdk' is not one of kernel|dpdk");

@@ -167,6 +167,12 @@ static void test_refusals(void **state)
     expect_bad("secureClientPort=2281\n",
                "zoo.cfg:1: secureClientPort: TLS is not in this version, "
                "and there is no clientPort");
+    expect_bad(
+        "DigestAuthenticationProvider.digestAlg=SHA-256\n",
+        "zoo.cfg:1: DigestAuthenticationProvider.digestAlg: 'SHA-256' is not in this version; "
+        "SHA1 is");
+    assert_int_equal(load("DigestAuthenticationProvider.digestAlg=SHA1\n"), 0);
+    assert_string_equal(config.ignored, "");
     expect_bad("sessionRequireClientSASLAuth=true\n",
                "zoo.cfg:1: sessionRequireClientSASLAuth: SASL "
                "is not in this version, so no client could ever be let in; auth.enforce with "

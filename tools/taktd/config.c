@@ -261,7 +261,7 @@ static int config_check_auth(struct config *config, struct fault *fault)
 
     if (*config->super_digest && (!colon || colon == config->super_digest || !colon[1]))
         return fault_set(fault, ERR_CONFIG,
-                         "%s is not user:hash; for SHA1 the hash is made by: printf user:password "
+                         "%s is not user:hash; the hash is made by: printf user:password "
                          "| openssl sha1 -binary | base64",
                          config_named(config, "auth.super_digest"));
     if (config->auth_enforced && config->auth_schemes.count == 0)

@@ -40,13 +40,6 @@ enum config_idle {
     CONFIG_IDLE_HYBRID,
 };
 enum config_backend { CONFIG_BACKEND_AUTO, CONFIG_BACKEND_URING, CONFIG_BACKEND_SYNC };
-enum config_digest {
-    CONFIG_DIGEST_SHA1,
-    CONFIG_DIGEST_SHA256,
-    CONFIG_DIGEST_SHA384,
-    CONFIG_DIGEST_SHA512,
-    CONFIG_DIGEST_SHA3_256,
-};
 
 struct config_listen {
     struct address at[CONFIG_LISTEN_MAX];
@@ -151,7 +144,6 @@ struct config {
     /* behaviour */
     bool ttl_nodes; /* extendedTypesEnabled */
     bool quotas_enforced;
-    bool read_only_mode;                   /* isro, and the handshake's readOnly byte */
     struct config_words four_letter_words; /* "*" = all */
     uint32_t container_check_ms;
     uint32_t container_reap_per_minute;
@@ -160,7 +152,6 @@ struct config {
     /* who may do what */
     bool skip_acl;
     bool digest_enabled;
-    uint32_t digest_algorithm; /* enum config_digest */
     char super_digest[192];    /* "super:<base64>"; "" = nobody is super */
     bool auth_enforced;
     struct config_words auth_schemes;

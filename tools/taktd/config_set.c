@@ -80,6 +80,10 @@ static int config_set_special(struct config *config, const char *name, const cha
         *setting = config_table_find("listen");
         return config_set_client(config, name[10] == '\0', value, fault);
     }
+    if (strcmp(name, "DigestAuthenticationProvider.digestAlg") == 0)
+        return strcasecmp(value, "SHA1") == 0 || strcasecmp(value, "SHA-1") == 0
+                   ? 0
+                   : fault_set(fault, ERR_CONFIG, "'%.32s' is not in this version; SHA1 is", value);
     if (strcmp(name, "sessionRequireClientSASLAuth") == 0 && strcasecmp(value, "true") == 0)
         return fault_set(fault, ERR_CONFIG,
                          "SASL is not in this version, so no client could ever "

@@ -135,6 +135,13 @@ static int node_snap_init(struct node *node, struct fault *fault)
     return err ? fault_set(fault, err, "SNAP cannot start: %s", err_name(err)) : 0;
 }
 
+/* Nodes that one scan may look at, so that a minute's scans delete no more than is configured. */
+static uint32_t node_reap_max(const struct config *c)
+{
+    uint64_t max = (uint64_t)c->container_reap_per_minute * c->container_check_ms / 60000;
+    return max < 1 ? 1 : max > UINT32_MAX ? UINT32_MAX : (uint32_t)max;
+}
+
 static int node_apply_init(struct node *node, struct fault *fault)
 {
     struct entry_source source = {node, node_entry_next, node_entry_done};
@@ -152,6 +159,7 @@ static int node_apply_init(struct node *node, struct fault *fault)
     node->apply.apply_ctl = node->reclaim.apply_ctl = node_link(node, TOPOLOGY_APPLY_CTL, 0);
     node->apply.ctl_apply = node->reclaim.ctl_apply = node_link(node, TOPOLOGY_CTL_APPLY, 0);
     node->apply.snap = &node->snap;
+    node->apply.reap_max = node_reap_max(node->config);
     node->apply.chain = node->tail.chain;
     machine_timers(node->machine, &timers);
     return 0;
@@ -169,13 +177,15 @@ static void node_net_config(struct node *node, uint32_t index, struct net_config
     to->frame_size_max = c->request_size_max;
     to->output_limit = c->output_size_max;
     to->conn_writes_max = c->outstanding_max_per_connection;
-    to->writes_max = c->outstanding_max / c->net_count;
+    to->writes_max = (c->outstanding_max + c->net_count - 1) / c->net_count;
     to->watches_max = c->watches_max;
     to->conn_watches_max = c->watches_max_per_connection;
     to->memory_limit = c->net_memory_limit;
     to->tick_ms = (int32_t)c->session_tick_ms;
     to->timeout_ms_min = (int32_t)c->session_timeout_ms_min;
     to->timeout_ms_max = (int32_t)c->session_timeout_ms_max;
+    to->handshake_ms = c->handshake_timeout_ms;
+    to->digest_off = !c->digest_enabled;
     to->super_digest = c->super_digest[0] ? c->super_digest : NULL;
     if (c->auth_enforced) {
         node_words(&c->auth_schemes, node->schemes, sizeof(node->schemes));
