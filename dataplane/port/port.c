@@ -45,4 +45,6 @@ void port_flush(struct port *port)
         stream->tx_dirty = false;
         port->ops->flush(port, stream);
     }
+    if (port->ops->flushed)
+        port->ops->flushed(port);
 }

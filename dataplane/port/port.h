@@ -57,6 +57,7 @@ static inline void port_count(_Atomic uint64_t *counter, uint64_t n)
 struct port_ops {
     uint32_t (*poll)(struct port *port, struct now now);
     void (*flush)(struct port *port, struct stream *stream);
+    void (*flushed)(struct port *port); /* after the last flush of a port_flush; may be NULL */
     void (*close)(struct port *port, struct stream *stream, bool flush_first);
     void (*resume)(struct port *port, struct stream *stream);
     bool (*idle)(struct port *port);

@@ -22,6 +22,7 @@
 
 #define STACK_FLUSH_NS   (5 * NS_PER_S) /* a flushing stream may stand still for so long */
 #define STACK_TCP_NS     (TCP_TMR_INTERVAL * NS_PER_MS)
+#define STACK_QUIET_NS   (250 * NS_PER_MS) /* between ticks while no connection waits for anything */
 #define STACK_ARP_NS     (ARP_TMR_INTERVAL * NS_PER_MS)
 #define STACK_HEADROOM   54 /* bytes before TCP's payload in a frame: Ethernet, IP, TCP, at least */
 #define STACK_WRITE_MAX  32768u /* given to tcp_write at once (its size is 16 bits) */
@@ -46,6 +47,7 @@ static struct {
     struct stack_setup setup;
     struct port *port;
     struct netif netif;
+    u16_t checks; /* NETIF_CHECKSUM_* done in software */
     struct tcp_pcb *listener;
     struct slab slab; /* lwIP's */
     struct stack_stream *queue_first, *queue_last, *all;
@@ -127,6 +129,27 @@ uint32_t stack_isn(const struct ip4_addr *local_ip, uint16_t local_port,
     return (uint32_t)h + (uint32_t)(stack.now_ns / 4000);
 }
 
+/* ---- lwIP's clock ---- */
+
+/* True when a tick has something to count: anything but established connections at rest. */
+static bool tcp_waits(void)
+{
+    if (tcp_tw_pcbs)
+        return true;
+    for (const struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next)
+        if (pcb->state != ESTABLISHED || pcb->unacked || pcb->unsent || pcb->ooseq ||
+            pcb->flags & (TF_ACK_DELAY | TF_ACK_NOW | TF_CLOSEPEND | TF_FIN))
+            return true;
+    return false;
+}
+
+/* Something has moved: the next tick is a short one again. */
+static void tcp_wake(void)
+{
+    if (stack.tcp_due_ns > stack.now_ns + STACK_TCP_NS)
+        stack.tcp_due_ns = stack.now_ns + STACK_TCP_NS;
+}
+
 /* ---- streams ---- */
 
 static struct stack_stream *stack_stream_of(struct stream *stream)
@@ -197,6 +220,7 @@ static void hang_up(struct stack_stream *stream)
     bool unsent = pcb->unsent || pcb->unacked;
     if ((unsent && !stream->graceful) || tcp_close(pcb) != ERR_OK)
         tcp_abort(pcb);
+    tcp_wake();
 }
 
 static void release(struct stack_stream *stream)
@@ -382,6 +406,7 @@ static void send_stream(struct stack_stream *stream)
         port_count(&stack.port->counters.writes, 1);
         stream->progress_ns = stack.now_ns;
         tcp_output(stream->pcb);
+        tcp_wake();
     }
 }
 
@@ -454,19 +479,13 @@ static void expire_flushes(void)
             fail(stream, &stack.port->counters.reset);
 }
 
-static bool tcp_alive(void)
-{
-    return tcp_active_pcbs || tcp_tw_pcbs;
-}
-
 static void run_timers(void)
 {
     /* A late turn runs a timer once, not once for each period missed: nothing times out because
      * this side was slow. */
     if (stack.now_ns >= stack.tcp_due_ns) {
-        stack.tcp_due_ns = stack.now_ns + STACK_TCP_NS;
-        if (tcp_alive())
-            tcp_tmr();
+        tcp_tmr();
+        stack.tcp_due_ns = stack.now_ns + (tcp_waits() ? STACK_TCP_NS : STACK_QUIET_NS);
     }
     if (stack.now_ns >= stack.arp_due_ns) {
         stack.arp_due_ns = stack.now_ns + STACK_ARP_NS;
@@ -504,9 +523,8 @@ static bool stack_idle(void)
 static uint64_t stack_deadline_ns(void)
 {
     uint64_t at_ns = stack.arp_due_ns;
-    if (tcp_alive() && stack.tcp_due_ns < at_ns)
-        at_ns = stack.tcp_due_ns;
-    return at_ns;
+    bool alive = tcp_active_pcbs || tcp_tw_pcbs;
+    return alive && stack.tcp_due_ns < at_ns ? stack.tcp_due_ns : at_ns;
 }
 
 /* ---- frames ---- */
@@ -525,6 +543,10 @@ static void stack_input(struct stack_frame *frame)
     memset(custom, 0, sizeof(*custom));
     custom->custom_free_function = frame_free;
     port_count(&stack.counters.frames_in, 1);
+    NETIF_SET_CHECKSUM_CTRL(&stack.netif,
+                            (u16_t)(stack.checks &
+                                    ~((frame->checked_ip ? NETIF_CHECKSUM_CHECK_IP : 0) |
+                                      (frame->checked_tcp ? NETIF_CHECKSUM_CHECK_TCP : 0))));
     struct pbuf *p = frame->size > 0xffff ? NULL
                                           : pbuf_alloced_custom(PBUF_RAW, (u16_t)frame->size, PBUF_REF,
                                                                 custom, frame->data, (u16_t)frame->size);
@@ -532,6 +554,7 @@ static void stack_input(struct stack_frame *frame)
         frame->free(frame);
     else if (stack.netif.input(p, &stack.netif) != ERR_OK)
         pbuf_free(p);
+    tcp_wake();
 }
 
 static err_t link_output(struct netif *netif, struct pbuf *p)
@@ -560,12 +583,10 @@ static err_t netif_start(struct netif *netif)
     netif->mtu = (u16_t)stack.setup.mtu;
     netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET |
                    NETIF_FLAG_LINK_UP;
-    u16_t checks = NETIF_CHECKSUM_ENABLE_ALL;
-    checks &= (u16_t) ~((offloads->rx_ip ? NETIF_CHECKSUM_CHECK_IP : 0) |
-                        (offloads->rx_tcp ? NETIF_CHECKSUM_CHECK_TCP : 0) |
-                        (offloads->tx_ip ? NETIF_CHECKSUM_GEN_IP : 0) |
-                        (offloads->tx_tcp ? NETIF_CHECKSUM_GEN_TCP : 0));
-    NETIF_SET_CHECKSUM_CTRL(netif, checks);
+    stack.checks = NETIF_CHECKSUM_ENABLE_ALL;
+    stack.checks &= (u16_t) ~((offloads->tx_ip ? NETIF_CHECKSUM_GEN_IP : 0) |
+                              (offloads->tx_tcp ? NETIF_CHECKSUM_GEN_TCP : 0));
+    NETIF_SET_CHECKSUM_CTRL(netif, stack.checks);
     return ERR_OK;
 }
 

@@ -22,14 +22,14 @@
 struct stack_frame {
     uint64_t room[STACK_FRAME_ROOM / 8];
     uint8_t *data;
-    uint32_t size;
     void (*free)(struct stack_frame *frame); /* called once, when the stack is done with it */
+    uint32_t size;
+    bool checked_ip, checked_tcp; /* the device has found the checksum right */
 };
 
-/* What the device does, so that the stack need not; each false means: in software. */
+/* What the link fills in, so that the stack need not (it leaves zero there). */
 struct stack_offloads {
-    bool rx_ip, rx_tcp; /* frames with a bad checksum are dropped before input */
-    bool tx_ip, tx_tcp; /* the link fills the checksum in (for TCP the stack leaves it zero) */
+    bool tx_ip, tx_tcp;
 };
 
 struct stack_setup {

@@ -1,0 +1,195 @@
+#include "dataplane/port/dpdk/device.h"
+
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/if_packet.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define DEVICE_RX_DESCS    2048 /* a thousand requests at once must fit: af_xdp lost some at 1024 */
+#define DEVICE_TX_DESCS    1024
+#define DEVICE_POOL_CACHE  256
+#define DEVICE_SPARE       4096 /* frames that lwIP may hold back, out of order */
+
+#ifndef AF_XDP
+#define AF_XDP 44
+#endif
+
+/* Calls see(fd, self) for each open descriptor below 1024. */
+static void each_fd(void (*see)(int fd, void *self), void *self)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    struct dirent *entry;
+    while (dir && (entry = readdir(dir))) {
+        int fd = atoi(entry->d_name);
+        if (entry->d_name[0] != '.' && fd != dirfd(dir) && fd < 1024)
+            see(fd, self);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+static void fds_note(int fd, void *self)
+{
+    struct device_fds *fds = self;
+    fds->open[fd / 64] |= 1ull << (fd % 64);
+}
+
+void device_fds_look(struct device_fds *fds)
+{
+    memset(fds, 0, sizeof(*fds));
+    each_fd(fds_note, fds);
+}
+
+/* Virtual devices bring no RX interrupt, but a socket or a tap descriptor that can be waited on. */
+static bool fd_has_frames(int fd)
+{
+    int domain = 0;
+    socklen_t size = sizeof(domain);
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0)
+        return domain == AF_PACKET || domain == AF_XDP;
+    char link[32], target[64] = "";
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    return readlink(link, target, sizeof(target) - 1) > 0 && strcmp(target, "/dev/net/tun") == 0;
+}
+
+struct fds_search {
+    const struct device_fds *before;
+    struct device *device;
+};
+
+static void fds_collect(int fd, void *self)
+{
+    struct fds_search *search = self;
+    struct device *device = search->device;
+    bool old = search->before->open[fd / 64] >> (fd % 64) & 1;
+    if (!old && device->fd_count < DEVICE_FDS_MAX && fd_has_frames(fd))
+        device->fds[device->fd_count++] = fd;
+}
+
+static int compare_int(const void *a, const void *b)
+{
+    return *(const int *)a - *(const int *)b;
+}
+
+/* ---- offloads: what is wanted, as far as the device reports it ---- */
+
+static void negotiate(struct device *device, const struct rte_eth_dev_info *info,
+                      struct rte_eth_conf *conf)
+{
+    const uint64_t rx = info->rx_offload_capa, tx = info->tx_offload_capa;
+    device->rx_ip = rx & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM;
+    device->rx_tcp = rx & RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
+    device->tx_ip = tx & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM;
+    /* The driver takes the pseudo-header's sum and IPv4's own together. */
+    device->tx_tcp = device->tx_ip && (tx & RTE_ETH_TX_OFFLOAD_TCP_CKSUM);
+    conf->rxmode.offloads = rx & (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM);
+    conf->txmode.offloads = (device->tx_ip ? RTE_ETH_TX_OFFLOAD_IPV4_CKSUM : 0) |
+                            (device->tx_tcp ? RTE_ETH_TX_OFFLOAD_TCP_CKSUM : 0) |
+                            (tx & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE);
+    uint64_t hashes = info->flow_type_rss_offloads &
+                      (RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP);
+    device->rss = device->queue_count > 1 && hashes;
+    if (device->rss) {
+        conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+        conf->rx_adv_conf.rss_conf.rss_hf = hashes;
+    }
+}
+
+static int queues_set_up(struct device *device, const struct rte_eth_dev_info *info,
+                         uint16_t rx_descs, uint16_t tx_descs)
+{
+    int socket = rte_eth_dev_socket_id(device->id);
+    for (uint16_t q = 0; q < device->queue_count; q++) {
+        int code = rte_eth_rx_queue_setup(device->id, q, rx_descs, (unsigned)socket, NULL,
+                                          device->pool);
+        if (code == 0)
+            code = rte_eth_tx_queue_setup(device->id, q, tx_descs, (unsigned)socket, NULL);
+        if (code)
+            return code;
+    }
+    return 0;
+}
+
+static int configure(struct device *device, uint32_t mbuf_count, uint16_t private_size,
+                     struct fault *fault)
+{
+    struct rte_eth_dev_info info;
+    struct rte_eth_conf conf = {0};
+    struct rte_ether_addr mac;
+    uint16_t rx_descs = DEVICE_RX_DESCS, tx_descs = DEVICE_TX_DESCS;
+    int code = rte_eth_dev_info_get(device->id, &info);
+    if (code)
+        return fault_set(fault, ERR_IO, "DPDK says nothing about its device %u: %s", device->id,
+                         rte_strerror(-code));
+    device->driver = info.driver_name;
+    if (device->queue_count > info.max_rx_queues || device->queue_count > info.max_tx_queues)
+        return fault_set(fault, ERR_UNSUPPORTED, "%u NETs need as many queues, and the device (%s) has "
+                         "%u; set fewer NETs, or give it more queues (net_af_packet: qpairs=%u)",
+                         device->queue_count, info.driver_name,
+                         info.max_rx_queues < info.max_tx_queues ? info.max_rx_queues
+                                                                 : info.max_tx_queues,
+                         device->queue_count);
+    negotiate(device, &info, &conf);
+    code = rte_eth_dev_configure(device->id, device->queue_count, device->queue_count, &conf);
+    if (code == 0)
+        code = rte_eth_dev_adjust_nb_rx_tx_desc(device->id, &rx_descs, &tx_descs);
+    if (code)
+        return fault_set(fault, ERR_IO, "the device (%s) cannot be configured: %s",
+                         info.driver_name, rte_strerror(-code));
+    if (mbuf_count == 0)
+        mbuf_count = device->queue_count * (uint32_t)(rx_descs + tx_descs + DEVICE_POOL_CACHE) +
+                     DEVICE_SPARE;
+    device->pool = rte_pktmbuf_pool_create("takt", mbuf_count, DEVICE_POOL_CACHE, private_size,
+                                           RTE_MBUF_DEFAULT_BUF_SIZE,
+                                           rte_eth_dev_socket_id(device->id));
+    if (!device->pool)
+        return fault_set(fault, ERR_NOMEM, "no memory for %u frames (%s); give EAL more: -m or "
+                         "--socket-mem, or hugepages", mbuf_count, rte_strerror(rte_errno));
+    code = queues_set_up(device, &info, rx_descs, tx_descs);
+    if (code)
+        return fault_set(fault, ERR_IO, "the queues of the device (%s) cannot be set up: %s",
+                         info.driver_name, rte_strerror(-code));
+    if (rte_eth_macaddr_get(device->id, &mac) == 0)
+        memcpy(device->mac, mac.addr_bytes, 6);
+    if (rte_eth_dev_get_mtu(device->id, &device->mtu) || device->mtu > 1500)
+        device->mtu = 1500; /* frames are one mbuf each */
+    return 0;
+}
+
+int device_start(struct device *device, uint16_t queues, uint32_t mbuf_count,
+                 uint16_t private_size, const struct device_fds *before, struct fault *fault)
+{
+    struct fds_search search = {before, device};
+    memset(device, 0, sizeof(*device));
+    device->id = (uint16_t)rte_eth_find_next(0);
+    device->queue_count = queues;
+    if (device->id >= RTE_MAX_ETHPORTS)
+        return fault_set(fault, ERR_NOTFOUND, "DPDK found no device; name one in the EAL options: "
+                         "--vdev net_af_packet0,iface=eth1, or -a 0000:03:00.0 for a NIC bound to "
+                         "vfio-pci");
+    int err = configure(device, mbuf_count, private_size, fault);
+    if (err)
+        return err;
+    int code = rte_eth_dev_start(device->id);
+    if (code)
+        return fault_set(fault, ERR_IO, "the device (%s) does not start: %s; does the process have "
+                         "the privileges it needs? See dataplane/port/README.md", device->driver,
+                         rte_strerror(-code));
+    each_fd(fds_collect, &search);
+    qsort(device->fds, device->fd_count, sizeof(device->fds[0]), compare_int);
+    return 0;
+}
+
+void device_stop(struct device *device)
+{
+    rte_eth_dev_stop(device->id);
+    rte_eth_dev_close(device->id);
+    rte_mempool_free(device->pool);
+}
