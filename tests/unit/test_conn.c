@@ -530,6 +530,42 @@ static void test_auth_enforced(void **state)
     rig_free(rig);
 }
 
+static void test_digest_off(void **state)
+{
+    struct net_config config;
+    net_config_default(&config);
+    config.digest_off = true;
+    struct rig *rig = rig_make(&config, 0);
+    struct client c = client_live(rig, 1), d = client_live(rig, 2);
+    client_auth(&c, "digest", "a:b");
+    expect_closed(rig, &c);
+    client_expect(&c, ZK_XID_AUTH, ZK_AUTH_FAILED);
+    port_sim_forget(c.peer);
+    client_auth(&d, "ip", "");
+    rig_run(rig);
+    client_expect(&d, ZK_XID_AUTH, ZK_OK);
+    client_forget(rig, &d);
+    rig_free(rig);
+}
+
+static void test_handshake_timeout(void **state)
+{
+    struct net_config config;
+    net_config_default(&config);
+    config.handshake_ms = 700;
+    struct rig *rig = rig_make(&config, 0);
+    struct client c = client_connect(rig, 1), d = client_live(rig, 2);
+    rig_pass(rig, 650);
+    rig_run(rig);
+    assert_true(port_sim_open_now(c.peer));
+    rig_pass(rig, 100);
+    expect_closed(rig, &c);
+    assert_true(port_sim_open_now(d.peer)); /* it has a session */
+    port_sim_forget(c.peer);
+    client_forget(rig, &d);
+    rig_free(rig);
+}
+
 static void test_touches(void **state)
 {
     struct rig *rig = rig_make(NULL, 0);
@@ -580,6 +616,7 @@ int main(void)
         cmocka_unit_test(test_limits),        cmocka_unit_test(test_byte_by_byte),
         cmocka_unit_test(test_half_close),    cmocka_unit_test(test_touches),
         cmocka_unit_test(test_auth),          cmocka_unit_test(test_auth_enforced),
+        cmocka_unit_test(test_digest_off),    cmocka_unit_test(test_handshake_timeout),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
