@@ -156,29 +156,6 @@ static int survey_start(const struct survey *survey, const struct disk_io *io, u
     return 0;
 }
 
-static void scan_enter(struct wal_scan *scan, const struct wal_header *header)
-{
-    scan->size = header->segment_size;
-    scan->block_size = header->block_size;
-    scan->at =
-        (struct wal_position){header->first_index - 1, header->term_before, header->chain_before};
-}
-
-/* The segment read before must end where this one says it begins. */
-static int scan_joins(const struct wal_scan *scan, const struct wal_header *header,
-                      struct fault *fault)
-{
-    if (header->first_index == scan->at.index + 1 && header->chain_before == scan->at.chain &&
-        header->term_before <= scan->at.term)
-        return 0;
-    return fault_set(fault, ERR_CORRUPT,
-                     "segment log.%016" PRIx64 " at offset 0: expected to follow entry %" PRIu64
-                     " with chain %016" PRIx64 ", found entry %" PRIu64 " and chain %016" PRIx64
-                     "; see `takt log verify %s`",
-                     header->sequence, scan->at.index, scan->at.chain, header->first_index - 1,
-                     header->chain_before, scan->where);
-}
-
 /* Reads the entries of all segments from `start` on. */
 static int entries_read(struct survey *survey, struct disk_io *io, struct wal_scan *scan,
                         uint64_t start, struct wal_recovery *recovery, struct fault *fault)
@@ -186,7 +163,7 @@ static int entries_read(struct survey *survey, struct disk_io *io, struct wal_sc
     char name[DISK_PATH_SIZE_MAX];
     for (uint64_t i = start; i < survey->count; i++) {
         const struct wal_header *header = &survey->headers[i];
-        int err = i > start ? scan_joins(scan, header, fault) : 0;
+        int err = i > start ? wal_scan_joins(scan, header, fault) : 0;
         if (!err)
             err = survey_load(survey, io, i, header->segment_size, fault);
         if (err)
@@ -195,11 +172,8 @@ static int entries_read(struct survey *survey, struct disk_io *io, struct wal_sc
         scan->name = name;
         scan->data = survey->data;
         scan->last = i + 1 == survey->count;
-        struct wal_position before = scan->at;
-        scan_enter(scan, header);
-        if (i > start)
-            scan->at.term = before.term;
-        else
+        wal_scan_enter(scan, header, i > start);
+        if (i == start)
             err = wal_scan_snapshot(scan, false, fault);
         if (!err)
             err = wal_scan_segment(scan, fault);
@@ -328,7 +302,7 @@ static int log_recover(struct wal *wal, struct survey *survey, struct wal_recove
     int err = survey_start(survey, wal->io, config->snapshot.index + 1, &start, fault);
     if (err)
         return err;
-    scan_enter(&scan, &survey->headers[start]);
+    wal_scan_enter(&scan, &survey->headers[start], false);
     err = entries_read(survey, wal->io, &scan, start, recovery, fault);
     if (err)
         return err;

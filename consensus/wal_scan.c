@@ -245,6 +245,28 @@ static int judge(struct wal_scan *scan, const struct walk *walk, bool end_in_dou
 
 /* ---- the whole segment ---- */
 
+void wal_scan_enter(struct wal_scan *scan, const struct wal_header *header, bool joined)
+{
+    uint64_t term = joined ? scan->at.term : header->term_before;
+    scan->size = header->segment_size;
+    scan->block_size = header->block_size;
+    scan->at = (struct wal_position){header->first_index - 1, term, header->chain_before};
+}
+
+int wal_scan_joins(const struct wal_scan *scan, const struct wal_header *header,
+                   struct fault *fault)
+{
+    if (header->first_index == scan->at.index + 1 && header->chain_before == scan->at.chain &&
+        header->term_before <= scan->at.term)
+        return 0;
+    return fault_set(fault, ERR_CORRUPT,
+                     "segment log.%016" PRIx64 " at offset 0: expected to follow entry %" PRIu64
+                     " with chain %016" PRIx64 ", found entry %" PRIu64 " and chain %016" PRIx64
+                     "; see `takt log verify %s`",
+                     header->sequence, scan->at.index, scan->at.chain, header->first_index - 1,
+                     header->chain_before, scan->where);
+}
+
 static int visit_batch(struct wal_scan *scan, const struct walk *walk, struct fault *fault)
 {
     uint64_t at = walk->begin;

@@ -57,6 +57,14 @@ struct wal_scan {
     uint64_t entry_count, batch_count;
 };
 
+/* wal_scan_enter sets size, block size and position from a segment's header. joined: the segment
+ * before was read and wal_scan_joins; its term is known better than the header's. */
+void wal_scan_enter(struct wal_scan *scan, const struct wal_header *header, bool joined);
+
+/* wal_scan_joins: does the segment follow what was read last? Returns 0 or ERR_CORRUPT. */
+MUST_USE int wal_scan_joins(const struct wal_scan *scan, const struct wal_header *header,
+                            struct fault *fault);
+
 /* wal_scan_segment reads all of it. Returns 0 (clean); ERR_TORN with the reason in `fault` (only
  * when `last`; the outputs are valid and [end, end + torn_size) is to be zeroed); ERR_CORRUPT with
  * a fault that names the file, the offset, what was expected and found; or what visit returned. */

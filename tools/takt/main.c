@@ -8,6 +8,7 @@ static const struct verb main_verbs[] = {
     {"status", "what a server says about itself: mode, zxid, connections, latency", verb_status},
     {"sh", "a shell on the tree: create, get, set, ls, watch, multi, ... also one-shot", verb_sh},
     {"bench", "load for any ZooKeeper-compatible server: throughput, latency, CPU", verb_bench},
+    {"log", "a stopped node's log: list it, check it", verb_log},
 };
 
 #define MAIN_VERB_COUNT (sizeof(main_verbs) / sizeof(main_verbs[0]))
