@@ -20,16 +20,21 @@
 #define LIMIT_IDENTITIES_SIZE 4096
 
 /* ---- ACLs ---- */
-/* Entries of one ACL after `auth` is expanded, and its packed size. De-duplication compares each
- * pair of entries: 500 * 500 / 2 short compares, under 1 ms. */
-#define LIMIT_ACL_ENTRY_COUNT 500
-#define LIMIT_ACL_SIZE        (64 << 10)
+/* Entries of one ACL after `auth` is expanded, and its packed size: 200 digest entries of 40 bytes.
+ * De-duplication compares each pair of entries, 200 * 200 / 2 short compares, under 1 ms; and each
+ * change of a node carries its ACL and its parent's to every NET. More is an invalid ACL. */
+#define LIMIT_ACL_ENTRY_COUNT 200
+#define LIMIT_ACL_SIZE        (8 << 10)
 /* Distinct ACLs a node keeps at a time: 2^20 slots of 24 bytes of address space. */
 #define LIMIT_ACL_COUNT_DEFAULT (1 << 20)
 
 /* ---- multi ---- */
 /* The least an operation takes in a multi request: header 9 + path of a check 4 + version 4. */
 #define LIMIT_MULTI_OP_SIZE_MIN 17
+
+/* Paths and ACLs of all changes that one multi may tell: it needs 22 bytes a change, so the largest
+ * request with the largest ACLs could ask for 3 GB. More is refused whole, ZK_SYSTEM_ERROR. */
+#define LIMIT_CHANGES_SIZE (32 << 20)
 
 /* ---- reaper ---- */
 #define LIMIT_REAP_VISIT_COUNT 1000 /* container and TTL nodes looked at in one call */

@@ -100,6 +100,12 @@ static struct bytes acl_told(struct op *op, uint32_t id)
     return acl_allows(op->m->acls, id, ZK_PERM_READ, nobody) ? nobody : acl_packed(op->m->acls, id);
 }
 
+static int32_t told_acl_size(struct op *op, uint32_t id)
+{
+    struct bytes told = acl_told(op, id);
+    return told.size > 0 ? told.size : 0;
+}
+
 static void tell(struct op *op, const struct op_effect *effect, uint32_t event)
 {
     op->sink->change(op->sink->self, op->zxid, event, effect->path, acl_told(op, effect->acl_id),
@@ -121,8 +127,7 @@ static void carry_out(struct op *op, const struct op_effect *effect)
 {
     struct machine *m = op->m;
     struct owned_list *list = op_owned_list(m, effect->owner);
-    uint64_t words[2] = {effect->kind, (uint64_t)effect->owner};
-    op_hash(op, words, sizeof words);
+    op->result ^= effect->kind + (uint64_t)effect->owner * 0x9E3779B97F4A7C15ull;
     op_hash(op, effect->path.at, (size_t)effect->path.size);
     switch ((enum op_effect_kind)effect->kind) {
     case OP_CREATED:
@@ -138,9 +143,7 @@ static void carry_out(struct op *op, const struct op_effect *effect)
         if (list)
             disown(m, effect->path); /* the path may lie in the entry: last */
         break;
-    case OP_DATA_CHANGED:
-        tell(op, effect, ZK_EVENT_DATA_CHANGED);
-        break;
+    case OP_DATA_CHANGED: tell(op, effect, ZK_EVENT_DATA_CHANGED); break;
     case OP_ACL_CHANGED:
         acl_take(m->acls, effect->acl_id);
         acl_drop(m->acls, effect->acl_id_before);
@@ -215,6 +218,10 @@ void op_effect(struct op *op, struct op_effect effect)
     m->effects = op_room_grow(m->effects, &max, m->effect_count + 1ull, sizeof *m->effects);
     m->effect_max = (uint32_t)max;
     CHECK(effect.path.size > 0);
+    op->told_size += (uint64_t)effect.path.size;
+    if (effect.kind != OP_ACL_CHANGED)
+        op->told_size += (uint64_t)told_acl_size(op, effect.acl_id) +
+                         (uint64_t)told_acl_size(op, effect.parent_acl_id);
     m->effects[m->effect_count++] = effect;
     if (quota_is_limits(effect.path)) {
         m->quota_count += effect.kind == OP_CREATED;
@@ -283,13 +290,14 @@ struct owned_list *op_owned_list(struct machine *m, int64_t owner)
     return session ? &session->ephemerals : NULL;
 }
 
-void op_delete_node(struct op *op, const struct znode *node, struct bytes path)
+void op_delete_node(struct op *op, const struct znode *node, struct bytes path,
+                    uint32_t parent_acl_id)
 {
     int64_t size = znode_data(node).size;
     CHECK(znode_child_count(node) == 0);
     op_effect(op, (struct op_effect){.kind = OP_DELETED,
                                      .acl_id = znode_acl(node),
-                                     .parent_acl_id = op_parent_acl(op, path),
+                                     .parent_acl_id = parent_acl_id,
                                      .owner = znode_owner(node),
                                      .path = path});
     tree_remove(op->m->tree, path);

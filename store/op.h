@@ -18,8 +18,9 @@ enum op_effect_kind { OP_CREATED = 1, OP_DELETED, OP_DATA_CHANGED, OP_ACL_CHANGE
 
 struct op_effect {
     uint32_t kind;
-    uint32_t acl_id, parent_acl_id; /* of the node (the new one), and of its parent */
-    uint32_t acl_id_before;         /* OP_ACL_CHANGED only */
+    uint32_t acl_id;        /* of the node: the new one */
+    uint32_t parent_acl_id; /* OP_CREATED and OP_DELETED: who may hear of the parent's children */
+    uint32_t acl_id_before; /* OP_ACL_CHANGED only */
     int64_t owner;
     struct bytes path; /* in the command's body, in machine.path_room, or in the owned index */
 };
@@ -65,8 +66,9 @@ struct op {
     int64_t zxid;    /* of this command; 0 = it consumes none (so far) */
     uint64_t result; /* hash of what was applied and answered */
     int32_t error;
-    bool undone;  /* answered ZK_OK, but nothing of it stands: a failed multi */
-    bool closing; /* the session ends with this command */
+    uint64_t told_size; /* bytes of paths and ACLs of the changes noted so far */
+    bool undone;        /* answered ZK_OK, but nothing of it stands: a failed multi */
+    bool closing;       /* the session ends with this command */
 };
 
 struct op_kind {
@@ -112,8 +114,9 @@ bool op_owner_ttl(int64_t owner);
  * the caller, for an ephemeral whose session does not exist. */
 struct owned_list *op_owned_list(struct machine *m, int64_t owner);
 /* op_delete_node removes an existing childless node and notes the effect. path must stay valid
- * until op_finish. */
-void op_delete_node(struct op *op, const struct znode *node, struct bytes path);
+ * until op_finish; parent_acl_id is its parent's ACL. */
+void op_delete_node(struct op *op, const struct znode *node, struct bytes path,
+                    uint32_t parent_acl_id);
 
 bool op_create_decode(struct jute_in *in, struct op_request *r);
 int32_t op_create_run(struct op *op, const struct op_request *r, struct jute_out *out);

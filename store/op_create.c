@@ -81,21 +81,21 @@ static int32_t place_check(struct op *op, const struct znode *parent, struct byt
     return quota_check(op, path, size, 1);
 }
 
-static int32_t add(struct op *op, struct bytes path, struct bytes data, struct bytes acl,
-                   int64_t owner)
+static int32_t add(struct op *op, const struct op_request *r, struct bytes path, struct bytes acl,
+                   uint32_t parent_acl_id)
 {
-    struct op_effect effect = {.kind = OP_CREATED, .owner = owner, .path = path};
+    struct op_effect effect = {
+        .kind = OP_CREATED, .parent_acl_id = parent_acl_id, .owner = owner_of(op, r), .path = path};
     struct machine *m = op->m;
     if (acl_intern(m->acls, acl, &effect.acl_id) != 0)
         return ZK_SYSTEM_ERROR;
-    if (tree_add(m->tree, path, data, effect.acl_id, owner) != 0) {
+    if (tree_add(m->tree, path, r->data, effect.acl_id, effect.owner) != 0) {
         acl_settle(m->acls, effect.acl_id);
         m->counters.memory_refused++;
         return ZK_SYSTEM_ERROR;
     }
-    effect.parent_acl_id = op_parent_acl(op, path);
     op_effect(op, effect);
-    quota_created(op, path, data.size > 0 ? data.size : 0);
+    quota_created(op, path, r->data.size > 0 ? r->data.size : 0);
     return ZK_OK;
 }
 
@@ -123,7 +123,7 @@ int32_t op_create_run(struct op *op, const struct op_request *r, struct jute_out
     error = place_check(op, parent, path, r->data);
     if (error)
         return error;
-    error = add(op, path, r->data, bytes_of(op->m->acl_room, (size_t)acl_size), owner_of(op, r));
+    error = add(op, r, path, bytes_of(op->m->acl_room, (size_t)acl_size), znode_acl(parent));
     if (error)
         return error;
     jute_put_bytes(out, path);

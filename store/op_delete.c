@@ -36,6 +36,6 @@ int32_t op_delete_run(struct op *op, const struct op_request *r, struct jute_out
     if (znode_child_count(node) > 0)
         return ZK_NOT_EMPTY;
     CHECK(r->path.size > 1);
-    op_delete_node(op, node, r->path);
+    op_delete_node(op, node, r->path, znode_acl(parent));
     return ZK_OK;
 }

@@ -3,6 +3,7 @@
 #include "store/op.h"
 
 #include "base/check.h"
+#include "base/limits.h"
 
 #define NONE (-1)
 
@@ -62,6 +63,8 @@ int32_t op_multi_run(struct op *op, const struct op_request *r, struct jute_out 
     while (!error && (kind = next(&in, &one))) {
         put_header(out, kind->result_op, false, ZK_OK);
         error = kind->run(op, &one, out);
+        if (!error && op->told_size > LIMIT_CHANGES_SIZE)
+            error = ZK_SYSTEM_ERROR;
         index += !error;
     }
     if (error == ZK_MARSHALLING_ERROR)

@@ -26,7 +26,7 @@ void op_reap_apply(struct op *op, const uint8_t *body)
     if (!node || !op_reap_due(op->m, node, op->m->time_ms))
         return;
     op_begin(op);
-    op_delete_node(op, node, path);
+    op_delete_node(op, node, path, op_parent_acl(op, path));
     op_finish(op, ZK_OK);
     op->m->counters.reaped++;
 }

@@ -183,7 +183,7 @@ static void ephemerals_delete(struct op *op)
         const struct znode *node = tree_find(m->tree, path);
         CHECK(node != NULL);
         CHECK(znode_owner(node) == op->session->id);
-        op_delete_node(op, node, path);
+        op_delete_node(op, node, path, op_parent_acl(op, path));
     }
 }
 

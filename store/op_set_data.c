@@ -42,7 +42,6 @@ int32_t op_set_data_run(struct op *op, const struct op_request *r, struct jute_o
         op->m->counters.memory_refused++;
         return ZK_SYSTEM_ERROR;
     }
-    effect.parent_acl_id = r->path.size > 1 ? op_parent_acl(op, r->path) : effect.acl_id;
     op_effect(op, effect);
     quota_set(op, r->path, more);
     op_put_stat(out, op_node(op, r->path));

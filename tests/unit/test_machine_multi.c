@@ -310,6 +310,36 @@ static void test_largest_answers_fit(void **state)
     assert_int_equal(s.version, 20000);
 }
 
+static int32_t sets_of_a_node_with_a_large_acl(int count)
+{
+    world_begin(&w);
+    for (int i = 0; i < count; i++)
+        world_put_set(&w, "/big", NULL, -1);
+    return send();
+}
+
+/* Each change carries the node's ACL: what a multi may tell is bounded. */
+static void test_changes_of_a_multi_are_bounded(void **state)
+{
+    char id[4000];
+    (void)state;
+    memset(id, 'x', sizeof id);
+    memcpy(id, "u:", 2);
+    id[sizeof id - 1] = 0;
+    assert_int_equal(world_auth(&w, SID, "digest", id), ZK_OK);
+    assert_int_equal(world_create_acl(&w, SID, "/big", 31, "auth", ""), ZK_OK);
+    assert_int_equal(sets_of_a_node_with_a_large_acl(8000), ZK_OK);
+    assert_int_equal(w.change_count, 8000);
+    assert_int_equal(sets_of_a_node_with_a_large_acl(9000), ZK_OK);
+    assert_int_equal(w.change_count, 0);
+    struct jute_in in = jute_in(w.body, (size_t)w.body_size);
+    for (int i = 0; i < 8000; i++)
+        failed_entry(&in, 0);
+    struct zk_stat s;
+    assert_true(world_stat(&w, "/big", &s));
+    assert_int_equal(s.version, 8000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +354,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_errors_of_one_operation, setup, teardown),
         cmocka_unit_test_setup_teardown(test_multi_of_unknown_session, setup, teardown),
         cmocka_unit_test_setup_teardown(test_largest_answers_fit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_changes_of_a_multi_are_bounded, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
