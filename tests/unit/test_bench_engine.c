@@ -21,7 +21,7 @@ struct server {
     int fd;
     pthread_t thread;
     uint32_t stall_at, wrong_at, refuse_at; /* the request's number, from 1; 0: never */
-    struct address address;
+    struct address_tcp address;
 };
 
 static bool take(int fd, void *into, size_t size)

@@ -39,7 +39,7 @@ int address_split(const char *text, char host[256], uint16_t *port, struct fault
     return 0;
 }
 
-int address_resolve(const char *text, struct address *address, struct fault *fault)
+int address_resolve(const char *text, struct address_tcp *address, struct fault *fault)
 {
     char host[256], service[8];
     uint16_t port;
@@ -72,7 +72,7 @@ static int address_await(int fd, uint32_t timeout_ms)
     return code;
 }
 
-int address_connect(const struct address *address, uint32_t timeout_ms, int *fd,
+int address_connect(const struct address_tcp *address, uint32_t timeout_ms, int *fd,
                     struct fault *fault)
 {
     int one = 1, code = 0;

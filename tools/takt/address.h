@@ -9,7 +9,7 @@
 
 #define ADDRESS_DEFAULT "127.0.0.1:2181"
 
-struct address {
+struct address_tcp {
     struct sockaddr_storage at;
     socklen_t size;
 };
@@ -20,9 +20,9 @@ MUST_USE int address_split(const char *text, char host[256], uint16_t *port, str
 
 /* address_resolve asks the resolver for the first TCP address of `text`. Returns 0, ERR_MALFORMED
  * or ERR_NOTFOUND, with a sentence. */
-MUST_USE int address_resolve(const char *text, struct address *address, struct fault *fault);
+MUST_USE int address_resolve(const char *text, struct address_tcp *address, struct fault *fault);
 
 /* address_connect opens a TCP connection (TCP_NODELAY, close-on-exec, blocking) within timeout_ms.
  * Returns 0 and the caller owns *fd, or ERR_IO with a sentence. */
-MUST_USE int address_connect(const struct address *address, uint32_t timeout_ms, int *fd,
+MUST_USE int address_connect(const struct address_tcp *address, uint32_t timeout_ms, int *fd,
                              struct fault *fault);

@@ -13,7 +13,7 @@
 
 struct bench_config {
     const char *server, *scenario, *ops, *root, *plot, *watch_mode;
-    struct address address;
+    struct address_tcp address;
     struct benchmix mix;
     uint64_t connections, window, payload, keys, threads, server_pid, seed, parents;
     double duration_s, warmup_s, rate_per_s;

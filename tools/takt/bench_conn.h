@@ -38,7 +38,7 @@ struct bench_conn {
 };
 
 struct bench_conn_config {
-    const struct address *address;
+    const struct address_tcp *address;
     uint32_t count, window;
     size_t request_size; /* the largest request's frame, in bytes */
     int32_t session_ms;

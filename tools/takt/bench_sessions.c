@@ -41,7 +41,7 @@ struct bench_sessions {
 
 static int bench_sessions_begin(struct bench_sessions *sessions, struct bench_sessions_slot *slot)
 {
-    const struct address *address = &sessions->config->address;
+    const struct address_tcp *address = &sessions->config->address;
     const struct linger reset = {1, 0};
     int one = 1;
     slot->fd = socket(address->at.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

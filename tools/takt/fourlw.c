@@ -39,7 +39,7 @@ static int fourlw_read(int fd, uint64_t deadline_ns, char *room, struct fault *f
 int fourlw_ask(const char *server, const char *word, uint32_t timeout_ms, char **text,
                struct fault *fault)
 {
-    struct address address;
+    struct address_tcp address;
     uint64_t deadline_ns = clock_now().mono_ns + timeout_ms * NS_PER_MS;
     int fd = -1;
     char *room = malloc(FOURLW_TEXT_SIZE + 1);

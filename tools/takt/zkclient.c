@@ -156,7 +156,7 @@ static int zkclient_handshake(struct zkclient *client, uint64_t deadline_ns, str
 /* Connects to one server of the list. */
 static int zkclient_connect_one(struct zkclient *client, struct fault *fault)
 {
-    struct address address;
+    struct address_tcp address;
     uint64_t deadline_ns = clock_now().mono_ns + client->config.connect_ms * NS_PER_MS;
     int err = address_resolve(client->server, &address, fault);
     if (err == 0)
