@@ -43,3 +43,4 @@ int verb_status(int argc, char **argv);
 int verb_sh(int argc, char **argv);
 int verb_bench(int argc, char **argv);
 int verb_log(int argc, char **argv);
+int verb_snapshot(int argc, char **argv);
