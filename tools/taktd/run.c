@@ -5,6 +5,7 @@
 #include "base/counters.h"
 #include "consensus/disk_posix.h"
 #include "consensus/disk_uring.h"
+#include "dataplane/port/dpdk/port_dpdk.h"
 #include "dataplane/port/port_kernel.h"
 #include "tools/taktd/node.h"
 #include "tools/taktd/notify.h"
@@ -24,6 +25,7 @@ struct run {
     struct disk_posix posix;
     bool posix_used;
     struct disk_io disk;
+    struct port_dpdk_device *device; /* with port.kind dpdk */
     struct node *node;
     pthread_t ctl;
     bool ctl_started;
@@ -55,7 +57,7 @@ static int run_port_open(void *self, uint32_t index, const struct port_setup *se
     const struct config *config = run->config;
 
     if (config->port_kind == CONFIG_PORT_DPDK)
-        return fault_set(fault, ERR_UNSUPPORTED, "the dpdk port is not in this build");
+        return port_dpdk_open(run->device, index, setup, port, fault);
     struct port_kernel_setup kernel = {.port = *setup,
                                        .listen = config->listen.at,
                                        .listen_count = config->listen.count,
@@ -63,6 +65,25 @@ static int run_port_open(void *self, uint32_t index, const struct port_setup *se
                                        .net_count = config->net_count,
                                        .backlog = (int)config->port_backlog};
     return port_kernel_open(&kernel, port, fault);
+}
+
+/* Starts DPDK and its device, once for all NETs. */
+static int run_device_open(struct run *run, struct fault *fault)
+{
+    const struct config *config = run->config;
+    struct port_dpdk_setup setup = {.eal = config->port_eal,
+                                    .ip = config->port_address.at,
+                                    .prefix_size = config->port_address.prefix_length,
+                                    .gateway = config->port_gateway,
+                                    .net_count = config->net_count};
+    char text[256];
+
+    setup.ip.port = config->listen.at[0].port;
+    run_random(run, &setup.seed, sizeof(setup.seed));
+    int err = port_dpdk_start(&setup, &run->device, fault);
+    if (!err)
+        say(SAY_INFO, "device: %s", port_dpdk_text(run->device, text, sizeof(text)));
+    return err;
 }
 
 /* Opens the data directory. auto takes io_uring where DISK shares its thread with other roles. */
@@ -226,6 +247,8 @@ static void run_say_ready(const struct run *run, uint64_t begin_ns)
 static int run_open(struct run *run, struct fault *fault)
 {
     int err = run_disk_open(run, fault);
+    if (!err && run->config->port_kind == CONFIG_PORT_DPDK)
+        err = run_device_open(run, fault);
     if (err)
         return err;
     const struct node_env env = {.disk = &run->disk,
@@ -271,6 +294,8 @@ int run_node(const struct config *config, struct fault *fault)
 out:
     if (run.node)
         node_close(run.node);
+    if (run.device)
+        port_dpdk_stop(run.device);
     run_disk_close(&run);
     if (!err)
         say(SAY_INFO, "stopped; the log is closed");
