@@ -266,7 +266,6 @@ void tree_publish(struct tree *tree, int64_t zxid)
 {
     CHECK(!tree->in_command);
     CHECK(zxid >= atomic_load_explicit(&tree->published, memory_order_relaxed));
-    CHECK(zxid >= tree->zxid);
     /* release; pairs with the acquire in tree_published: a view sees all changes up to its zxid */
     atomic_store_explicit(&tree->published, zxid, memory_order_release);
 }

@@ -56,9 +56,9 @@ void tree_commit(struct tree *tree);
 /* tree_rollback undoes every change since tree_begin, exactly. */
 void tree_rollback(struct tree *tree);
 
-/* tree_publish makes everything committed visible: readers' views from now on are >= zxid.
- * Assumes the changes were pushed to every apply_net link before (ARCHITECTURE.md, "watch before
- * data"). */
+/* tree_publish makes everything committed up to zxid visible: readers' views from now on are >= zxid.
+ * What is committed behind it stays hidden until a later publish (APPLY on HOLD). Assumes
+ * the changes were pushed to every apply_net link before (ARCHITECTURE.md, "watch before data"). */
 void tree_publish(struct tree *tree, int64_t zxid);
 
 /* tree_find gives the newest live version of the node at path (absolute, no trailing '/'), as the
