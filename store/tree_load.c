@@ -107,6 +107,8 @@ int tree_load_end(struct tree *tree, int64_t zxid, struct fault *fault)
     uint64_t root_count = 0;
     uint32_t n;
     CHECK(tree->loading);
+    if (zxid < 0)
+        return fault_set(fault, ERR_CORRUPT, "a negative zxid: 0x%llx", (unsigned long long)zxid);
     while ((n = tree_hash_scan(&tree->hash, &cursor, nodes, 256)) > 0) {
         for (uint32_t i = 0; i < n; i++)
             __builtin_prefetch((const char *)nodes[i] + sizeof(struct znode));
