@@ -247,6 +247,8 @@ static bool core_take(struct role_core *core, const struct command *command, uin
     default:
         if (command->session)
             expiry_touch(&core->expiry, command->session, now.mono_ns);
+        if (!core->room_known)
+            return false; /* DISK tells in its first turn, which may be after ours */
         if (!core_disk_has_room(core, command->body_size))
             return core_refuse(core, command, ZK_SYSTEM_ERROR);
         return core_propose(core, command, command + 1, now);
@@ -292,6 +294,7 @@ static uint32_t core_poll_disk(struct role_core *core)
             raft_step(&core->raft, &(struct raft_input){RAFT_INPUT_DURABLE, done->index}, &out);
         } else {
             CHECK(done->kind == DISK_CORE_ROOM);
+            core->room_known = true;
             core->disk_room = done->index;
             core->room_used = core->tail->appended - core->tail->batch_start;
         }

@@ -45,6 +45,7 @@ struct role_core {
     uint32_t net_count, net_next;
     struct link *core_apply, *apply_core, *core_disk, *disk_core;
     bool writing;       /* a batch is with DISK */
+    bool room_known;    /* DISK has told disk_room; before that no write is taken */
     uint64_t disk_room; /* bytes DISK can take before it must find more disk */
     uint64_t room_used; /* bytes appended since DISK told disk_room */
     struct link waiting; /* own FIFO: queries and refusals until the commit that covers them is told */

@@ -17,6 +17,7 @@ int role_disk_init(struct role_disk *disk, const struct role_disk_config *config
     disk->config = *config;
     disk->wal = wal;
     disk->durable_index = disk->durable_told = wal->last.index;
+    disk->room_told = UINT64_MAX; /* so that the first turn tells, also when there is none */
     return 0;
 }
 

@@ -2,9 +2,10 @@
 """Runs the system tests: real server processes, real clients. TAP on stdout.
 
 usage: tests/system/run.py [--target takt|zookeeper] [--port-kind kernel|dpdk] [--only TEXT]
-                           [--build DIR] [--list] [FILE...]
+                           [--build DIR] [--set KEY=VALUE]... [--list] [FILE...]
   FILE      names of files here (test_wire or wire); all when none is given
   --only    tests whose function name holds TEXT
+  --set     one more setting for each server
 """
 import argparse
 import sys
@@ -20,6 +21,7 @@ def main():
     parser.add_argument('--port-kind', choices=['kernel', 'dpdk'], default='kernel')
     parser.add_argument('--only', default='')
     parser.add_argument('--build', default='build')
+    parser.add_argument('--set', action='append', default=[])
     parser.add_argument('--list', action='store_true')
     args = parser.parse_args()
     names = [f.rsplit('/', 1)[-1].replace('.py', '') for f in args.files]
@@ -34,6 +36,7 @@ def main():
         except harness.Skip as why:
             print('ok - system tests on the dpdk port # SKIP %s\n1..1' % why)
             return 0
+    harness.DEFAULTS.update(setting.split('=', 1) for setting in args.set)
     suite = harness.Suite(args.target, args.port_kind, args.build)
     try:
         for function in tests:

@@ -99,7 +99,7 @@ static const struct command *command_at(uint64_t *offset)
     return (const struct command *)(log_tail_next(&t.tail, offset) + 1);
 }
 
-static int setup(void **state)
+static int setup_without_room(void **state)
 {
     struct raft raft;
     struct raft_output out;
@@ -122,6 +122,12 @@ static int setup(void **state)
     t.core.apply_core = &t.apply_core;
     t.core.core_disk = &t.core_disk;
     t.core.disk_core = &t.disk_core;
+    return 0;
+}
+
+static int setup(void **state)
+{
+    setup_without_room(state);
     disk_says(DISK_CORE_ROOM, ROOM_PLENTY);
     return 0;
 }
@@ -180,6 +186,20 @@ static void test_stamps_time_session_and_password(void **state)
     assert_true(second->session > first->session);
     assert_memory_not_equal(first->random, second->random, 16);
     assert_true(command_at(&offset)->time_ms == first->time_ms);
+}
+
+/* The roles may begin in any order: a client that is faster than DISK's first turn waits for it. */
+static void test_a_write_before_disk_told_its_room_waits(void **state)
+{
+    turn();
+    net_says(COMMAND_REQUEST, 7, 1, NULL, 0);
+    turn();
+    assert_int_equal(counters_get(&t.page, METRIC_core_proposed_total), 1); /* the term's first entry */
+    assert_false(role_core_idle(&t.core));
+    disk_says(DISK_CORE_ROOM, ROOM_PLENTY);
+    turn();
+    assert_int_equal(counters_get(&t.page, METRIC_core_proposed_total), 2);
+    assert_int_equal(counters_get(&t.page, METRIC_core_refused_total), 0);
 }
 
 static void test_a_full_disk_refuses_behind_what_was_proposed(void **state)
@@ -304,6 +324,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_stamps_time_session_and_password, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_full_disk_refuses_behind_what_was_proposed, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_a_write_before_disk_told_its_room_waits,
+                                        setup_without_room, teardown),
         cmocka_unit_test_setup_teardown(
             test_a_query_between_two_writes_is_told_between_their_commits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_query_waits_for_the_commit_that_covers_it, setup,
