@@ -40,7 +40,10 @@ struct acl_table {
     struct slot *slots;
     uint32_t *buckets; /* id + 1; 0 is empty */
     struct retiree *retired;
-    uint32_t count_max, bucket_count;
+    uint32_t count_max;  /* ACLs that nodes may name at a time */
+    uint32_t slot_count; /* twice as many: the others wait for a grace period */
+    uint32_t bucket_count;
+    uint32_t live_count;    /* ids with a reference */
     _Atomic uint32_t count; /* ids ever used; release by APPLY */
     uint32_t free;          /* id + 1 */
     uint32_t retired_count;
@@ -99,9 +102,10 @@ int acl_table_create(struct acl_table **table, uint32_t acl_count_max, bool skip
     t->bucket_count = 1;
     while (t->bucket_count < acl_count_max)
         t->bucket_count *= 2;
-    t->slots = map(t->count_max * sizeof *t->slots);
+    t->slot_count = 2 * acl_count_max;
+    t->slots = map(t->slot_count * sizeof *t->slots);
     t->buckets = map(t->bucket_count * sizeof *t->buckets);
-    t->retired = map(t->count_max * sizeof *t->retired);
+    t->retired = map(t->slot_count * sizeof *t->retired);
     if (!t->slots || !t->buckets || !t->retired || predefine(t) != 0) {
         acl_table_destroy(t);
         return ERR_NOMEM;
@@ -116,15 +120,15 @@ void acl_table_destroy(struct acl_table *table)
         return;
     for (uint32_t i = 0; table->slots && i < table->count; i++)
         free(atomic_load_explicit(&table->slots[i].acl, memory_order_relaxed));
-    unmap(table->slots, table->count_max * sizeof *table->slots);
+    unmap(table->slots, table->slot_count * sizeof *table->slots);
     unmap(table->buckets, table->bucket_count * sizeof *table->buckets);
-    unmap(table->retired, table->count_max * sizeof *table->retired);
+    unmap(table->retired, table->slot_count * sizeof *table->retired);
     free(table);
 }
 
 static struct acl *at(const struct acl_table *table, uint32_t id)
 {
-    CHECK(id < table->count_max);
+    CHECK(id < table->slot_count);
     return atomic_load_explicit(&table->slots[id].acl, memory_order_acquire);
 }
 
@@ -171,14 +175,19 @@ int acl_intern(struct acl_table *table, struct bytes packed, uint32_t *id)
     CHECK(packed.size >= 4 && packed.size <= LIMIT_ACL_SIZE);
     uint64_t hash = XXH3_64bits(packed.at, (size_t)packed.size);
     uint32_t found = find(table, packed, hash);
+    bool live = found != ACL_NONE && table->slots[found].refs > 0;
+    /* An id that only waits for its grace period counts as new: when it goes differs from replica
+     * to replica, and a refusal must not. */
+    if (!live && table->live_count >= table->count_max)
+        return ERR_LIMIT;
     if (found != ACL_NONE) {
         *id = found;
         return 0;
     }
     bool reuse = table->free != 0;
     uint32_t fresh = reuse ? table->free - 1 : table->count;
-    if (fresh >= table->count_max)
-        return ERR_LIMIT;
+    if (fresh >= table->slot_count)
+        return ERR_NOMEM;
     uint32_t free_next = table->slots[fresh].next;
     int err = place(table, fresh, packed, hash);
     if (err)
@@ -193,6 +202,7 @@ void acl_take(struct acl_table *table, uint32_t id)
 {
     CHECK(at(table, id) != NULL);
     CHECK(table->slots[id].refs < UINT32_MAX);
+    table->live_count += table->slots[id].refs == 0;
     table->slots[id].refs++;
 }
 
@@ -201,6 +211,7 @@ void acl_drop(struct acl_table *table, uint32_t id)
     CHECK(at(table, id) != NULL);
     CHECK(table->slots[id].refs > 0);
     if (--table->slots[id].refs == 0) {
+        table->live_count--;
         table->slots[id].stamp++;
         acl_settle(table, id);
     }
@@ -212,7 +223,7 @@ void acl_settle(struct acl_table *table, uint32_t id)
     CHECK(at(table, id) != NULL);
     if (slot->refs || slot->queued)
         return;
-    CHECK(table->retired_count < table->count_max);
+    CHECK(table->retired_count < table->slot_count);
     slot->queued = 1;
     table->retired[table->retired_count++].id = id;
 }
@@ -296,7 +307,7 @@ static bool well_formed(struct bytes packed)
 
 int acl_restore(struct acl_table *table, uint32_t id, struct bytes packed)
 {
-    if (id >= table->count_max)
+    if (id >= table->slot_count)
         return ERR_RANGE;
     if (!well_formed(packed))
         return ERR_MALFORMED;

@@ -30,15 +30,16 @@
 
 struct acl_table;
 
-/* acl_table_create makes a table of at most acl_count_max ACLs, in [2, 2^24]. skip: every check
- * says yes (skipACL). Returns 0, ERR_RANGE or ERR_NOMEM. The caller owns the table. */
+/* acl_table_create makes a table of at most acl_count_max ACLs in use, in [2, 2^24]. skip: every
+ * check says yes (skipACL). Returns 0, ERR_RANGE or ERR_NOMEM. The caller owns the table. */
 MUST_USE int acl_table_create(struct acl_table **table, uint32_t acl_count_max, bool skip);
 void acl_table_destroy(struct acl_table *table);
 
 /* ---- writer: role APPLY ---- */
 
 /* acl_intern gives the id of a packed ACL (well-formed, at most LIMIT_ACL_SIZE bytes), new ones
- * with no reference. Returns 0, ERR_LIMIT (table full) or ERR_NOMEM. Borrows packed. */
+ * with no reference. Returns 0, ERR_LIMIT (as many ACLs as allowed have references: the same on
+ * every replica) or ERR_NOMEM (no slot: as many again wait for a grace period). Borrows packed. */
 MUST_USE int acl_intern(struct acl_table *table, struct bytes packed, uint32_t *id);
 /* acl_take adds a reference, acl_drop ends one; acl_settle retires an id that has none. */
 void acl_take(struct acl_table *table, uint32_t id);

@@ -287,20 +287,42 @@ static void test_slots_are_counted_and_reused_after_a_grace_period(void **state)
     uint32_t a = intern_digest(table, 1, 0), b = intern_digest(table, 2, 0);
     assert_int_equal(a, 2);
     assert_int_equal(intern_digest(table, 1, 0), a);
-    intern_digest(table, 3, ERR_LIMIT);
     acl_take(table, a);
     acl_take(table, b);
+    intern_digest(table, 3, ERR_LIMIT); /* four are in use: two fixed ones, a and b */
+    assert_int_equal(intern_digest(table, 1, 0), a);
     acl_drop(table, a);
     struct acl_batch *batch = acl_retired(table);
     assert_non_null(batch);
     assert_null(acl_retired(table));
     assert_true(acl_packed(table, a).size > 0); /* readers may still look */
-    intern_digest(table, 3, ERR_LIMIT);
+    uint32_t c = intern_digest(table, 3, 0);
+    assert_int_equal(c, 4); /* not a's slot yet */
+    acl_take(table, c);
+    intern_digest(table, 1, ERR_LIMIT); /* a is new again, though its slot is still there */
     acl_reclaim(table, batch);
     assert_int_equal(acl_packed(table, a).size, -1);
-    assert_int_equal(intern_digest(table, 3, 0), a);
+    acl_drop(table, c);
+    assert_int_equal(intern_digest(table, 5, 0), a);
     acl_settle(table, a); /* never taken: retired again */
-    assert_int_equal(acl_count(table), 4);
+    assert_int_equal(acl_count(table), 5);
+    acl_table_destroy(table);
+}
+
+static void test_slots_run_out_while_a_grace_period_lasts(void **state)
+{
+    struct acl_table *table;
+    int made = 0;
+    (void)state;
+    assert_int_equal(acl_table_create(&table, 4, false), 0);
+    for (; made < 6; made++) {
+        uint32_t id = intern_digest(table, made, 0);
+        acl_take(table, id);
+        acl_drop(table, id);
+    }
+    intern_digest(table, made, ERR_NOMEM);
+    acl_reclaim(table, acl_retired(table));
+    intern_digest(table, made, 0);
     acl_table_destroy(table);
 }
 
@@ -338,7 +360,7 @@ static void test_restore_checks(void **state)
     (void)state;
     assert_int_equal(acl_table_create(&table, 8, false), 0);
     struct bytes good = list_of(list, sizeof list, &bob, 1);
-    assert_int_equal(acl_restore(table, 8, good), ERR_RANGE);
+    assert_int_equal(acl_restore(table, 16, good), ERR_RANGE);
     assert_int_equal(acl_restore(table, 0, good), ERR_MALFORMED);
     assert_int_equal(acl_restore(table, 0, list_of(other, sizeof other, &open, 1)), 0);
     assert_int_equal(acl_restore(table, 5, list_of(other, sizeof other, &null, 1)), ERR_MALFORMED);
@@ -386,6 +408,7 @@ int main(void)
         cmocka_unit_test(test_ip_match),
         cmocka_unit_test(test_identities),
         cmocka_unit_test(test_slots_are_counted_and_reused_after_a_grace_period),
+        cmocka_unit_test(test_slots_run_out_while_a_grace_period_lasts),
         cmocka_unit_test(test_taken_again_before_the_grace_period_ends),
         cmocka_unit_test(test_restore_checks),
         cmocka_unit_test(test_skip_allows_all),

@@ -521,6 +521,38 @@ static void test_memory_limit_refuses_growth_only(void **state)
     assert_int_equal(world_create(&w, SID, "/again", big, 0), ZK_OK);
 }
 
+static void test_acl_table_full(void **state)
+{
+    struct machine_config config = world_config_default();
+    (void)state;
+    world_fini(&w);
+    config.acl_count_max = 3;
+    world_init(&w, &config, 0);
+    assert_int_equal(world_open(&w, SID), ZK_OK);
+    assert_int_equal(world_create_acl(&w, SID, "/a", 1, "digest", "a:b"), ZK_OK);
+    assert_int_equal(world_create_acl(&w, SID, "/b", 1, "digest", "c:d"), ZK_SYSTEM_ERROR);
+    assert_int_equal(world_create(&w, SID, "/b", "", 0), ZK_OK);
+    assert_int_equal(world_set_acl(&w, SID, "/b", -1, 1, "digest", "c:d"), ZK_SYSTEM_ERROR);
+    assert_int_equal(world_set_acl(&w, SID, "/b", -1, 1, "digest", "a:b"), ZK_OK);
+    assert_int_equal(world_delete(&w, SID, "/a", -1), ZK_OK);
+    assert_int_equal(world_delete(&w, SID, "/b", -1), ZK_OK);
+    assert_int_equal(world_create_acl(&w, SID, "/b", 1, "digest", "c:d"), ZK_OK);
+}
+
+static void test_create_ranges(void **state)
+{
+    struct machine_config config = world_config_default();
+    struct machine *machine;
+    (void)state;
+    config.session_count_max = 0;
+    assert_int_equal(machine_create(&machine, &config, w.tree), ERR_RANGE);
+    config.session_count_max = (1 << 24) + 1;
+    assert_int_equal(machine_create(&machine, &config, w.tree), ERR_RANGE);
+    config.session_count_max = 1;
+    config.acl_count_max = 1;
+    assert_int_equal(machine_create(&machine, &config, w.tree), ERR_RANGE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -543,6 +575,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_reconfig_answers_as_standalone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_zxid_epoch_is_the_term, setup, teardown),
         cmocka_unit_test_setup_teardown(test_time_never_decreases, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_acl_table_full, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_create_ranges, setup, teardown),
         cmocka_unit_test_setup_teardown(test_memory_limit_refuses_growth_only, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
