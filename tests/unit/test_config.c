@@ -274,10 +274,10 @@ static void test_together(void **state)
         {{"data.dir=/d", "log.segment_size=16777217"},
          ERR_CONFIG,
          "log.segment_size (--set) is not a multiple of 4096"},
-        {{"data.dir=/d", "limits.net_memory=64M", "limits.output=24M", "jute.maxbuffer=16M"},
+        {{"data.dir=/d", "limits.net_memory=64M", "limits.output=24M"},
          ERR_CONFIG,
-         "limits.net_memory (--set) must be at least twice limits.output (--set) and "
-         "limits.request_size (--set) together"},
+         "limits.net_memory (--set) must be at least four times limits.output (--set) and "
+         "limits.request_size (default) together"},
         {{"data.dir=/d", "auth.super_digest=abc"},
          ERR_CONFIG,
          "auth.super_digest (--set) is not user:hash; the hash is made by: printf "

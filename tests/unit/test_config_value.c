@@ -92,7 +92,7 @@ static void test_size(void **state)
     expect_good("log.segment_size", "1 G", "1G");
     expect_good("log.segment_size", "16777217", "16777217");
     expect_good("log.segment_size", "16777217B", "16777217");
-    const char *sentence = "'%s' is not a size from 16M to 1G (bytes, or with K, M, G)";
+    const char *sentence = "'%s' is not a size from 16M to 1G (bytes, or with K, M, G, T)";
     static const char *const bad[] = {"1",    "1023K",        "5G",   "64T",   "64Mi",
                                       "64MM", "64iB",         "M",    "-64M",  "64s",
                                       "64M ", "17179869184G", "64BB", "64MiBB"};

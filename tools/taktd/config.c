@@ -247,8 +247,8 @@ static int config_check_limits(struct config *config, struct fault *fault)
     if (config->log_segment_size % 4096 != 0)
         return fault_set(fault, ERR_CONFIG, "%s is not a multiple of 4096",
                          config_named(config, "log.segment_size"));
-    if (config->net_memory_limit < 2ull * (config->output_size_max + config->request_size_max))
-        return fault_set(fault, ERR_CONFIG, "%s must be at least twice %s and %s together",
+    if (config->net_memory_limit < 4ull * (config->output_size_max + config->request_size_max))
+        return fault_set(fault, ERR_CONFIG, "%s must be at least four times %s and %s together",
                          config_named(config, "limits.net_memory"),
                          config_named(config, "limits.output"),
                          config_named(config, "limits.request_size"));

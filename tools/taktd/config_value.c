@@ -19,7 +19,7 @@ struct config_value_unit {
 
 /* From large to small: printing takes the first that divides the value. */
 static const struct config_value_unit config_value_sizes[] = {
-    {"G", 1ull << 30}, {"M", 1ull << 20}, {"K", 1ull << 10}, {"", 1}, {NULL, 0}};
+    {"T", 1ull << 40}, {"G", 1ull << 30}, {"M", 1ull << 20}, {"K", 1ull << 10}, {"", 1}, {NULL, 0}};
 static const struct config_value_unit config_value_times[] = {
     {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0}};
 static const struct config_value_unit config_value_none[] = {{"", 1}, {NULL, 0}};
@@ -458,7 +458,7 @@ void config_value_allowed(const struct config_setting *setting, char *out, size_
     case CONFIG_COUNT64: snprintf(out, size, "a number from %s to %s", min, max); break;
     case CONFIG_SIZE:
     case CONFIG_SIZE32:
-        snprintf(out, size, "a size from %s to %s (bytes, or with K, M, G)", min, max);
+        snprintf(out, size, "a size from %s to %s (bytes, or with K, M, G, T)", min, max);
         break;
     case CONFIG_MS:
         snprintf(out, size, "a duration from %s to %s (ms, or with s, m, h)", min, max);
