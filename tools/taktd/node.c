@@ -193,6 +193,7 @@ static void node_net_config(struct node *node, uint32_t index, struct net_config
     }
     node_words(&c->four_letter_words, node->words, sizeof(node->words));
     to->words.denied = fourletter_allow(node->words);
+    to->words.built = TAKT_BUILT;
     to->words.data_dir = to->words.log_dir = c->data_dir;
     to->words.client_port = c->listen.count ? c->listen.at[0].port : 0;
     to->words.server_id = c->node_id;
