@@ -1,19 +1,43 @@
 #!/usr/bin/env bash
 # Every shell command and every verb of `takt` at a running server, with what it must print. TAP.
 #
-# usage: tests/system/test_takt_cli.sh HOST:PORT [path of the takt binary]
-#   The server may be takt or ZooKeeper (3.7 or later). TTL nodes, hard quotas and mntr are tested
-#   where the server has them switched on, and skipped by name where not. Works below one znode of its
-#   own, /takt-cli-PID, and removes it.
+# usage: tests/system/test_takt_cli.sh [HOST:PORT [path of the takt binary]]
+#   Without an address it starts build/tools/taktd on a free port. Else the server may be takt or
+#   ZooKeeper (3.7 or later). TTL nodes and hard quotas are tested where the server has them switched
+#   on, and skipped by name where not. Works below one znode of its own, /takt-cli-PID, and removes it.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
-[ $# -ge 1 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2; }
-server=$1 takt=${2:-build/tools/takt}
+case ${1:-} in -*) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
+server=${1:-} takt=${2:-build/tools/takt}
 root=/takt-cli-$$
-number=0 failed=0
+number=0 failed=0 taktd_pid=
 work=$(mktemp -d)
 export NO_COLOR=1
-trap '"$takt" sh -s "$server" -c "addauth digest bob:pw ; deleteall $root" >/dev/null 2>&1; rm -rf "$work"' EXIT
+cleanup() {
+    if [ -n "$taktd_pid" ]; then
+        kill "$taktd_pid" 2>/dev/null
+        wait "$taktd_pid" 2>/dev/null
+    else
+        "$takt" sh -s "$server" -c "addauth digest bob:pw ; deleteall $root" >/dev/null 2>&1
+    fi
+    rm -rf "$work"
+}
+trap cleanup EXIT
+
+# With a port that somebody else took meanwhile taktd does not start, and another is tried.
+start_taktd() {
+    local try
+    for try in 1 2 3 4 5; do
+        server=127.0.0.1:$((20000 + RANDOM % 10000))
+        build/tools/taktd --dev --listen "$server" --data "$work/data" \
+            --set extendedTypesEnabled=true --set enforceQuota=true >"$work/taktd.log" 2>&1 &
+        taktd_pid=$!
+        timeout 20 "$takt" ready -s "$server" --timeout 5 2>/dev/null &&
+            kill -0 $taktd_pid 2>/dev/null && return
+    done
+    sed 's/^/# /' "$work/taktd.log"
+}
+[ -n "$server" ] || start_taktd
 
 sh_() { timeout 30 "$takt" sh -s "$server" "${@:2}" -c "$1" 2>"$work/stderr"; }
 
@@ -247,6 +271,56 @@ test_forms() {
     [ "$got" = "1"$'\n'"s-0000000000" ] && ok "commands from stdin" || not_ok "commands from stdin" "$got"
 }
 
+# A terminal of its own: what a person sees. Each step is typed, and wanted in what comes back.
+test_interactive() {
+    HOME=$work timeout 60 /usr/bin/python3 - "$takt" "$server" "$root" >"$work/stdout" 2>&1 <<'PYTHON'
+import os, pty, select, subprocess, sys, time
+takt, server, root = sys.argv[1:]
+pid, fd = pty.fork()
+if pid == 0:
+    os.execv(takt, [takt, 'sh', '-s', server])
+seen = b''
+def until(text, limit=10):
+    global seen
+    end = time.time() + limit
+    while text.encode() not in seen:
+        left = end - time.time()
+        if left <= 0 or not select.select([fd], [], [], left)[0]:
+            sys.exit('wanted %r, saw %r' % (text, seen))
+        seen += os.read(fd, 4096)
+    seen = seen[seen.index(text.encode()) + len(text):]
+until('> ')
+os.write(fd, b'getEph\t')
+until('emerals ')
+os.write(fd, b'\n')
+until('> ')
+os.write(fd, b'create %s/zz-tab x\n' % root.encode())
+until(root + '/zz-tab\r\n')
+os.write(fd, b'get -w %s/zz\t' % root.encode())
+until('-tab')
+os.write(fd, b'\n')
+until('x\r\n')
+subprocess.run([takt, 'sh', '-s', server, '-c', 'set %s/zz-tab y' % root], check=True)
+until('event changed %s/zz-tab' % root)
+os.write(fd, b'nonsense')
+until('nonsense')
+os.write(fd, b'\x03')
+time.sleep(0.3)
+os.write(fd, b'get %s/zz-tab\n' % root.encode())
+until('y\r\n')
+os.write(fd, b'\x1b[A')
+until('get %s/zz-tab' % root)
+os.write(fd, b'\x15quit\n')
+code = os.waitpid(pid, 0)[1]
+sys.exit(code and 'left with %d' % code)
+PYTHON
+    if [ $? = 0 ] && grep -q "tab" "$work/.takt_history"; then
+        ok "at a terminal: Tab, events, Ctrl-C, history"
+    else
+        not_ok "at a terminal: Tab, events, Ctrl-C, history" "$(cat "$work/stdout")"
+    fi
+}
+
 test_verbs() {
     local got
     got=$(timeout 20 "$takt" status -s "$server" 2>/dev/null)
@@ -300,6 +374,7 @@ test_watches
 test_multi
 test_quota
 test_forms
+test_interactive
 test_verbs
 echo "1..$number"
 [ $failed = 0 ]

@@ -88,7 +88,7 @@ static const struct {
     int32_t error;
     const char *text;
 } sh_advices[] = {
-    {ZK_NO_NODE, "there is no znode %s (for create: its parent is missing; -p makes parents)"},
+    {ZK_NO_NODE, "there is no znode %s"},
     {ZK_NODE_EXISTS, "%s exists already; use set to change its data"},
     {ZK_NOT_EMPTY, "%s has children; deleteall removes it with all below"},
     {ZK_BAD_VERSION, "%s has another version than the one given; stat shows the current one"},
@@ -127,6 +127,8 @@ int sh_refused(struct sh *sh, const char *path, int32_t error)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
     snprintf(text, sizeof(text), sh_advice(error), path ? path : "this");
+    if (error == ZK_NO_NODE && strcmp(sh->command, "create") == 0)
+        snprintf(text, sizeof(text), "the parent of %s is missing; -p makes parents", path);
 #pragma GCC diagnostic pop
     fflush(stdout);
     if (!sh->as_json) {

@@ -3,11 +3,22 @@
 #include <errno.h>
 #include <histedit.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <wchar.h>
 
 #define SH_LINE_EDIT_HISTORY 1000
+
+#define SH_LINE_EDIT_KILL L'\x15' /* Ctrl-U: libedit's key that empties the line */
+
+static volatile sig_atomic_t sh_line_edit_interrupted;
+
+static void sh_line_edit_interrupt(int signal_number)
+{
+    (void)signal_number;
+    sh_line_edit_interrupted = 1;
+}
 
 static char *sh_line_edit_prompt(EditLine *el)
 {
@@ -33,6 +44,11 @@ static int sh_line_edit_char(EditLine *el, wchar_t *into)
         uint64_t before = sh->event_count;
         if (poll(fds, 2, up ? zkclient_wait_ms(&sh->client) : -1) < 0 && errno != EINTR)
             return -1;
+        if (sh_line_edit_interrupted) { /* Ctrl-C empties the line and does not end the shell */
+            sh_line_edit_interrupted = 0;
+            *into = SH_LINE_EDIT_KILL;
+            return 1;
+        }
         if (up && zkclient_poll(&sh->client, &fault) != 0) {
             fprintf(stderr, "\n%s; the next command connects again\n", fault.text);
             el_set(el, EL_REFRESH);
@@ -212,6 +228,8 @@ int sh_line_edit_run(struct sh *sh)
     char file[1024];
     HistEvent event;
     int err = ERR_NOMEM;
+    struct sigaction interrupt = {.sa_handler = sh_line_edit_interrupt}, before;
+    sigaction(SIGINT, &interrupt, &before);
     EditLine *el = el_init("takt", stdin, stdout, stderr);
     History *list = history_init();
     if (el == NULL || list == NULL)
@@ -239,5 +257,6 @@ out:
         history_end(list);
     if (el != NULL)
         el_end(el);
+    sigaction(SIGINT, &before, NULL);
     return err;
 }

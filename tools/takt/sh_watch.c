@@ -89,7 +89,8 @@ int sh_watch_wait(struct sh *sh, const struct sh_args *args)
         int ping_ms = zkclient_wait_ms(&sh->client);
         int left_ms = (int)((deadline_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS);
         struct pollfd poll_fd = {.fd = sh->client.fd, .events = POLLIN};
-        poll(&poll_fd, 1, ping_ms < left_ms ? ping_ms : left_ms);
+        if (poll(&poll_fd, 1, ping_ms < left_ms ? ping_ms : left_ms) < 0 && sh->interactive)
+            return sh_complain(sh, ERR_NOTFOUND, "interrupted"); /* Ctrl-C */
         err = zkclient_poll(&sh->client, &fault);
         if (err != 0)
             return sh_complain(sh, err, "%s", fault.text);

@@ -11,10 +11,11 @@
 
 static const struct verb_page verb_log_page = {
     .usage = "takt log inspect|verify DIR [--entries] [-o table|json]",
-    .about = "Reads the log in a node's data directory, without changing it. Stop the node first:\n"
-             "a write under way looks like one that did not finish.\n"
-             "Both read and check everything (checksums, order, the chain). inspect lists the\n"
-             "segments, and with --entries every entry; verify only says what is damaged and where.",
+    .about =
+        "Reads the log in a node's data directory, without changing it. Stop the node first:\n"
+        "a write under way looks like one that did not finish.\n"
+        "Both read and check everything (checksums, order, the chain). inspect lists the\n"
+        "segments, and with --entries every entry; verify only says what is damaged and where.",
     .examples = "  takt log verify /var/lib/takt\n"
                 "  takt log inspect /var/lib/takt --entries | tail\n"
                 "  takt log inspect /var/lib/takt -o json\n",
