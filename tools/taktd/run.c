@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 struct run {
     const struct config *config;
@@ -83,6 +84,9 @@ static int run_device_open(struct run *run, struct fault *fault)
     int err = port_dpdk_start(&setup, &run->device, fault);
     if (!err)
         say(SAY_INFO, "device: %s", port_dpdk_text(run->device, text, sizeof(text)));
+    else if (geteuid() != 0)
+        say(SAY_INFO, "as an ordinary user, af_packet needs CAP_NET_RAW and CAP_NET_ADMIN, tap "
+                      "CAP_NET_ADMIN, a network card access to /dev/vfio, and af_xdp needs root");
     return err;
 }
 
