@@ -55,7 +55,7 @@ static bool disk_tell(struct role_disk *disk, enum disk_core_kind kind, uint64_t
     return true;
 }
 
-/* Room first: once CORE knows that the batch is durable it counts the room anew. */
+/* Room first: CORE learns what a batch took before it may send the next one. */
 static void disk_answer(struct role_disk *disk)
 {
     uint64_t room = wal_room(disk->wal);

@@ -4,8 +4,9 @@
  *            └─▶ trim  ─▶ wal_trim_step, one file a turn, when nothing else is to be done
  *   spare segment: a slice of zeros when one is due, or when DISK has been quiet for a while
  *
- * ROOM is told before the DURABLE of each batch, and whenever more was found. A failed write ends
- * the role: `failed` is called once with the reason, and nothing is answered any more, so that no
+ * ROOM is told when it changes: when a batch is taken (what is in flight is not room), and when
+ * more was found; never later than the DURABLE of the batch it counts. A failed write ends the
+ * role: `failed` is called once with the reason, and nothing is answered any more, so that no
  * client is told of a write that may be lost. Full-policy of core_disk: it cannot be full (one
  * batch and one trim at most); of disk_core: HOLD. */
 #pragma once

@@ -1,0 +1,180 @@
+/* Log recovery from any bytes. Must hold: no bad access; what is visited is in order and hangs
+ * together; a log that opens can be appended to, and opens again with all of that in it.
+ *
+ * The input is a row of files: one byte says which of the first four segments comes (bits 0-1), and
+ * whether it is a whole copy of a valid log's segment that the bytes then change (bit 7). Then, in
+ * that case, patches {u16 offset, u8 count, bytes}; else the file's bytes, up to the next one. */
+#include "consensus/log_tail.h"
+#include "consensus/wal.h"
+#include "tests/sim/sim_disk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SEGMENT       16384u
+#define SEED_SEGMENTS 3u
+
+struct chain {
+    uint64_t index, term;
+};
+
+static int chain_visit(void *self, const struct log_record *record, struct fault *fault)
+{
+    struct chain *chain = self;
+    CHECK(record->index == chain->index + 1);
+    CHECK(record->term >= chain->term);
+    CHECK(record->kind == LOG_RECORD_ENTRY);
+    volatile uint8_t sum = 0;
+    for (uint32_t i = 0; i < record->size; i++)
+        sum ^= ((const uint8_t *)(record + 1))[i];
+    *chain = (struct chain){record->index, record->term};
+    return 0;
+}
+
+/* Writes one batch of `count` entries through the wal. */
+static void append(struct wal *wal, struct log_tail *tail, uint32_t count, uint32_t size)
+{
+    struct core_disk batch;
+    struct wal_event event = {0};
+    struct fault fault;
+    uint32_t work;
+    struct now now = {1, 1};
+    log_tail_applied(tail, tail->batch_start);
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t *payload = log_tail_append(tail, wal->last.term + 1, size);
+        CHECK(payload);
+        memset(payload, 'p', size);
+        log_tail_seal(tail, payload);
+    }
+    CHECK(log_tail_close_batch(tail, &batch));
+    int err;
+    while ((err = wal_append(wal, &batch, log_tail_at(tail, batch.tail_offset), &fault)) != 0) {
+        CHECK(err == ERR_NOSPACE);
+        CHECK(wal_prepare(wal, now, true, &work, &fault) == 0);
+        CHECK(wal_poll(wal, now, &event, &fault) == 0);
+    }
+    do
+        CHECK(wal_poll(wal, now, &event, &fault) == 0);
+    while (event.durable_index != batch.last_index);
+}
+
+static int log_open(struct wal *wal, struct sim_disk *disk, struct chain *chain,
+                    struct wal_recovery *recovery)
+{
+    struct fault fault;
+    struct wal_config config = {.segment_size = SEGMENT, .visit = chain_visit, .self = chain};
+    *chain = (struct chain){0, 0};
+    memset(config.cluster_id, 'c', sizeof(config.cluster_id));
+    fault.text[0] = 0;
+    int err = wal_open(wal, sim_disk_io(disk), &config, recovery, &fault);
+    CHECK(err == 0 || fault.text[0] != 0);
+    return err;
+}
+
+/* The valid log that inputs may refer to; the same in every run. */
+static uint8_t *seed_log(void)
+{
+    static uint8_t *data;
+    struct sim_disk *disk = sim_disk_create(1, 1 << 20);
+    struct disk_io *io = sim_disk_io(disk);
+    struct wal wal;
+    struct wal_recovery recovery;
+    struct chain chain;
+    struct log_tail tail;
+    if (data) {
+        sim_disk_destroy(disk);
+        return data;
+    }
+    data = calloc(SEED_SEGMENTS + 1, SEGMENT);
+    CHECK(data && log_open(&wal, disk, &chain, &recovery) == 0);
+    CHECK(log_tail_init(&tail, 4ull * LOG_TAIL_BATCH_SIZE_MAX, 512, 0, 0) == 0);
+    for (uint32_t i = 0; wal.sequence < SEED_SEGMENTS || wal.offset < SEGMENT / 2; i++)
+        append(&wal, &tail, 1 + i % 3, 100 + 300 * (i % 5));
+    wal_close(&wal);
+    log_tail_fini(&tail);
+    for (uint64_t s = 0; s < SEED_SEGMENTS; s++) {
+        char name[DISK_PATH_SIZE_MAX];
+        int file;
+        wal_segment_name(name, s + 1);
+        CHECK(io->open(io->ctx, name, DISK_OPEN_READ, &file, NULL) == 0);
+        CHECK(wal_segment_load(io, file, data + s * SEGMENT, SEGMENT, NULL) == 0);
+        io->close(io->ctx, file);
+    }
+    sim_disk_destroy(disk);
+    return data;
+}
+
+/* Applies patches to `to`; returns how many input bytes they took. */
+static size_t patch(uint8_t *to, const uint8_t *in, size_t size)
+{
+    size_t at = 0;
+    while (size - at >= 3 && in[at + 2] != 0xff) {
+        uint32_t offset = (uint32_t)(in[at] | in[at + 1] << 8) % SEGMENT, count = in[at + 2];
+        at += 3;
+        for (uint32_t i = 0; i < count && at < size; i++, at++) {
+            if (offset + i < SEGMENT)
+                to[offset + i] = in[at];
+        }
+    }
+    return size - at >= 3 ? at + 3 : size;
+}
+
+static void disk_fill(struct sim_disk *disk, const uint8_t *in, size_t size)
+{
+    struct disk_io *io = sim_disk_io(disk);
+    uint8_t *room = malloc(SEGMENT);
+    CHECK(room);
+    for (int n = 0; size > 0 && n < 8; n++) {
+        uint64_t sequence = (in[0] & 3) + 1ull;
+        bool copied = in[0] & 0x80;
+        char name[DISK_PATH_SIZE_MAX];
+        int file;
+        in++;
+        size--;
+        size_t taken = size < SEGMENT ? size : SEGMENT, length = copied ? SEGMENT : taken;
+        memset(room, 0, SEGMENT);
+        if (copied) {
+            memcpy(room, seed_log() + (sequence - 1) * SEGMENT, SEGMENT);
+            taken = patch(room, in, size);
+        } else {
+            memcpy(room, in, taken);
+        }
+        in += taken;
+        size -= taken;
+        wal_segment_name(name, sequence);
+        if (io->open(io->ctx, name, DISK_OPEN_CREATE, &file, NULL) != 0)
+            continue;
+        if (length)
+            CHECK(io->pwrite(io->ctx, file, 0, room, (uint32_t)length, NULL) == 0);
+        CHECK(io->sync(io->ctx, file, NULL) == 0);
+        io->close(io->ctx, file);
+    }
+    CHECK(io->sync_dir(io->ctx, NULL) == 0);
+    free(room);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct wal wal;
+    struct sim_disk *disk = sim_disk_create(1, 1 << 20);
+    struct wal_recovery recovery, again;
+    struct chain chain;
+    struct log_tail tail;
+    disk_fill(disk, data, size);
+    if (log_open(&wal, disk, &chain, &recovery) == 0) {
+        CHECK(chain.index == recovery.last.index);
+        if (recovery.last.index < UINT64_MAX - 10 && recovery.last.term < UINT64_MAX) {
+            CHECK(log_tail_init(&tail, 4ull * LOG_TAIL_BATCH_SIZE_MAX, 512, recovery.last.index,
+                                recovery.last.chain) == 0);
+            append(&wal, &tail, 3, 200);
+            log_tail_fini(&tail);
+        }
+        uint64_t expected = wal.last.index;
+        wal_close(&wal);
+        CHECK(log_open(&wal, disk, &chain, &again) == 0);
+        CHECK(again.last.index == expected && again.torn_size == 0);
+        wal_close(&wal);
+    }
+    sim_disk_destroy(disk);
+    return 0;
+}
