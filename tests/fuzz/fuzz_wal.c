@@ -3,7 +3,9 @@
  *
  * The input is a row of files: one byte says which of the first four segments comes (bits 0-1), and
  * whether it is a whole copy of a valid log's segment that the bytes then change (bit 7). Then, in
- * that case, patches {u16 offset, u8 count, bytes}; else the file's bytes, up to the next one. */
+ * that case, patches {u16 offset, u8 count, bytes}, after which (bit 6) checksums are made to fit;
+ * else the file's bytes, up to the next one. */
+#include "base/crc32c.h"
 #include "consensus/log_tail.h"
 #include "consensus/wal.h"
 #include "tests/sim/sim_disk.h"
@@ -119,6 +121,23 @@ static size_t patch(uint8_t *to, const uint8_t *in, size_t size)
     return size - at >= 3 ? at + 3 : size;
 }
 
+/* Makes checksums fit what was patched, so that the checks behind them are reached. */
+static void reseal(uint8_t *segment)
+{
+    wal_segment_seal((struct wal_header *)segment);
+    for (uint64_t at = 512; at + sizeof(struct log_record) <= SEGMENT;) {
+        struct log_record *record = (struct log_record *)(segment + at);
+        uint64_t room = SEGMENT - at - sizeof(*record);
+        if (record->magic != LOG_RECORD_MAGIC || record->size > room) {
+            at = (at / 512 + 1) * 512;
+            continue;
+        }
+        bool entry = record->kind == LOG_RECORD_ENTRY;
+        record->crc = crc32c(0, &record->size, sizeof(*record) - 8 + (entry ? record->size : 0));
+        at += log_record_span(record->size);
+    }
+}
+
 static void disk_fill(struct sim_disk *disk, const uint8_t *in, size_t size)
 {
     struct disk_io *io = sim_disk_io(disk);
@@ -126,7 +145,7 @@ static void disk_fill(struct sim_disk *disk, const uint8_t *in, size_t size)
     CHECK(room);
     for (int n = 0; size > 0 && n < 8; n++) {
         uint64_t sequence = (in[0] & 3) + 1ull;
-        bool copied = in[0] & 0x80;
+        bool copied = in[0] & 0x80, resealed = in[0] & 0x40;
         char name[DISK_PATH_SIZE_MAX];
         int file;
         in++;
@@ -136,6 +155,9 @@ static void disk_fill(struct sim_disk *disk, const uint8_t *in, size_t size)
         if (copied) {
             memcpy(room, seed_log() + (sequence - 1) * SEGMENT, SEGMENT);
             taken = patch(room, in, size);
+            struct wal_header *header = (struct wal_header *)room;
+            if (resealed && header->sequence && header->first_index)
+                reseal(room);
         } else {
             memcpy(room, in, taken);
         }
