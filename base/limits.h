@@ -14,8 +14,8 @@
 #define LIMIT_PACKET_SIZE_MAX ((4 << 20) - 8192)
 
 /* ---- sessions ---- */
-#define LIMIT_SESSION_COUNT_DEFAULT 100000
-#define LIMIT_SESSION_COUNT_MAX     (1 << 24)
+/* What the configuration may allow at most. */
+#define LIMIT_SESSION_COUNT_MAX (1 << 24)
 /* Packed identities of one session (store/acl.h): about 60 digest identities of 64 bytes. */
 #define LIMIT_IDENTITIES_SIZE 4096
 
@@ -29,14 +29,8 @@
 #define LIMIT_ACL_COUNT_DEFAULT (1 << 20)
 
 /* ---- multi ---- */
-/* The least an operation takes in a multi request: header 9 + path of a check 4 + version 4. */
-#define LIMIT_MULTI_OP_SIZE_MIN 17
-
 /* Paths and ACLs of all changes that one multi may tell: it needs 22 bytes a change, so the largest
  * request with the largest ACLs could ask for 3 GB. More is refused whole, ZK_SYSTEM_ERROR. */
 #define LIMIT_CHANGES_SIZE (32 << 20)
-
-/* ---- reaper ---- */
-#define LIMIT_REAP_VISIT_COUNT 1000 /* container and TTL nodes looked at in one call */
 
 static_assert(LIMIT_ACL_SIZE >= LIMIT_IDENTITIES_SIZE, "an expanded `auth` entry must fit");

@@ -85,7 +85,6 @@ static void apply_request(struct op *op, const uint8_t *body)
         op_reply(op, ZK_MARSHALLING_ERROR, bytes_of(NULL, 0));
         return;
     }
-    op_rooms(m, c->body_size);
     op_begin(op);
     struct jute_out out = jute_out(m->reply_room, m->reply_max);
     int32_t error = kind->run(op, &r, &out);

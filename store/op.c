@@ -67,13 +67,12 @@ void *op_room_grow(void *room, uint64_t *max, uint64_t size, uint64_t each)
 }
 
 /* The most that a multi of this size can answer, suffix included: each operation takes at least
- * LIMIT_MULTI_OP_SIZE_MIN bytes and answers at most 9 + 4 + path + 11 + 68 bytes; a create of at
+ * 17 bytes and answers at most 9 + 4 + path + 11 + 68 bytes; a create of at
  * least 35 bytes does, all else answers less than 3.5 times its size. */
 void op_rooms(struct machine *m, uint64_t body_size)
 {
     m->reply_room = op_room_grow(m->reply_room, &m->reply_max, 4 * body_size + 1024, 1);
     m->path_room = op_room_grow(m->path_room, &m->path_max, 2 * body_size + 256, 1);
-    m->quota_room = op_room_grow(m->quota_room, &m->quota_max, 2 * body_size + 256, 1);
     m->path_used = 0;
 }
 

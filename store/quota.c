@@ -102,7 +102,8 @@ static const struct znode *find(struct op *op, struct bytes prefix, const char *
 {
     struct machine *m = op->m;
     size_t name_size = strlen(name), size = (size_t)ROOT_SIZE + (size_t)prefix.size;
-    CHECK(size + 1 + name_size <= m->quota_max);
+    /* Not by the body's size: a session that expires brings along paths of any size. */
+    m->quota_room = op_room_grow(m->quota_room, &m->quota_max, size + 1 + name_size, 1);
     memcpy(m->quota_room, QUOTA_ROOT, (size_t)ROOT_SIZE);
     memcpy(m->quota_room + ROOT_SIZE, prefix.at, (size_t)prefix.size);
     if (name_size) {
