@@ -60,11 +60,10 @@ static void node_entry_next(void *self, struct entry *entry)
 {
     struct node *node = self;
     const struct log_record *record = log_tail_next(&node->tail, &node->apply_offset);
-    *entry = (struct entry){.index = record->index,
-                             .term = record->term,
-                             .chain = record->chain,
-                             .payload = record + 1,
-                             .size = record->size};
+
+    node_entry_of(record, entry);
+    if (node->env.tap)
+        node->env.tap(node->env.tap_self, entry);
 }
 
 static void node_entry_done(void *self)
@@ -458,6 +457,32 @@ int64_t node_turn(struct node *node, struct now now, uint64_t *deadline_ns, stru
     return err ? err : work;
 }
 
+/* Nobody reads any more: memory that waits for a grace period, on either link, may go. */
+static void node_reclaim_all(struct node *node)
+{
+    struct link *links[] = {node_link(node, TOPOLOGY_CTL_APPLY, 0),
+                            node_link(node, TOPOLOGY_APPLY_CTL, 0)};
+
+    for (int i = 0; i < 2; i++) {
+        const struct retired *retired;
+        uint32_t size;
+        while (links[i]->data && (retired = link_peek(links[i], &size))) {
+            if (retired->tree_batch)
+                tree_reclaim(node->tree, retired->tree_batch);
+            if (retired->acl_batch)
+                acl_reclaim(machine_acls(node->machine), retired->acl_batch);
+            link_pop(links[i]);
+        }
+    }
+}
+
+void node_abandon(struct node *node)
+{
+    node->disk.stopped = true;
+    node->disk_dead = true;
+    node_close(node);
+}
+
 void node_close(struct node *node)
 {
     if (node->started) {
@@ -475,11 +500,12 @@ void node_close(struct node *node)
     role_apply_fini(&node->apply);
     role_core_fini(&node->core);
     role_snap_fini(&node->snap);
-    if (node->disk.wal && role_disk_drain(&node->disk))
+    if (node->disk.wal && !node->disk_dead && role_disk_drain(&node->disk))
         say(SAY_WARN, "the last batch of the log was not finished; nobody was told it was");
     if (node->wal)
         wal_close(node->wal);
     free(node->wal);
+    node_reclaim_all(node);
     if (node->machine)
         machine_destroy(node->machine);
     if (node->tree)
@@ -490,6 +516,12 @@ void node_close(struct node *node)
         if (node->worker_used[i])
             worker_fini(&node->workers[i]);
     free(node);
+}
+
+struct port *node_port(struct node *node, uint32_t net)
+{
+    CHECK(net < node->nets_ready);
+    return node->nets[net].port;
 }
 
 const struct counters_book *node_counters(const struct node *node)

@@ -27,6 +27,10 @@ struct node_env {
     /* fills n bytes: unguessable in production, seeded in simulation. Any role */
     void (*random)(void *self, void *out, uint32_t n);
     void *random_self;
+    /* sees every entry that recovery replays and that APPLY is about to apply, in order; NULL in
+     * production, where only the simulator's checkers would want it. Role: APPLY */
+    void (*tap)(void *self, const struct entry *entry);
+    void *tap_self;
     struct now now; /* at the time of node_open */
     bool threads;   /* false: node_turn drives it, and nothing blocks but the disk */
 };
@@ -65,7 +69,12 @@ int64_t node_turn(struct node *node, struct now now, uint64_t *deadline_ns, stru
 
 void node_close(struct node *node);
 
+/* node_abandon is node_close for a process that is dead to its disk: what is in flight is not waited
+ * for. For the simulator's crashes. */
+void node_abandon(struct node *node);
+
 /* For CTL, tests and the simulator: read-only looks. */
+struct port *node_port(struct node *node, uint32_t net);
 const struct counters_book *node_counters(const struct node *node);
 struct machine *node_machine(struct node *node);
 struct tree *node_tree(struct node *node);

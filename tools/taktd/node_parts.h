@@ -52,6 +52,7 @@ struct node {
     struct worker workers[TOPOLOGY_WORKER_MAX];
     bool worker_used[TOPOLOGY_WORKER_MAX];
     bool started;
+    bool disk_dead; /* node_abandon: nothing is waited for */
 
     /* the first role that fails writes these; node_wait reads them after every worker has ended */
     _Atomic int failed;
@@ -61,6 +62,9 @@ struct node {
 /* node_facts answers the four-letter words; node_words joins a word list with commas. */
 void node_facts(void *self, struct fourletter_facts *facts);
 void node_words(const struct config_words *words, char *list, size_t size);
+
+/* node_entry_of shows a log record as APPLY takes it. */
+void node_entry_of(const struct log_record *record, struct entry *entry);
 
 /* node_recover locks the directory, reads superblock, snapshot and log into tree and machine, and
  * makes this node the leader of a new term. On failure what it opened is closed by node_close. */

@@ -80,6 +80,15 @@ static void recover_reclaim(struct node *node)
         acl_reclaim(machine_acls(node->machine), acls);
 }
 
+void node_entry_of(const struct log_record *record, struct entry *entry)
+{
+    *entry = (struct entry){.index = record->index,
+                            .term = record->term,
+                            .chain = record->chain,
+                            .payload = record + 1,
+                            .size = record->size};
+}
+
 /* One entry of the log behind the snapshot. In an ensemble of one, what is durable here is held by
  * a quorum; it counts as committed as soon as the new term's first entry is, and nobody is answered
  * before that. */
@@ -99,6 +108,10 @@ static int recover_entry(void *self, const struct log_record *record, struct fau
     if (command->version != COMMAND_VERSION)
         return fault_set(fault, ERR_VERSION, "entry %llu was written by another version of takt",
                          (unsigned long long)record->index);
+    struct entry entry;
+    node_entry_of(record, &entry);
+    if (node->env.tap)
+        node->env.tap(node->env.tap_self, &entry);
     machine_apply(node->machine, record->index, record->term, command,
                   (const uint8_t *)(command + 1), &nowhere);
     node->recovery.entries++;

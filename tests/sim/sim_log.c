@@ -1,0 +1,191 @@
+#include "tests/sim/sim_log.h"
+
+#include "base/check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void *sim_grow(void *at, uint64_t count, uint64_t *room, size_t size)
+{
+    if (count < *room)
+        return at;
+    *room = *room ? *room * 2 : 64;
+    at = realloc(at, *room * size);
+    CHECK(at);
+    return at;
+}
+
+static uint8_t *sim_copy(const void *from, int64_t size)
+{
+    uint8_t *to = malloc(size > 0 ? (size_t)size + 1 : 1);
+    CHECK(to);
+    if (size > 0)
+        memcpy(to, from, (size_t)size);
+    to[size > 0 ? size : 0] = 0;
+    return to;
+}
+
+void sim_log_init(struct sim_log *log, const struct model_config *config)
+{
+    memset(log, 0, sizeof(*log));
+    log->model = model_create(config);
+    CHECK(log->model);
+}
+
+void sim_log_fini(struct sim_log *log)
+{
+    for (uint64_t i = 0; i < log->count; i++) {
+        free(log->entries[i].payload);
+        free(log->entries[i].body);
+    }
+    for (uint64_t i = 0; i < log->change_count; i++)
+        free(log->changes[i].path);
+    for (uint32_t i = 0; i < log->path_count; i++) {
+        for (uint32_t k = 0; k < log->paths[i].count; k++)
+            free(log->paths[i].states[k].data);
+        free(log->paths[i].states);
+        free(log->paths[i].path);
+    }
+    free(log->entries);
+    free(log->changes);
+    free(log->paths);
+    model_destroy(log->model);
+}
+
+static struct sim_path *log_path(struct sim_log *log, const char *path)
+{
+    for (uint32_t i = 0; i < log->path_count; i++)
+        if (strcmp(log->paths[i].path, path) == 0)
+            return &log->paths[i];
+    uint64_t room = log->path_room;
+    log->paths = sim_grow(log->paths, log->path_count, &room, sizeof(*log->paths));
+    log->path_room = (uint32_t)room;
+    struct sim_path *to = &log->paths[log->path_count++];
+    memset(to, 0, sizeof(*to));
+    to->path = (char *)sim_copy(path, (int64_t)strlen(path));
+    return to;
+}
+
+/* Notes how a path is now. Several notes at one zxid (a multi) keep the last. */
+static void log_note(struct sim_log *log, const char *path, int64_t zxid)
+{
+    struct sim_path *at = log_path(log, path);
+    const struct model_node *node = model_find(log->model, bytes_of_string(path));
+
+    if (at->count && at->states[at->count - 1].zxid == zxid)
+        free(at->states[--at->count].data);
+    uint64_t room = at->room;
+    at->states = sim_grow(at->states, at->count, &room, sizeof(*at->states));
+    at->room = (uint32_t)room;
+    struct sim_state *state = &at->states[at->count++];
+    memset(state, 0, sizeof(*state));
+    state->zxid = zxid;
+    state->exists = node != NULL;
+    if (!node)
+        return;
+    model_stat(node, &state->stat);
+    state->data_size = node->data.size;
+    state->data = sim_copy(node->data.at, node->data.size);
+}
+
+static void log_note_parent(struct sim_log *log, const char *path, int64_t zxid)
+{
+    char parent[512];
+    const char *slash = strrchr(path, '/');
+    size_t size = slash == path ? 1 : (size_t)(slash - path);
+
+    CHECK(size < sizeof(parent));
+    memcpy(parent, path, size);
+    parent[size] = '\0';
+    log_note(log, parent, zxid);
+}
+
+static void log_changes(struct sim_log *log, const struct model_result *result)
+{
+    for (uint32_t i = 0; i < result->change_count; i++) {
+        const struct model_change *change = &result->changes[i];
+        log->changes =
+            sim_grow(log->changes, log->change_count, &log->change_room, sizeof(*log->changes));
+        struct sim_change *to = &log->changes[log->change_count++];
+        to->zxid = result->zxid;
+        to->event = change->event;
+        to->unordered = result->session_gone;
+        to->path = (char *)sim_copy(change->path.at, change->path.size);
+        log_note(log, to->path, result->zxid);
+        if (change->event != ZK_EVENT_DATA_CHANGED)
+            log_note_parent(log, to->path, result->zxid);
+    }
+}
+
+static void log_add(struct sim_log *log, const struct entry *entry)
+{
+    const struct command *command = entry->payload;
+    const uint8_t *body = (const uint8_t *)(command + 1);
+    const struct model_result *result = model_apply(log->model, entry->term, command, body);
+
+    log->entries = sim_grow(log->entries, log->count, &log->room, sizeof(*log->entries));
+    struct sim_entry *to = &log->entries[log->count++];
+    memset(to, 0, sizeof(*to));
+    to->term = entry->term;
+    to->size = entry->size;
+    to->payload = sim_copy(entry->payload, entry->size);
+    to->answered = result->answered;
+    to->error = result->error;
+    to->zxid = result->zxid;
+    to->body_size = result->body.size;
+    to->body = sim_copy(result->body.at, result->body.size);
+    to->session = result->session;
+    log_changes(log, result);
+    if (command->kind == COMMAND_REQUEST && command->op == ZK_OP_SET_ACL && result->error == 0) {
+        struct jute_in in = jute_in(body, command->body_size);
+        struct bytes path = jute_get_bytes(&in);
+        char *text = (char *)sim_copy(path.at, path.size);
+        log_note(log, text, result->zxid);
+        free(text);
+    }
+}
+
+void sim_log_tap(void *self, const struct entry *entry)
+{
+    struct sim_log *log = self;
+
+    CHECK(entry->index >= 1);
+    CHECK(entry->index <= log->count + 1); /* no hole: nothing committed was skipped */
+    if (entry->index == log->count + 1) {
+        log_add(log, entry);
+        return;
+    }
+    const struct sim_entry *before = &log->entries[entry->index - 1];
+    CHECK(before->term == entry->term); /* what was committed stays as it was */
+    CHECK(before->size == entry->size);
+    CHECK(memcmp(before->payload, entry->payload, entry->size) == 0);
+}
+
+const struct sim_entry *sim_log_find(const struct sim_log *log, int64_t session, int32_t xid)
+{
+    for (uint64_t i = log->count; i > 0; i--) {
+        const struct command *command = (const struct command *)log->entries[i - 1].payload;
+        if (command->session == session && command->xid == xid &&
+            command->kind == COMMAND_REQUEST)
+            return &log->entries[i - 1];
+    }
+    return NULL;
+}
+
+const struct sim_state *sim_log_at(const struct sim_log *log, const char *path, int64_t zxid)
+{
+    for (uint32_t i = 0; i < log->path_count; i++) {
+        const struct sim_path *at = &log->paths[i];
+        if (strcmp(at->path, path) != 0)
+            continue;
+        for (uint32_t k = at->count; k > 0; k--)
+            if (at->states[k - 1].zxid <= zxid)
+                return at->states[k - 1].exists ? &at->states[k - 1] : NULL;
+    }
+    return NULL;
+}
+
+int64_t sim_log_zxid(const struct sim_log *log)
+{
+    return model_zxid(log->model);
+}
