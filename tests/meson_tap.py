@@ -18,6 +18,8 @@ def tap_of(program):
     """The TAP lines of one meson test (a dict of testlog.json)."""
     name = program['name'].split(' / ')[-1]
     result = program['result']
+    if result == 'FAIL' and program.get('returncode') == 0 and '# SKIP' in (program.get('stdout') or ''):
+        result = 'OK'       # meson reads cmocka's way of skipping as a failure
     out = program.get('stdout') or ''
     single = [RESULT.match(line) for line in out.splitlines()]
     # cmocka 1.1 writes a skipped test as `not ok N # SKIP name`.

@@ -61,6 +61,8 @@ built() {
     command -v ccache >/dev/null && cc="ccache $cc"
     if [ ! -f "$dir/build.ninja" ]; then
         CC=$cc meson setup "$dir" --werror "$@" >&2 || return 1
+    elif [ -n "$(find subprojects/packagefiles -name '*.tar' -newer "$dir/build.ninja")" ]; then
+        meson setup --reconfigure "$dir" >&2 || return 1 # lwIP came, and with it the dpdk port
     fi
     ninja -C "$dir" >&2
 }
