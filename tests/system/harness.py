@@ -240,11 +240,11 @@ class Run:
         self.random = random.Random(name)
         self.target, self.port_kind = suite.target, suite.port_kind
         self.is_takt = suite.target == 'takt'
-        self._base = None
+        self._base = self._own = None
 
     @property
     def server(self):
-        return self.suite.shared()
+        return self._own or self.suite.shared()
 
     @property
     def base(self):
@@ -291,6 +291,12 @@ class Run:
         if start:
             client.start(timeout=15)
         return client
+
+    def alone(self):
+        """From here this test has a server of its own as .server, where no session but its own ends:
+        for tests that count zxids."""
+        self._own = self.fresh()
+        return self
 
     def finish(self):
         for end in reversed(self.cleanup):

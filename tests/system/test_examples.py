@@ -21,7 +21,7 @@ closed
 
 
 def check(t, command):
-    w = t.wire()
+    w = t.alone().wire(timeout_ms=60000)
     zxid = w.ping().zxid
     for _ in range(2):      # the second run shows that the first left nothing behind
         code, text = test_clients.run(t.server.client_prefix + command + [t.server.hosts])

@@ -72,7 +72,7 @@ def test_srvr_of_empty_server(t):
 
 def test_srvr_zxid(t):
     """srvr's zxid is the last one, in hex without padding"""
-    w = t.wire()
+    w = t.alone().wire()
     zxid = w.call('create', z.create_body(t.base + '/n')).zxid
     equal(re.search(r'^Zxid: (\w+)$', word(t, 'srvr'), re.M).group(1), '0x%x' % zxid)
 

@@ -425,7 +425,7 @@ def test_multi_success(t):
 
 def test_multi_failure(t):
     """a failed multi gives 0, the code, then -2s, changes nothing and takes one zxid"""
-    w = t.wire()
+    w = t.alone().wire()
     b = t.base
     before = w.exists(b)
     reply = w.call('multi', z.multi_body([

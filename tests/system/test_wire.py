@@ -232,7 +232,7 @@ def test_internal_opcodes(t):
 
 def test_truncated_records(t):
     """a record that ends early is answered with -5, costs no zxid, and the connection lives on"""
-    w = t.wire()
+    w = t.alone().wire()
     w.create(t.base + '/n', b'1')
     full = {
         'create': z.create_body(t.base + '/x'), 'create2': z.create_body(t.base + '/x'),
@@ -370,7 +370,7 @@ def test_close_session(t):
 
 def test_reply_zxid(t):
     """reads carry the last applied zxid; writes, also failed ones, take one zxid each"""
-    w = t.wire()
+    w = t.alone().wire()
     path = t.base + '/z'
     first = w.call('create', z.create_body(path)).zxid
     equal(w.call('create', z.create_body(path)).zxid, first + 1)                   # NODEEXISTS
