@@ -91,19 +91,21 @@ void tree_destroy(struct tree *tree)
  * an element takes its place, a tombstone stays in the list until its grace period is over. The
  * links of a replaced version are frozen. Why a reader whose view is S reaches every child that
  * lives at S, from any version it may stand on:
- *   (1) It only stands on versions that were current at some time after S was published. The hash
- *       and `older` give it the version visible at S, which no change <= S replaced. A link it
- *       follows was written by the time it was read, and led to a version current at that time, or,
- *       if the link is frozen, at the time of freezing, which by induction is after publish(S).
+ *   (1) It never stands on a version that a change <= S replaced. The hash and `older` give it the
+ *       version visible at S, which is not one. A link of a current version, or of one that is
+ *       being replaced, leads to what was current when the link was written; had a change <= S
+ *       replaced that, the link would have been written again before S was published. A frozen link
+ *       leads to what was current at the freezing, by a change > S by induction; what is replaced
+ *       after that is replaced by a change > S too.
  *   (2) Elements never change their order, and nothing is ever inserted behind an element. So what
- *       followed an element when its link was frozen is what was created before it: nothing that
- *       lives at S can be missing from it.
- *   (3) An element is unlinked only when its tombstone's grace period is over: no view needs it.
- * And why it never meets freed memory: by (1) a version replaced at Z is not met by views >= Z, and
- * it is freed a grace period after publish(Z). An unlinked tombstone can still be reached through
- * links frozen before the unlinking, that is by changes up to the last one made, Y; by (1) only by
- * views < Y; it is freed a grace period after publish(Y). A version that a rollback took back is
- * current for nobody who starts after the rollback. */
+ *       followed an element when its link was frozen, by a change > S, is all that was created
+ * before it and not unlinked: nothing that lives at S is missing. (3) An element is unlinked only
+ * when its tombstone's grace period is over: no view needs it. And why it never meets freed memory:
+ * by (1) a version replaced at Z is not met by views >= Z, and it is freed a grace period after
+ * publish(Z). An unlinked tombstone can still be reached through links frozen before the unlinking,
+ * that is by changes up to the last one made, Y; by (1) only by views < Y; it is freed a grace
+ * period after publish(Y). A version that a rollback took back is current for nobody who starts
+ * after the rollback. */
 
 static bool tree_is_root(struct bytes path)
 {
@@ -446,7 +448,7 @@ void tree_remove(struct tree *tree, struct bytes path)
         .from = old, .path = path, .data = {NULL, -1}, .parent = znode_is(old, ZNODE_PARENT)};
     struct znode *tombstone = znode_make(&tree->heap, &recipe);
     CHECK(parent && tombstone);
-    tombstone->path_flags |= ZNODE_TOMBSTONE;
+    tombstone->path_bits |= ZNODE_TOMBSTONE;
     znode_parent(parent)->pzxid = tree->zxid;
     znode_parent(parent)->child_count--;
     tree->counts.nodes--;

@@ -2,23 +2,36 @@
 
 #include "store/tree.h"
 
-/* Layout: the flags that a recipe leads to, path size included. */
-static uint32_t znode_flags(const struct znode_recipe *recipe, int32_t data_size)
+static uint32_t znode_name_size(struct bytes path)
 {
-    uint32_t flags = (uint32_t)recipe->path.size;
-    if (recipe->parent)
-        flags |= ZNODE_PARENT;
-    if (data_size > ZNODE_INLINE_MAX)
-        flags |= ZNODE_BLOB;
-    return flags;
+    uint32_t size = 0;
+    while (size < (uint32_t)path.size && path.at[(uint32_t)path.size - 1 - size] != '/')
+        size++;
+    return size;
 }
 
-static size_t znode_size(uint32_t path_flags, int32_t data_size)
+/* The bits that a recipe leads to. */
+static uint32_t znode_bits(const struct znode_recipe *recipe, int32_t data_size)
 {
-    size_t size = sizeof(struct znode) + (path_flags & ZNODE_PATH_SIZE_MAX);
-    if (path_flags & ZNODE_PARENT)
+    uint32_t name_size = znode_name_size(recipe->path);
+    uint32_t bits = (uint32_t)recipe->path.size;
+    if (recipe->parent)
+        bits |= ZNODE_PARENT;
+    if (data_size > ZNODE_INLINE_MAX)
+        bits |= ZNODE_BLOB;
+    if (name_size > ZNODE_NAME_SIZE_MAX)
+        name_size = ZNODE_NAME_SIZE_MAX + 1;
+    return bits | name_size << ZNODE_NAME_SHIFT;
+}
+
+static size_t znode_size(uint32_t path_bits, int32_t data_size)
+{
+    size_t size =
+        (path_bits & (ZNODE_PARENT | ZNODE_BLOB)) ? sizeof(struct znode) : ZNODE_HEAD_SIZE;
+    size += path_bits & ZNODE_PATH_SIZE_MAX;
+    if (path_bits & ZNODE_PARENT)
         size += sizeof(struct znode_parent);
-    if (path_flags & ZNODE_BLOB)
+    if (path_bits & ZNODE_BLOB)
         size += sizeof(struct znode_blob *);
     else if (data_size > 0)
         size += (size_t)data_size;
@@ -55,40 +68,31 @@ static void znode_parent_fill(struct znode *node, const struct znode *from)
     parent->child_count = old ? old->child_count : 0;
 }
 
-static uint32_t znode_name_offset(struct bytes path)
-{
-    int32_t at = path.size;
-    while (at > 0 && path.at[at - 1] != '/')
-        at--;
-    return (uint32_t)at;
-}
-
 struct znode *znode_make(struct heap *heap, const struct znode_recipe *recipe)
 {
     const struct znode *from = recipe->from;
     CHECK(recipe->path.size > 0 && recipe->path.size <= (int32_t)ZNODE_PATH_SIZE_MAX);
     CHECK(from || !recipe->data_kept);
     struct bytes data = recipe->data_kept ? znode_data(from) : recipe->data;
-    uint32_t flags = znode_flags(recipe, data.size);
+    uint32_t bits = znode_bits(recipe, data.size);
     struct znode_blob *blob = NULL;
-    if (flags & ZNODE_BLOB) {
+    if (bits & ZNODE_BLOB) {
         blob = recipe->data_kept ? *znode_blob(from) : znode_blob_make(heap, data);
         if (!blob)
             return NULL;
     }
-    struct znode *node = heap_alloc(heap, znode_size(flags, data.size));
+    struct znode *node = heap_alloc(heap, znode_size(bits, data.size));
     if (!node) {
         if (blob && blob->ref_count == 0)
             heap_free(heap, blob, sizeof(*blob) + blob->size);
         return NULL;
     }
     if (from)
-        memcpy((void *)node, (const void *)from, sizeof(*node));
+        memcpy((void *)node, (const void *)from, ZNODE_HEAD_SIZE);
     else
-        memset((void *)node, 0, sizeof(*node));
-    node->path_flags = flags;
+        memset((void *)node, 0, ZNODE_HEAD_SIZE);
+    node->path_bits = bits;
     node->data_size = data.size < 0 ? -1 : data.size;
-    node->name_offset = from ? from->name_offset : znode_name_offset(recipe->path);
     node->prev = 0;
     atomic_init(&node->next, NULL);
     atomic_init(&node->older, NULL);
@@ -112,7 +116,7 @@ void znode_free(struct heap *heap, struct znode *node)
         if (--blob->ref_count == 0)
             heap_free(heap, blob, sizeof(*blob) + blob->size);
     }
-    size_t size = znode_size(node->path_flags, node->data_size);
+    size_t size = znode_size(node->path_bits, node->data_size);
 #ifdef TAKT_POISON
     memset((void *)node, 0xa5, size); /* a reader that still stands here is caught at once */
 #endif
@@ -121,7 +125,7 @@ void znode_free(struct heap *heap, struct znode *node)
 
 uint64_t znode_footprint(const struct znode *node)
 {
-    uint64_t size = znode_size(node->path_flags, node->data_size);
+    uint64_t size = znode_size(node->path_bits, node->data_size);
     return znode_is(node, ZNODE_BLOB) ? size + (*znode_blob(node))->size : size;
 }
 
@@ -134,8 +138,10 @@ struct bytes znode_path(const struct znode *node)
 
 struct bytes znode_name(const struct znode *node)
 {
-    return bytes_of(znode_path_at(node) + node->name_offset,
-                    znode_path_size(node) - node->name_offset);
+    uint32_t size = node->path_bits >> ZNODE_NAME_SHIFT;
+    if (size > ZNODE_NAME_SIZE_MAX)
+        size = znode_name_size(znode_path(node));
+    return bytes_of(znode_path_at(node) + znode_path_size(node) - size, size);
 }
 
 struct bytes znode_data(const struct znode *node)

@@ -22,7 +22,7 @@ static void seal(uint8_t *file, size_t size)
     memcpy(&header, file, sizeof(header));
     header.crc = snapshot_header_crc(&header);
     memcpy(file, &header, sizeof(header));
-    for (size_t at = sizeof(header); size - at >= sizeof(block);) {
+    for (size_t at = sizeof(header); at + sizeof(block) <= size;) {
         memcpy(&block, file + at, sizeof(block));
         if (block.stored_size > size - at - sizeof(block))
             return;
@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     mem_disk_init(&disk);
     mem_disk_put(&disk, "snapshot.0000000000000001", data + 1, size - 1);
-    if (data[0] & 1)
+    if (size > 1 && (data[0] & 1))
         seal(mem_disk_file(&disk, "snapshot.0000000000000001")->bytes, size - 1);
     int err = snapshot_load(&disk.io, "snapshot.0000000000000001", tree, machine, &info, &fault);
     if (err != 0 && fault.text[0] == 0)

@@ -62,6 +62,35 @@ static void test_fresh_tree(void **state)
     tree_destroy(tree);
 }
 
+/* Names around the size that a version keeps beside its path, with and without children and blob.
+ */
+static void test_names_of_every_size(void **state)
+{
+    struct tree *tree = make_tree(UINT64_MAX);
+    static uint8_t big[600];
+    char path[600] = "/";
+    int64_t zxid = 0;
+    for (int size = 1; size < 300; size++) {
+        memset(path + 1, 'x', (size_t)size);
+        path[1 + size] = 0;
+        tree_begin(tree, ++zxid, 1);
+        assert_int_equal(tree_add(tree, b(path), bytes_of(big, size % 3 ? 5 : 600), 0, 0), 0);
+        strcat(path, "/child");
+        if (size % 2)
+            assert_int_equal(tree_add(tree, b(path), b("v"), 0, 0), 0);
+        tree_commit(tree);
+        path[1 + size] = 0;
+        const struct znode *node = tree_find(tree, b(path));
+        assert_true(bytes_equal(znode_name(node), b(path + 1)));
+        assert_true(bytes_equal(znode_path(node), b(path)));
+        assert_int_equal(znode_data(node).size, size % 3 ? 5 : 600);
+        strcpy(path + 1 + size, "/child");
+        if (size % 2)
+            assert_true(bytes_equal(znode_name(tree_find(tree, b(path))), b("child")));
+    }
+    tree_destroy(tree);
+}
+
 static void test_config_out_of_range(void **state)
 {
     struct tree *tree = NULL;
@@ -672,6 +701,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fresh_tree),
+        cmocka_unit_test(test_names_of_every_size),
         cmocka_unit_test(test_config_out_of_range),
         cmocka_unit_test(test_unpublished_is_unseen),
         cmocka_unit_test(test_stat_of_each_change),
