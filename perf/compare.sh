@@ -185,28 +185,50 @@ one_round() {
     rm -rf "$dir"
 }
 
-# large_tree SERVER: memory of a znode; then stop, start again, and the time until the first read.
+# back SERVER DIR NAME: starts a stopped server again; the time from there to the first read.
+back() {
+    local server=$1 begin ms
+    begin=$(date +%s%N)
+    launch "$server" "$2"
+    until "$takt" sh -s "127.0.0.1:$port" -c 'get /takt-bench/p000000' >/dev/null 2>&1; do
+        if [ $(($(date +%s%N) - begin)) -gt 120000000000 ] || ! kill -0 "$server_pid" 2>/dev/null; then
+            complain "$server did not come back within 120 s"
+            failed=1
+            return
+        fi
+        sleep 0.02
+    done
+    ms=$((($(date +%s%N) - begin) / 1000000))
+    note 1 "$server" "$3" "{\"restart_ms\": $ms, \"znodes\": $znodes, \"rss_bytes\": $(
+        awk -v page="$(getconf PAGESIZE)" '{ print $2 * page }' "/proc/$server_pid/statm")}"
+    printf '  %-5s %-9s %s ms to the first read with %s znodes (%s)\n' "$server" restart "$ms" "$znodes" "$3"
+}
+
+# large_tree SERVER: memory of a znode; then the restart as the load left it (log, and whatever snapshot
+# was taken on the way), and the restart from a snapshot of all of it: ZooKeeper writes one at every
+# start, takt after snapCount requests.
 large_tree() {
-    local server=$1 dir=$data_dir/compare-$1-load before after ms
+    local server=$1 dir=$data_dir/compare-$1-load options=${TAKTD_OPTIONS:-} newest held
     rm -rf "$dir"
     start "$server" "$dir" || { failed=1; return; }
     load 1 "$server" load --scenario load --keys $znodes --parents $parents -n 8 -w 256 --keep
     stop "$server"
-    before=$(date +%s%N)
-    launch "$server" "$dir"
-    until "$takt" sh -s "127.0.0.1:$port" -c 'get /takt-bench/p000000' >/dev/null 2>&1; do
-        after=$(date +%s%N)
-        if [ $((after - before)) -gt 120000000000 ]; then
-            complain "$server did not come back within 120 s"
-            failed=1
-            break
-        fi
-        sleep 0.02
+    TAKTD_OPTIONS="$options --set snapCount=1000"
+    back "$server" "$dir" restart_log
+    "$takt" bench -s "127.0.0.1:$port" --ops set -n 4 -w 64 --warmup 0 --duration 1 --keys 10 --root /takt-bench2 \
+        >/dev/null 2>"$out/stderr" || complain "$server: $(cat "$out/stderr")"
+    # A snapshot of so many takes a moment; the newest one must hold them all.
+    for _ in $(seq 150); do
+        [ "$server" = zk ] && break
+        newest=$(ls "$dir/data" | grep '^snapshot\.[0-9a-f]*$' | tail -n 1)
+        held=$("$takt" snapshot inspect "$dir/data/$newest" -o json 2>/dev/null |
+            sed 's/.*"znodes": \([0-9]*\).*/\1/')
+        [ "${held:-0}" -ge "$znodes" ] 2>/dev/null && break
+        sleep 0.2
     done
-    after=$(date +%s%N)
-    ms=$(((after - before) / 1000000))
-    note 1 "$server" restart "{\"restart_ms\": $ms, \"znodes\": $znodes}"
-    printf '  %-5s %-9s %s ms to the first read with %s znodes\n' "$server" restart "$ms" "$znodes"
+    stop "$server"
+    TAKTD_OPTIONS=$options
+    back "$server" "$dir" restart
     stop "$server"
     rm -rf "$dir"
 }

@@ -57,6 +57,10 @@ def bytes_per_znode(result):
     return (result['server_rss_bytes'] - result['server_rss_before_bytes']) / result['units']
 
 
+def all_bytes_per_znode(result):
+    return result['rss_bytes'] / result['znodes']
+
+
 def plain(key, scale=1.0):
     return lambda result: result[key] * scale
 
@@ -89,9 +93,11 @@ LINES = [
     ('watchers, server CPU', 'us an event', 'watch', cpu_us, ('at most', 1 / 5)),
     ('sessions', '/s', 'sessions', sessions_per_second, ('at least', 2)),
     ('sessions, server CPU', 'us each', 'sessions', cpu_us, ('at most', 1 / 4)),
-    ('memory', 'B a znode', 'load', bytes_per_znode, ('value at most', 260)),
+    ('memory: growth by the load', 'B a znode', 'load', bytes_per_znode, ('value at most', 260)),
+    ('memory: all of it, after the restart', 'B a znode', 'restart', all_bytes_per_znode, None),
     ('load, throughput', 'creates/s', 'load', per_second, None),
-    ('restart to first read', 's', 'restart', plain('restart_ms', 1e-3), ('value at most', 1.0)),
+    ('restart as the load left it, to first read', 's', 'restart_log', plain('restart_ms', 1e-3), None),
+    ('restart from a snapshot, to first read', 's', 'restart', plain('restart_ms', 1e-3), ('value at most', 1.0)),
 ]
 
 # takt's figure against bare programs on the same path in the same run.
