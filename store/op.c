@@ -67,8 +67,8 @@ void *op_room_grow(void *room, uint64_t *max, uint64_t size, uint64_t each)
 }
 
 /* The most that a multi of this size can answer, suffix included: each operation takes at least
- * 17 bytes and answers at most 9 + 4 + path + 11 + 68 bytes; a create of at
- * least 35 bytes does, all else answers less than 3.5 times its size. */
+ * 17 bytes and answers at most 9 + 4 + path + 11 + 68 bytes. A set of 22 bytes answers 77, a create
+ * has at least 40 bytes, all else answers less than it took. */
 void op_rooms(struct machine *m, uint64_t body_size)
 {
     m->reply_room = op_room_grow(m->reply_room, &m->reply_max, 4 * body_size + 1024, 1);

@@ -425,9 +425,3 @@ int64_t tree_published(const struct tree *tree)
 {
     return tree->published_zxid;
 }
-
-void naive_tree_creations_set(struct tree *tree, struct bytes path, int32_t creations)
-{
-    CHECK(creations >= 0);
-    change(tree, path)->creations = creations;
-}
