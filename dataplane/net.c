@@ -209,12 +209,18 @@ static uint32_t net_send_touches(struct net *net)
 
 /* ---- the turn ---- */
 
+/* When the oldest connection without a session is to be closed; UINT64_MAX: there is none. */
+static uint64_t net_fresh_until_ns(const struct net *net)
+{
+    const struct conn *conn = net->fresh.first;
+    return conn ? conn->opened_ns + net->config.handshake_ms * NS_PER_MS : UINT64_MAX;
+}
+
 static uint32_t net_reap_fresh(struct net *net)
 {
     uint32_t reaped = 0;
-    struct conn *conn;
-    while ((conn = net->fresh.first) && conn->opened_ns + net->config.handshake_ms * NS_PER_MS <= net->now.mono_ns &&
-           reaped < NET_TURN_CONNS) {
+    while (net_fresh_until_ns(net) <= net->now.mono_ns && reaped < NET_TURN_CONNS) {
+        struct conn *conn = net->fresh.first;
         net_count(net, METRIC_net_reaped_total, 1);
         conn_close(net, conn, false);
         reaped++;
@@ -273,8 +279,8 @@ uint64_t net_deadline_ns(void *self, struct now now)
 {
     struct net *net = self;
     uint64_t deadline_ns = port_deadline_ns(net->port, now);
-    if (net->fresh.first && net->fresh.first->opened_ns + net->config.handshake_ms * NS_PER_MS < deadline_ns)
-        deadline_ns = net->fresh.first->opened_ns + net->config.handshake_ms * NS_PER_MS;
+    if (net_fresh_until_ns(net) < deadline_ns)
+        deadline_ns = net_fresh_until_ns(net);
     if (net->touch_count && net->touch_ns + net->touch_interval_ns < deadline_ns)
         deadline_ns = net->touch_ns + net->touch_interval_ns;
     return deadline_ns;

@@ -24,7 +24,7 @@
 #define APPLY_NET_COUNT_MAX      16
 #define APPLY_TURN_COMMANDS_MAX  256u /* entries applied in one turn */
 #define APPLY_RETIRE_COUNT       1024u /* commands between two hand-overs of retired memory */
-#define APPLY_REAP_MAX           10000u /* container and TTL nodes looked at in one scan, unless configured */
+#define APPLY_REAP_MAX           10000u /* looked at in one scan, unless configured */
 #define APPLY_RETIRE_NS          (50 * NS_PER_MS) /* or this long after the first of them */
 
 struct role_apply {

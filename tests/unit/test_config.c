@@ -354,10 +354,11 @@ static void test_dpdk(void **state)
                         "port.address (--ip) is missing: the dpdk port has an address of "
                         "its own, such as 192.168.7.2/24");
     set("port.address=192.168.7.2/24");
-    expect_checked(ERR_CONFIG,
-                   "port.eal (--eal) is missing: it names the device, and without a name DPDK would "
-                   "try every network card of this machine; such as -a 0000:01:00.0, or --no-pci "
-                   "--vdev net_af_packet0,iface=veth0");
+    expect_checked(
+        ERR_CONFIG,
+        "port.eal (--eal) is missing: it names the device, and without a name DPDK would "
+        "try every network card of this machine; such as -a 0000:01:00.0, or --no-pci "
+        "--vdev net_af_packet0,iface=veth0");
     set("port.eal=--no-pci --vdev net_af_packet0,iface=veth0");
     expect_checked(0, NULL); /* listens on its own address */
     assert_int_equal(config.listen.at[0].ip[15], 2);

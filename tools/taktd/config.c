@@ -294,10 +294,11 @@ static int config_check_port(struct config *config, struct fault *fault)
                          "port.address (--ip) is missing: the dpdk port has an "
                          "address of its own, such as 192.168.7.2/24");
     if (!*config->port_eal)
-        return fault_set(fault, ERR_CONFIG,
-                         "port.eal (--eal) is missing: it names the device, and without a name DPDK "
-                         "would try every network card of this machine; such as -a 0000:01:00.0, or "
-                         "--no-pci --vdev net_af_packet0,iface=veth0");
+        return fault_set(
+            fault, ERR_CONFIG,
+            "port.eal (--eal) is missing: it names the device, and without a name DPDK "
+            "would try every network card of this machine; such as -a 0000:01:00.0, or "
+            "--no-pci --vdev net_af_packet0,iface=veth0");
     if (config->listen.count != 1)
         return fault_set(fault, ERR_CONFIG, "%s: the dpdk port listens on one address",
                          config_named(config, "listen"));
