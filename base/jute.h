@@ -26,9 +26,11 @@ struct jute_out {
     bool bad;
 };
 
+/* at may be NULL when size is 0. */
 static inline struct jute_in jute_in(const void *at, size_t size)
 {
-    return (struct jute_in){(const uint8_t *)at, (const uint8_t *)at + size, false};
+    const uint8_t *from = (const uint8_t *)at;
+    return (struct jute_in){from, size ? from + size : from, false};
 }
 
 static inline struct jute_out jute_out(void *at, size_t size)

@@ -8,9 +8,10 @@ void text_bytes(struct text *text, const void *at, uint64_t size)
 {
     uint64_t room = (uint64_t)(text->end - text->at);
     uint64_t n = size < room ? size : room;
-    if (n)
+    if (n) {
         memcpy(text->at, at, n);
-    text->at += n;
+        text->at += n;
+    }
     text->size += size;
 }
 

@@ -78,11 +78,14 @@ static void fuzz_create(struct fuzz *f)
     config.conns_max = 8;
     config.watches_max = 512;
     config.conn_watches_max = 256;
-    config.memory_limit = 64 << 20;
+    config.memory_limit = 16 << 20; /* small regions: a sanitizer pays for mapping them */
+    config.frame_size_max = 128 << 10;
+    config.reply_size_max = 4 << 20;
+    config.output_limit = 1 << 20;
     config.super_digest = "super:D/InIHSb7yEEbrWz8b9l71RjZJU=";
     memset(f, 0, sizeof(*f));
-    CHECK(link_init(&f->net_core, "net_core", 8 << 20) == 0);
-    CHECK(link_init(&f->apply_net, "apply_net", 32 << 20) == 0);
+    CHECK(link_init(&f->net_core, "net_core", 1 << 20) == 0);
+    CHECK(link_init(&f->apply_net, "apply_net", 4 << 20) == 0);
     CHECK(tree_create(&f->tree, &tree_config) == 0);
     CHECK(machine_create(&f->machine, &machine_config, f->tree) == 0);
     counters_init(&f->page, "net", 0);

@@ -175,7 +175,7 @@ static void test_no_allocation(void **state)
     client_forget(rig, &c);
     rig_free(rig);
     if (!mallctl)
-        skip();
+        print_message("# not jemalloc: only the bounds were tested\n");
 }
 
 int main(void)
