@@ -26,7 +26,7 @@ static int chain_visit(void *self, const struct log_record *record, struct fault
     CHECK(record->index == chain->index + 1);
     CHECK(record->term >= chain->term);
     CHECK(record->kind == LOG_RECORD_ENTRY);
-    volatile uint8_t sum = 0;
+    static volatile uint8_t sum;
     for (uint32_t i = 0; i < record->size; i++)
         sum ^= ((const uint8_t *)(record + 1))[i];
     *chain = (struct chain){record->index, record->term};
