@@ -3,7 +3,7 @@
  * loses what was not synced, and a test's fails the Nth call.
  *
  *        blocking calls                        asynchronous appends
- *   open size pread pwrite sync ...      submit_write ──▶ (device) ──▶ poll
+ *   open size pread pwrite sync ...      submit_... ──▶ (device) ──▶ poll
  *                                             park_fd becomes readable when poll has something
  *
  * Paths are relative to the data directory ("log.0000000000000001", "superblock.0"); "." is the
@@ -15,7 +15,7 @@
  * ERR_NOSPACE from pwrite, preallocate or open is the one exception where the caller may go on
  * without the file.
  *
- *                   blocking calls   submit_write, poll
+ *                   blocking calls   submit_..., poll
  *   blocking calls        -                  -           - : safe from two roles at the same time,
  *   submit, poll          -                  X               on different files
  *                                                        X : one role, one call at a time   */
@@ -27,7 +27,7 @@
 #include <stdint.h>
 
 #define DISK_PATH_SIZE_MAX   64 /* bytes of a path, with its end */
-#define DISK_WRITES_MAX      4  /* asynchronous writes in flight */
+#define DISK_WRITES_MAX      4  /* asynchronous operations in flight */
 #define DISK_BLOCK_SIZE_MIN  512u
 #define DISK_BLOCK_SIZE_MAX  4096u
 #define DISK_WRITE_SIZE_MAX  (16u << 20) /* bytes of one pread, pwrite or submit_write */
@@ -41,12 +41,12 @@ enum disk_open {
                             * block_size */
 };
 
-/* The end of one asynchronous write. */
+/* The end of one asynchronous operation. */
 struct disk_done {
-    uint64_t token;      /* as given to submit_write */
-    int err;             /* 0, ERR_IO or ERR_NOSPACE */
+    uint64_t token;      /* as given to submit_... */
+    int err;             /* 0, ERR_IO, ERR_NOSPACE or (unlink) ERR_NOTFOUND */
     uint32_t reserved;
-    uint64_t elapsed_ns; /* from submit_write to the device's answer, as far as it is known */
+    uint64_t elapsed_ns; /* from submit_... to the device's answer, as far as it is known */
 };
 
 struct disk_io {
@@ -107,7 +107,12 @@ struct disk_io {
     int (*submit_write)(void *ctx, int file, uint64_t offset, const void *memory, uint32_t size,
                         uint64_t token, struct fault *fault);
 
-    /* Reports up to `max` finished writes, in any order, never waits. `fault` describes the last
+    /* Starts what unlink and sync_dir do: both may take milliseconds, which a role that shares its
+     * worker does not have. Reported by poll. Return 0, ERR_FULL or ERR_IO. */
+    int (*submit_unlink)(void *ctx, const char *path, uint64_t token, struct fault *fault);
+    int (*submit_sync_dir)(void *ctx, uint64_t token, struct fault *fault);
+
+    /* Reports up to `max` finished operations, in any order, never waits. `fault` describes the last
      * failed one. Returns how many. */
     uint32_t (*poll)(void *ctx, struct disk_done *done, uint32_t max, struct fault *fault);
 };

@@ -269,23 +269,61 @@ static int posix_lock(void *ctx, struct fault *fault)
     return 0;
 }
 
+static int done_room(const struct disk_posix *disk, const char *name, struct fault *fault)
+{
+    if (disk->done_count < DISK_WRITES_MAX)
+        return 0;
+    return fault_set(fault, ERR_FULL, "%s: %d operations are in flight", name, DISK_WRITES_MAX);
+}
+
+static void done_add(struct disk_posix *disk, uint64_t token, int err, uint64_t begin_ns,
+                     const struct fault *why)
+{
+    if (err)
+        disk->done_fault = *why;
+    disk->done[disk->done_count++] =
+        (struct disk_done){token, err, 0, clock_now().mono_ns - begin_ns};
+}
+
 static int posix_submit_write(void *ctx, int file, uint64_t offset, const void *memory,
                               uint32_t size, uint64_t token, struct fault *fault)
 {
     struct disk_posix *disk = ctx;
     struct disk_posix_file *slot = file_of(disk, file);
+    struct fault why;
     CHECK(size > 0 && size <= DISK_WRITE_SIZE_MAX);
     aligned_check(disk, slot, offset, memory, size);
-    if (disk->done_count == DISK_WRITES_MAX)
-        return fault_set(fault, ERR_FULL, "write %s: %d writes are in flight", slot->path,
-                         DISK_WRITES_MAX);
-    uint64_t begin_ns = clock_now().mono_ns;
-    struct fault why;
-    int err = slot_write(slot, offset, memory, size, &why);
+    int err = done_room(disk, slot->path, fault);
     if (err)
-        disk->done_fault = why;
-    disk->done[disk->done_count++] =
-        (struct disk_done){token, err, 0, clock_now().mono_ns - begin_ns};
+        return err;
+    uint64_t begin_ns = clock_now().mono_ns;
+    err = slot_write(slot, offset, memory, size, &why);
+    done_add(disk, token, err, begin_ns, &why);
+    return 0;
+}
+
+static int posix_submit_unlink(void *ctx, const char *path, uint64_t token, struct fault *fault)
+{
+    struct fault why;
+    int err = done_room(ctx, path, fault);
+    if (err)
+        return err;
+    uint64_t begin_ns = clock_now().mono_ns;
+    err = posix_unlink(ctx, path, &why);
+    done_add(ctx, token, err, begin_ns, &why);
+    return 0;
+}
+
+static int posix_submit_sync_dir(void *ctx, uint64_t token, struct fault *fault)
+{
+    struct disk_posix *disk = ctx;
+    struct fault why;
+    int err = done_room(ctx, disk->dir, fault);
+    if (err)
+        return err;
+    uint64_t begin_ns = clock_now().mono_ns;
+    err = posix_sync_dir(ctx, &why);
+    done_add(ctx, token, err, begin_ns, &why);
     return 0;
 }
 
@@ -342,6 +380,8 @@ static void table_fill(struct disk_posix *disk, struct disk_io *io)
         .preallocate = posix_preallocate,
         .lock = posix_lock,
         .submit_write = posix_submit_write,
+        .submit_unlink = posix_submit_unlink,
+        .submit_sync_dir = posix_submit_sync_dir,
         .poll = posix_poll,
     };
 }

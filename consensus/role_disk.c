@@ -74,6 +74,8 @@ static int disk_collect(struct role_disk *disk, struct now now, uint32_t *work)
     if (err)
         return err;
     *work += event.work;
+    if (event.trim_failed)
+        say(SAY_WARN, "an old log segment stays: %s", disk->fault.text);
     if (event.durable_index) {
         CHECK(event.durable_index > disk->durable_index);
         disk->durable_index = event.durable_index;
@@ -186,9 +188,9 @@ bool role_disk_idle(void *self)
     const struct wal *wal = disk->wal;
     if (disk->stopped)
         return true;
-    if ((wal->state != WAL_IDLE || wal->filling) && wal->io->park_fd < 0)
+    if (wal_busy(wal) && wal->io->park_fd < 0)
         return false; /* nothing will wake us */
-    if (disk->batch.size && wal->state == WAL_IDLE && wal->spare != WAL_SPARE_NONE && !wal->filling)
+    if (disk->batch.size && wal->state == WAL_IDLE && wal_may_advance(wal))
         return false;
     return link_empty(disk->config.core_disk) && disk->durable_told == disk->durable_index;
 }
@@ -201,7 +203,7 @@ uint64_t role_disk_deadline_ns(void *self, struct now now)
     if (disk->stopped)
         return at;
     at = wal_prepare_ns(wal);
-    bool chores = (wal->spare == WAL_SPARE_FILLING && !wal->filling) || wal_trim_wanted(wal);
+    bool chores = wal_prepare_wanted(wal, now) || wal_trim_wanted(wal);
     if (chores && wal->state == WAL_IDLE && quiet_ns < at)
         at = quiet_ns;
     return at;
@@ -220,7 +222,7 @@ int role_disk_park_fds(void *self, int *fds, int max)
 int role_disk_drain(struct role_disk *disk)
 {
     int err = disk->stopped ? ERR_IO : 0;
-    while (!err && (disk->wal->state != WAL_IDLE || disk->wal->filling)) {
+    while (!err && wal_busy(disk->wal)) {
         uint32_t work = 0;
         err = disk_collect(disk, clock_now(), &work);
         if (!work)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TOKEN_HEADER = 1, TOKEN_BATCH = 2, TOKEN_FILL = 3 };
+enum { TOKEN_HEADER = 1, TOKEN_BATCH, TOKEN_FILL, TOKEN_SPARE, TOKEN_TRIM };
 
 /* ---- append ---- */
 
@@ -84,13 +84,20 @@ static void batch_done(struct wal *wal, const struct disk_done *done, struct wal
     event->size = wal->batch.size;
 }
 
+/* The spare may be used when it is full of zeros and its name is durable. */
+static void spare_check(struct wal *wal)
+{
+    if (wal->spare == WAL_SPARE_FILLING && !wal->spare_syncing &&
+        wal->spare_filled == wal->config.segment_size)
+        wal->spare = WAL_SPARE_READY;
+}
+
 static void fill_done(struct wal *wal)
 {
     CHECK(wal->filling && wal->spare == WAL_SPARE_FILLING);
     wal->filling = false;
     wal->spare_filled += wal->fill_size;
-    if (wal->spare_filled == wal->config.segment_size)
-        wal->spare = WAL_SPARE_READY;
+    spare_check(wal);
 }
 
 static void spare_drop(struct wal *wal);
@@ -108,27 +115,54 @@ static int fill_failed(struct wal *wal, struct now now, int err, const struct fa
     return 0;
 }
 
+static void trim_done(struct wal *wal, int err, struct wal_event *event)
+{
+    CHECK(wal->trimming);
+    wal->trimming = false;
+    event->trim_failed = err && err != ERR_NOTFOUND;
+    if (event->trim_failed) {
+        wal->trim_below = 0;
+        return;
+    }
+    wal->first_sequence++;
+    wal->retry_ns = 0; /* there may be room now */
+}
+
+static int one_done(struct wal *wal, struct now now, const struct disk_done *done,
+                    struct wal_event *event, struct fault *fault)
+{
+    if (done->token == TOKEN_TRIM) {
+        trim_done(wal, done->err, event);
+        return 0;
+    }
+    if (done->token == TOKEN_FILL && done->err)
+        return fill_failed(wal, now, done->err, fault);
+    if (done->err)
+        return done->err;
+    switch (done->token) {
+    case TOKEN_FILL: fill_done(wal); return 0;
+    case TOKEN_SPARE:
+        wal->spare_syncing = false;
+        spare_check(wal);
+        return 0;
+    case TOKEN_HEADER:
+        CHECK(wal->state == WAL_HEADER);
+        wal->elapsed_ns = done->elapsed_ns;
+        return batch_submit(wal, fault);
+    }
+    CHECK(done->token == TOKEN_BATCH);
+    batch_done(wal, done, event);
+    return 0;
+}
+
 int wal_poll(struct wal *wal, struct now now, struct wal_event *event, struct fault *fault)
 {
     struct disk_done done[DISK_WRITES_MAX];
     memset(event, 0, sizeof(*event));
     uint32_t n = wal->io->poll(wal->io->ctx, done, DISK_WRITES_MAX, fault);
     for (uint32_t i = 0; i < n; i++) {
-        int err = done[i].err;
         event->work++;
-        if (done[i].token == TOKEN_FILL) {
-            if (err)
-                err = fill_failed(wal, now, err, fault);
-            else
-                fill_done(wal);
-        } else if (!err && done[i].token == TOKEN_HEADER) {
-            CHECK(wal->state == WAL_HEADER);
-            wal->elapsed_ns = done[i].elapsed_ns;
-            err = batch_submit(wal, fault);
-        } else if (!err) {
-            CHECK(done[i].token == TOKEN_BATCH);
-            batch_done(wal, &done[i], event);
-        }
+        int err = one_done(wal, now, &done[i], event, fault);
         if (err)
             return err;
     }
@@ -162,6 +196,8 @@ static int spare_create(struct wal *wal, struct now now, struct fault *fault)
         wal->spare = WAL_SPARE_FILLING;
         wal->spare_filled = 0;
         wal->no_space = false;
+        wal->spare_syncing = true;
+        err = wal->io->submit_sync_dir(wal->io->ctx, TOKEN_SPARE, &why);
     } else if (err == ERR_NOSPACE) {
         wal->retry_ns = now.mono_ns + WAL_RETRY_NS;
         wal->no_space = true;
@@ -202,15 +238,16 @@ bool wal_prepare_wanted(const struct wal *wal, struct now now)
 {
     /* Only the last file may be unused: not before the active one's header is durable. */
     if (wal->spare == WAL_SPARE_NONE)
-        return wal->state != WAL_HEADER && now.mono_ns >= wal->retry_ns &&
+        return wal->state != WAL_HEADER && !wal->spare_syncing && now.mono_ns >= wal->retry_ns &&
                wal_segment_count(wal) < WAL_SEGMENTS_MAX;
-    return wal->spare == WAL_SPARE_FILLING && !wal->filling;
+    return wal->spare == WAL_SPARE_FILLING && !wal->filling &&
+           wal->spare_filled < wal->config.segment_size;
 }
 
 uint64_t wal_prepare_ns(const struct wal *wal)
 {
-    return wal->spare == WAL_SPARE_NONE && wal_segment_count(wal) < WAL_SEGMENTS_MAX ? wal->retry_ns
-                                                                                     : UINT64_MAX;
+    bool later = wal->spare == WAL_SPARE_NONE && wal->state != WAL_HEADER && !wal->spare_syncing;
+    return later && wal_segment_count(wal) < WAL_SEGMENTS_MAX ? wal->retry_ns : UINT64_MAX;
 }
 
 int wal_prepare(struct wal *wal, struct now now, bool hurry, uint32_t *work, struct fault *fault)
@@ -245,7 +282,7 @@ void wal_trim(struct wal *wal, uint64_t below_index)
 
 bool wal_trim_wanted(const struct wal *wal)
 {
-    return wal->first_sequence != wal->sequence &&
+    return !wal->trimming && wal->first_sequence != wal->sequence &&
            wal->first_index[(wal->first_sequence + 1) % WAL_SEGMENTS_MAX] <= wal->trim_below;
 }
 
@@ -257,15 +294,10 @@ int wal_trim_step(struct wal *wal, uint32_t *work, struct fault *fault)
         return 0;
     wal_segment_name(name, wal->first_sequence);
     /* Not synced: a file that comes back after a crash holds old entries only, and goes again. */
-    int err = wal->io->unlink(wal->io->ctx, name, fault);
-    if (err && err != ERR_NOTFOUND) {
-        wal->trim_below = 0;
-        return err;
-    }
-    wal->first_sequence++;
-    wal->retry_ns = 0; /* there may be room now */
-    *work = 1;
-    return 0;
+    int err = wal->io->submit_unlink(wal->io->ctx, name, TOKEN_TRIM, fault);
+    wal->trimming = !err;
+    *work = !err;
+    return err;
 }
 
 void wal_close(struct wal *wal)

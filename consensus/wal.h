@@ -61,6 +61,7 @@ struct wal {
     int spare_file;
     uint64_t spare_filled;
     bool filling;       /* a slice of zeros is in flight */
+    bool spare_syncing; /* the sync of the directory that holds it is in flight */
     uint32_t fill_size; /* its size */
     bool no_space;      /* the last attempt to make a spare met a full disk; see `space` */
     struct fault space;
@@ -74,6 +75,7 @@ struct wal {
     /* all segments in use */
     uint64_t first_sequence;
     uint64_t trim_below;                    /* entries before this index may go */
+    bool trimming;                          /* the removal of the oldest segment is in flight */
     uint64_t first_index[WAL_SEGMENTS_MAX]; /* by sequence modulo its length */
     uint8_t *header_block;                  /* DISK_BLOCK_SIZE_MAX bytes, aligned */
     uint8_t *zeros;                         /* WAL_FILL_SIZE_MAX bytes, aligned */
@@ -83,7 +85,8 @@ struct wal_event {
     uint64_t durable_index; /* 0: no batch ended */
     uint64_t elapsed_ns;    /* of that batch's write */
     uint32_t size;          /* of that batch */
-    uint32_t work;          /* writes of any kind that ended */
+    uint32_t work;          /* operations of any kind that ended */
+    bool trim_failed;       /* an old segment could not be removed: fault says why; not fatal */
 };
 
 /* wal_open recovers the log, or begins it when there is none and no snapshot either: finds the
@@ -133,12 +136,26 @@ bool wal_prepare_wanted(const struct wal *wal, struct now now);
  * whose room has been reserved. A batch may leave up to its own size unused at a segment's end. */
 uint64_t wal_room(const struct wal *wal);
 
-/* wal_trim allows entries before below_index to go. wal_trim_step removes at most one segment that
- * holds only such entries, never the active one; sets *work when it did. Returns 0 or ERR_IO (not
- * fatal: the file stays, and goes at the next wal_trim). */
+/* wal_trim allows entries before below_index to go. wal_trim_step starts to remove one segment that
+ * holds only such entries, never the active one; sets *work when it did. wal_poll tells of a
+ * removal that failed: the file stays, and goes at the next wal_trim. Returns 0 or ERR_IO (as
+ * such). */
 void wal_trim(struct wal *wal, uint64_t below_index);
 bool wal_trim_wanted(const struct wal *wal); /* wal_trim_step would remove one */
 MUST_USE int wal_trim_step(struct wal *wal, uint32_t *work, struct fault *fault);
+
+/* True while the disk works for the wal: memory is lent, and wal_poll has something to wait for. */
+static inline bool wal_busy(const struct wal *wal)
+{
+    return wal->state != WAL_IDLE || wal->filling || wal->spare_syncing || wal->trimming;
+}
+
+/* True when a batch that waits for room can be helped without waiting for the disk. */
+static inline bool wal_may_advance(const struct wal *wal)
+{
+    return wal->spare == WAL_SPARE_READY || (wal->spare == WAL_SPARE_FILLING && !wal->filling &&
+                                             wal->spare_filled < wal->config.segment_size);
+}
 
 /* How many segments are in use, and the oldest index they hold. */
 static inline uint64_t wal_segment_count(const struct wal *wal)

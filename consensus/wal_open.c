@@ -270,6 +270,7 @@ static int log_begin(struct wal *wal, struct fault *fault)
         wal->file = -1;
         return err;
     }
+    err = wal->io->sync_dir(wal->io->ctx, fault);
     for (uint64_t at = 0; !err && at < header.segment_size;) {
         uint64_t left = header.segment_size - at;
         uint32_t n = left < WAL_FILL_SIZE_MAX ? (uint32_t)left : WAL_FILL_SIZE_MAX;
@@ -312,7 +313,10 @@ static int log_recover(struct wal *wal, struct survey *survey, struct wal_recove
                          ": its newest segments are missing",
                          wal->io->where, scan.at.index, config->snapshot.index);
     wal->last = recovery->last = scan.at;
-    err = active_enter(wal, survey, &scan, recovery, fault);
+    /* A file that is seen need not be durable yet: its maker may have ended before it synced. */
+    err = wal->io->sync_dir(wal->io->ctx, fault);
+    if (!err)
+        err = active_enter(wal, survey, &scan, recovery, fault);
     return err ? err : spare_enter(wal, survey, fault);
 }
 

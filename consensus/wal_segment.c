@@ -106,8 +106,6 @@ int wal_segment_create(struct disk_io *io, uint64_t sequence, uint64_t size, int
     if (err)
         return err;
     err = io->preallocate(io->ctx, created, size, fault);
-    if (!err)
-        err = io->sync_dir(io->ctx, fault);
     if (err) {
         io->close(io->ctx, created);
         /* Best effort: a file that stays is an unused segment, which recovery knows. */

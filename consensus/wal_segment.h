@@ -61,9 +61,9 @@ void wal_segment_seal(struct wal_header *header);
 MUST_USE int wal_segment_check(const struct wal_header *header, uint64_t sequence,
                                const uint8_t cluster_id[16], struct fault *fault);
 
-/* wal_segment_create makes the file of `sequence` with `size` bytes of reserved room, durable in
- * the directory, and opens it DURABLE. On failure no file is left behind, as far as the disk lets
- * us. Returns 0, ERR_NOSPACE, ERR_EXISTS or ERR_IO. Blocks for a few system calls. */
+/* wal_segment_create makes the file of `sequence` with `size` bytes of reserved room, and opens it
+ * DURABLE. It may be relied upon once the directory has been synced. On failure no file is left
+ * behind, as far as the disk lets us. Returns 0, ERR_NOSPACE, ERR_EXISTS or ERR_IO. */
 MUST_USE int wal_segment_create(struct disk_io *io, uint64_t sequence, uint64_t size, int *file,
                                 struct fault *fault);
 

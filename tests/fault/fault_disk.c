@@ -132,6 +132,22 @@ static int fault_submit_write(void *ctx, int file, uint64_t offset, const void *
     return under->submit_write(under->ctx, file, offset, memory, size, token, fault);
 }
 
+static int fault_submit_unlink(void *ctx, const char *path, uint64_t token, struct fault *fault)
+{
+    struct fault_disk *disk = ctx;
+    if (turn(disk, "submit_unlink"))
+        return fail(disk, false, fault);
+    return disk->under->submit_unlink(disk->under->ctx, path, token, fault);
+}
+
+static int fault_submit_sync_dir(void *ctx, uint64_t token, struct fault *fault)
+{
+    struct fault_disk *disk = ctx;
+    if (turn(disk, "submit_sync_dir"))
+        return fail(disk, false, fault);
+    return disk->under->submit_sync_dir(disk->under->ctx, token, fault);
+}
+
 static uint32_t fault_poll(void *ctx, struct disk_done *done, uint32_t max, struct fault *fault)
 {
     struct fault_disk *disk = ctx;
@@ -167,5 +183,7 @@ void fault_disk_init(struct fault_disk *disk, struct disk_io *under, enum fault_
     disk->io.preallocate = fault_preallocate;
     disk->io.lock = fault_lock;
     disk->io.submit_write = fault_submit_write;
+    disk->io.submit_unlink = fault_submit_unlink;
+    disk->io.submit_sync_dir = fault_submit_sync_dir;
     disk->io.poll = fault_poll;
 }

@@ -40,8 +40,10 @@ static void check_one(enum fault_disk_how how, uint64_t n, bool *reached)
     int err = scenario(kit);
     *reached = faulty.failed;
     uint64_t answered = kit->durable, proposed = kit->proposed;
-    bool fatal = faulty.failed && strcmp(faulty.failed_call, "unlink") != 0 &&
-                 !(how == FAULT_DISK_FULL && kit->open);
+    bool trim = faulty.failed &&
+                (strcmp(faulty.failed_call, "unlink") == 0 ||
+                 strcmp(faulty.failed_call, "submit_unlink") == 0 || kit->trim_failures > 0);
+    bool fatal = faulty.failed && !trim && !(how == FAULT_DISK_FULL && kit->open);
     if (fatal && err == 0)
         fail_msg("%s in call %lu (%s): nobody noticed", fault_disk_how_name(how), (unsigned long)n,
                  faulty.failed_call);

@@ -41,8 +41,12 @@ struct handle {
     uint32_t flags;
 };
 
+enum flight_kind { FLIGHT_WRITE, FLIGHT_UNLINK, FLIGHT_SYNC_DIR };
+
 struct flight {
     bool used;
+    enum flight_kind kind;
+    char path[DISK_PATH_SIZE_MAX];
     int inode;
     uint64_t offset, token, due_ns, begin_ns;
     const void *memory;
@@ -376,28 +380,71 @@ static int sim_lock(void *ctx, struct fault *fault)
     return 0;
 }
 
+static struct flight *flight_claim(struct sim_disk *disk, enum flight_kind kind, uint64_t token)
+{
+    for (int i = 0; i < DISK_WRITES_MAX; i++) {
+        struct flight *flight = &disk->flights[i];
+        if (flight->used)
+            continue;
+        uint64_t spread = disk->latency_max_ns - disk->latency_min_ns;
+        uint64_t takes = disk->latency_min_ns + rand_below(&disk->rand, spread + 1);
+        *flight = (struct flight){.used = true,
+                                  .kind = kind,
+                                  .token = token,
+                                  .begin_ns = disk->now_ns,
+                                  .due_ns = disk->now_ns + takes};
+        return flight;
+    }
+    return NULL;
+}
+
+static int flights_full(struct fault *fault)
+{
+    return fault_set(fault, ERR_FULL, "%d operations are in flight", DISK_WRITES_MAX);
+}
+
 static int sim_submit_write(void *ctx, int file, uint64_t offset, const void *memory, uint32_t size,
                             uint64_t token, struct fault *fault)
 {
     struct sim_disk *disk = ctx;
     aligned_check(disk, file, offset, memory, size);
     CHECK(disk->handles[file].flags & DISK_OPEN_DURABLE);
-    for (int i = 0; i < DISK_WRITES_MAX; i++) {
-        if (disk->flights[i].used)
-            continue;
-        uint64_t spread = disk->latency_max_ns - disk->latency_min_ns;
-        uint64_t takes = disk->latency_min_ns + rand_below(&disk->rand, spread + 1);
-        disk->flights[i] = (struct flight){true,
-                                           disk->handles[file].inode,
-                                           offset,
-                                           token,
-                                           disk->now_ns + takes,
-                                           disk->now_ns,
-                                           memory,
-                                           size};
-        return 0;
-    }
-    return fault_set(fault, ERR_FULL, "write: %d writes are in flight", DISK_WRITES_MAX);
+    struct flight *flight = flight_claim(disk, FLIGHT_WRITE, token);
+    if (!flight)
+        return flights_full(fault);
+    flight->inode = disk->handles[file].inode;
+    flight->offset = offset;
+    flight->memory = memory;
+    flight->size = size;
+    return 0;
+}
+
+static int sim_submit_unlink(void *ctx, const char *path, uint64_t token, struct fault *fault)
+{
+    struct flight *flight = flight_claim(ctx, FLIGHT_UNLINK, token);
+    if (!flight)
+        return flights_full(fault);
+    CHECK(strlen(path) < sizeof(flight->path));
+    strcpy(flight->path, path);
+    return 0;
+}
+
+static int sim_submit_sync_dir(void *ctx, uint64_t token, struct fault *fault)
+{
+    return flight_claim(ctx, FLIGHT_SYNC_DIR, token) ? 0 : flights_full(fault);
+}
+
+static int flight_land(struct sim_disk *disk, struct flight *flight, struct fault *fault)
+{
+    struct inode *inode = &disk->inodes[flight->inode];
+    if (flight->kind == FLIGHT_UNLINK)
+        return sim_unlink(disk, flight->path, fault);
+    if (flight->kind == FLIGHT_SYNC_DIR)
+        return sim_sync_dir(disk, fault);
+    if (!room_for(disk, inode, flight->offset + flight->size))
+        return fault_set(fault, ERR_NOSPACE, "write: No space left on device");
+    inode_write(inode, flight->offset, flight->memory, flight->size, true);
+    return 0;
 }
 
 static uint32_t sim_poll(void *ctx, struct disk_done *done, uint32_t max, struct fault *fault)
@@ -408,14 +455,9 @@ static uint32_t sim_poll(void *ctx, struct disk_done *done, uint32_t max, struct
         struct flight *flight = &disk->flights[i];
         if (!flight->used || flight->due_ns > disk->now_ns)
             continue;
-        struct inode *inode = &disk->inodes[flight->inode];
-        int err = 0;
-        if (room_for(disk, inode, flight->offset + flight->size))
-            inode_write(inode, flight->offset, flight->memory, flight->size, true);
-        else
-            err = fault_set(fault, ERR_NOSPACE, "write: No space left on device");
-        done[n++] = (struct disk_done){flight->token, err, 0, disk->now_ns - flight->begin_ns};
         flight->used = false;
+        int err = flight_land(disk, flight, fault);
+        done[n++] = (struct disk_done){flight->token, err, 0, disk->now_ns - flight->begin_ns};
     }
     return n;
 }
@@ -450,6 +492,8 @@ struct sim_disk *sim_disk_create(uint64_t seed, uint64_t capacity)
         .preallocate = sim_preallocate,
         .lock = sim_lock,
         .submit_write = sim_submit_write,
+        .submit_unlink = sim_submit_unlink,
+        .submit_sync_dir = sim_submit_sync_dir,
         .poll = sim_poll,
     };
     return disk;
@@ -506,8 +550,12 @@ static void flights_crash(struct sim_disk *disk, enum sim_disk_crash how)
     for (int i = 0; i < DISK_WRITES_MAX; i++) {
         struct flight *flight = &disk->flights[i];
         struct inode *inode = &disk->inodes[flight->inode];
-        if (flight->used && room_for(disk, inode, flight->offset + flight->size) &&
-            (how == SIM_DISK_POWER || coin(disk)))
+        if (!flight->used || (how == SIM_DISK_KILL && !coin(disk)))
+            ; /* it did not happen */
+        else if (flight->kind == FLIGHT_UNLINK)
+            (void)!flight_land(disk, flight, NULL);
+        else if (flight->kind == FLIGHT_WRITE &&
+                 room_for(disk, inode, flight->offset + flight->size))
             inode_write(inode, flight->offset, flight->memory, flight->size, false);
         flight->used = false;
     }

@@ -100,6 +100,7 @@ int kit_pump(struct wal_kit *kit, bool hurry)
     int err = wal_poll(&kit->wal, kit->now, &event, &kit->fault);
     if (err)
         return err;
+    kit->trim_failures += event.trim_failed;
     if (event.durable_index) {
         CHECK(event.durable_index == kit->batch.last_index);
         kit->durable = event.durable_index;

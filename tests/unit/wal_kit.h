@@ -32,10 +32,11 @@ struct wal_kit {
     bool writing; /* a batch was given to the wal, or waits for room */
     bool waiting; /* it waits for room */
     struct core_disk batch;
-    uint64_t tail_base;  /* the tail begins anew at each open */
-    uint64_t durable;    /* last index that was answered for */
-    uint64_t proposed;   /* last index given to the wal */
-    uint64_t visited;    /* by the last recovery */
+    uint64_t tail_base; /* the tail begins anew at each open */
+    uint64_t durable;   /* last index that was answered for */
+    uint64_t proposed;  /* last index given to the wal */
+    uint64_t visited;   /* by the last recovery */
+    uint64_t trim_failures;
     uint64_t mismatches; /* entries of the last recovery that differ from the model */
     struct kit_entry entries[KIT_ENTRIES_MAX];
 };
