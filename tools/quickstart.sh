@@ -78,10 +78,12 @@ port_is_free() {
 }
 
 stop() {
-    [ -n "$node" ] || return 0
-    kill -TERM "$node" 2>/dev/null || true
-    wait "$node" || say "the node ended with code $?"
+    local pid=$node code=0
+    [ -n "$pid" ] || return 0
     node=
+    kill -TERM "$pid" 2>/dev/null || true
+    wait "$pid" || code=$?
+    [ "$code" = 0 ] || die "the node ended with code $code"
 }
 
 start() {
