@@ -16,7 +16,6 @@ static void seal(uint8_t *file, size_t size)
 {
     struct snapshot_header header;
     struct snapshot_block block;
-    struct snapshot_trailer trailer;
     if (size < sizeof(header))
         return;
     memcpy(&header, file, sizeof(header));
@@ -27,12 +26,11 @@ static void seal(uint8_t *file, size_t size)
         if (block.stored_size > size - at - sizeof(block))
             return;
         uint8_t *stored = file + at + sizeof(block);
-        if (block.kind == SNAPSHOT_BLOCK_TRAILER && block.stored_size == sizeof(trailer)) {
-            XXH128_hash_t digest = XXH3_128bits(file, at);
-            memcpy(&trailer, stored, sizeof(trailer));
-            trailer.digest[0] = digest.low64;
-            trailer.digest[1] = digest.high64;
-            memcpy(stored, &trailer, sizeof(trailer));
+        if (block.kind == SNAPSHOT_BLOCK_TRAILER &&
+            block.stored_size == sizeof(struct snapshot_trailer)) {
+            XXH128_hash_t hash = XXH3_128bits(file, at);
+            const uint64_t digest[2] = {hash.low64, hash.high64};
+            memcpy(stored, digest, sizeof(digest)); /* the trailer's first field */
         }
         block.crc = snapshot_block_crc(&block, stored);
         memcpy(file + at, &block, sizeof(block));
@@ -55,9 +53,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (machine_create(&machine, &machine_config, tree) != 0)
         abort();
     mem_disk_init(&disk);
-    mem_disk_put(&disk, "snapshot.0000000000000001", data + 1, size - 1);
-    if (size > 1 && (data[0] & 1))
-        seal(mem_disk_file(&disk, "snapshot.0000000000000001")->bytes, size - 1);
+    uint8_t *file = malloc(size);
+    if (!file)
+        abort();
+    memcpy(file, data + 1, size - 1);
+    if (data[0] & 1)
+        seal(file, size - 1);
+    mem_disk_put(&disk, "snapshot.0000000000000001", file, size - 1);
+    free(file);
     int err = snapshot_load(&disk.io, "snapshot.0000000000000001", tree, machine, &info, &fault);
     if (err != 0 && fault.text[0] == 0)
         abort(); /* a refusal says why */
