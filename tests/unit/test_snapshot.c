@@ -7,6 +7,7 @@
 #include "tests/unit/mem_disk.h"
 
 #include "base/rand.h"
+#include "tests/sim/sim_disk.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,8 +16,6 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
-
-#define ROOM_SIZE (1u << 20)
 
 /* What a reading saw, as text of bytes, so that two readings can be compared. */
 struct seen {
@@ -405,6 +404,77 @@ static void test_purge_keeps_the_newest(void **state)
     mem_disk_fini(&disk);
 }
 
+static void gone_close(void *ctx, int file)
+{
+}
+
+static int gone_unlink(void *ctx, const char *path, struct fault *fault)
+{
+    return ERR_IO;
+}
+
+/* Writes `count` nodes of a snapshot, finishes it when that is all of them; then the power fails.
+ */
+static void write_and_crash(struct sim_disk *disk, uint32_t node_count, uint32_t count)
+{
+    struct disk_io io = *sim_disk_io(disk);
+    struct snapshot_write *write;
+    struct fault fault = {""};
+    struct snapshot_info info = {.index = 7, .node_count = node_count};
+    uint64_t data[64];
+    struct rand r;
+    char path[32];
+    rand_seed(&r, 3);
+    assert_int_equal(snapshot_write_begin(&write, &io, &info, &fault), 0);
+    assert_int_equal(snapshot_write_machine(write, bytes_of_string("m"), &fault), 0);
+    for (uint32_t i = 0; i < count; i++) {
+        for (int d = 0; d < 64; d++)
+            data[d] = rand_next(&r);
+        snprintf(path, sizeof(path), "/n%u", i);
+        struct tree_image image = {.path = bytes_of_string(path), .data = bytes_of(data, 512)};
+        assert_int_equal(snapshot_write_node(write, &image, &fault), 0);
+    }
+    bool finish = count == node_count;
+    if (finish)
+        assert_int_equal(snapshot_write_finish(write, &fault), 0);
+    sim_disk_crash(disk, SIM_DISK_POWER);
+    io.close = gone_close; /* the process is gone: the abort only frees its memory */
+    io.unlink = gone_unlink;
+    if (!finish)
+        snapshot_write_abort(write);
+}
+
+/* The power fails at any time while a snapshot is written, or after it: every file with a final
+ * name is whole, the older one stays, one that was finished is there, and a purge tidies up. */
+static void test_power_fails(void **state)
+{
+    for (uint32_t seed = 1; seed <= 60; seed++) {
+        struct sim_disk *disk = sim_disk_create(seed, 64 << 20);
+        const struct disk_io *io = sim_disk_io(disk);
+        struct fault fault = {""};
+        struct seen wrote;
+        struct snapshot_sink none = {0};
+        struct snapshot_info info;
+        uint64_t *indexes;
+        uint32_t count, nodes = 3000;
+        bool finish = seed % 4 == 0;
+        char name[DISK_PATH_SIZE_MAX];
+        assert_int_equal(write_some(io, seed, 5, 20, 100, &wrote, &fault), 0);
+        free(wrote.bytes);
+        write_and_crash(disk, nodes, finish ? nodes : seed * 37 % nodes);
+        assert_int_equal(snapshot_list(io, &indexes, &count, &fault), 0);
+        assert_int_equal(count, finish ? 2 : 1);
+        for (uint32_t i = 0; i < count; i++) {
+            snapshot_name(name, indexes[i]);
+            assert_int_equal(snapshot_read(io, name, &none, &info, &fault), 0);
+        }
+        free(indexes);
+        assert_int_equal(snapshot_purge(io, 2, &fault), 0);
+        write_and_crash(disk, nodes, nodes);
+        sim_disk_destroy(disk);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -416,6 +486,7 @@ int main(void)
         cmocka_unit_test(test_the_sinks_word_counts),
         cmocka_unit_test(test_every_call_fails_once),
         cmocka_unit_test(test_reading_fails_at_every_call),
+        cmocka_unit_test(test_power_fails),
         cmocka_unit_test(test_purge_keeps_the_newest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
