@@ -131,7 +131,7 @@ static void bench_engine_frame(void *context, struct bench_conn *conn,
         return;
     uint64_t now_ns = engine->now_ns, intended_ns = frame->slot->intended_ns;
     uint8_t op = frame->slot->op;
-    stats->answered++;
+    __atomic_store_n(&stats->answered, stats->answered + 1, __ATOMIC_RELAXED); /* progress line */
     int32_t error = frame->error;
     if (op == BENCHMIX_MULTI && error == ZK_OK)
         error = bench_engine_multi_error(frame->body);

@@ -185,7 +185,10 @@ int sh_connect(struct sh *sh)
 {
     struct fault fault;
     int err;
-    if (sh->connected && sh->client.fd >= 0)
+    /* A look at the socket first: events that wait are shown, and a connection that broke while
+     * nobody looked is made anew before the request, not lost with it. */
+    if (sh->connected && sh->client.fd >= 0 &&
+        (sh->client.in_flight > 0 || zkclient_poll(&sh->client, &fault) == 0))
         return 0;
     if (!sh->connected) {
         err = zkclient_open(&sh->client, &sh->config, &fault);
