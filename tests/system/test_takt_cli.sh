@@ -30,7 +30,8 @@ start_taktd() {
     for try in 1 2 3 4 5; do
         server=127.0.0.1:$((20000 + RANDOM % 10000))
         build/tools/taktd --dev --listen "$server" --data "$work/data" \
-            --set extendedTypesEnabled=true --set enforceQuota=true >"$work/taktd.log" 2>&1 &
+            --set extendedTypesEnabled=true --set enforceQuota=true --set snapCount=1000 \
+            >"$work/taktd.log" 2>&1 &
         taktd_pid=$!
         timeout 20 "$takt" ready -s "$server" --timeout 5 2>/dev/null &&
             kill -0 $taktd_pid 2>/dev/null && return
@@ -360,11 +361,44 @@ sys.exit(not (a["total"]["done"] > 10 and a["errors"] == {} and a["unanswered"] 
     timeout 10 "$takt" nosuch >/dev/null 2>&1
     [ $? = 2 ] && ok "an unknown verb: code 2" || not_ok "an unknown verb: code 2"
     local verb bad=
-    for verb in ready status sh bench; do
+    for verb in ready status sh bench log snapshot; do
         "$takt" "$verb" --help | grep -q "^examples:" || bad+=" $verb"
     done
     [ -z "$bad" ] && "$takt" --help | grep -q "exit codes" && ok "--help teaches" || not_ok "--help teaches" "$bad"
     [[ $("$takt" --version) =~ ^takt\ [0-9] ]] && ok "--version" || not_ok "--version"
+}
+
+# The verbs that read a stopped node's files; only where the node is this script's own.
+test_files() {
+    local got segment
+    if [ -z "$taktd_pid" ]; then
+        skip "log and snapshot: whole" "the server's files are not here"
+        return
+    fi
+    kill "$taktd_pid"
+    wait "$taktd_pid"
+    [ $? = 0 ] && ok "taktd leaves with code 0" || not_ok "taktd leaves with code 0" "$(cat "$work/taktd.log")"
+    for got in "log verify" "log inspect" "snapshot verify" "snapshot inspect" "snapshot inspect --paths"; do
+        # shellcheck disable=SC2086
+        "$takt" $got "$work/data" >"$work/stdout" 2>&1 && [ -s "$work/stdout" ] && ok "$got" ||
+            not_ok "$got" "$(cat "$work/stdout")"
+    done
+    grep -q "^$root/" "$work/stdout" && ok "a snapshot holds this test's znodes" ||
+        not_ok "a snapshot holds this test's znodes" "$(tail -n 3 "$work/stdout")"
+    "$takt" log inspect --entries "$work/data" >"$work/stdout"
+    grep -q set "$work/stdout" && ok "log inspect --entries shows a set" ||
+        not_ok "log inspect --entries shows a set"
+    # The first batch of the newest segment that is in use: durable, so damage there is corruption.
+    segment=$(for f in "$work"/data/log.*; do head -c 8 "$f" | grep -qa TAKTLOG1 && echo "$f"; done | tail -n 1)
+    printf 'damage' | dd of="$segment" bs=1 seek=4200 conv=notrunc status=none
+    "$takt" log verify "$work/data" >"$work/stdout" 2>&1
+    [ $? = 1 ] && grep -q "$(basename "$segment")" "$work/stdout" && ok "log verify names the damage" ||
+        not_ok "log verify names the damage" "$(cat "$work/stdout")"
+    segment=$(ls "$work"/data/snapshot.* | tail -n 1)
+    printf 'damage' | dd of="$segment" bs=1 seek=300 conv=notrunc status=none
+    "$takt" snapshot verify "$work/data" >"$work/stdout" 2>&1
+    [ $? = 1 ] && grep -q "$(basename "$segment")" "$work/stdout" &&
+        ok "snapshot verify names the damage" || not_ok "snapshot verify names the damage" "$(cat "$work/stdout")"
 }
 
 test_tree
@@ -376,5 +410,6 @@ test_quota
 test_forms
 test_interactive
 test_verbs
+test_files
 echo "1..$number"
 [ $failed = 0 ]
