@@ -108,4 +108,5 @@ intact || die "what $archive holds is not lwIP $version as it was when takt was 
   sha256 $(sha256sum "$packed" | cut -d' ' -f1), expected $hash. It stays in $packed for you to look at."
 rm -rf "subprojects/lwip-$version"
 renew
+touch dataplane/port/lwip/meson.build # a build directory that had no lwIP looks again
 echo "lwIP $version: $packed"

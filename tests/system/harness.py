@@ -84,6 +84,14 @@ class Veth:
         subprocess.run(['ip', 'link', 'del', self.port], stderr=subprocess.DEVNULL)
 
 
+def need_dpdk(build):
+    """Skips when taktd was built without DPDK."""
+    taktd = os.path.join(ROOT, build, 'tools', 'taktd')
+    done = subprocess.run([taktd, '--version'], stdout=subprocess.PIPE)
+    if b'dpdk' not in done.stdout:
+        skip('this taktd was built without DPDK or lwIP')
+
+
 def enter_namespace():
     """Starts this program again in a network namespace of its own, once. As an ordinary user, in a
     user namespace, where the host allows that."""

@@ -32,6 +32,7 @@ def main():
         return 0
     if args.port_kind == 'dpdk':
         try:
+            harness.need_dpdk(args.build)
             harness.enter_namespace()
         except harness.Skip as why:
             print('ok - system tests on the dpdk port # SKIP %s\n1..1' % why)
