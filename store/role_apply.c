@@ -414,9 +414,13 @@ static uint32_t apply_reclaim(struct role_apply *apply, struct now now)
         apply->batches_out--;
     }
     link_release(apply->ctl_apply);
+    uint64_t waiting = tree_retired_count(apply->tree);
+    if (waiting > 0 && apply->retire_count == 0)
+        apply->retire_count = 1; /* a second round, or more than the last batch took */
     if (apply->retire_count && apply->retire_ns == 0)
         apply->retire_ns = now.mono_ns + APPLY_RETIRE_NS;
     bool due = apply->retire_count >= APPLY_RETIRE_COUNT ||
+               (waiting >= APPLY_RETIRE_WAITING && apply->batches_out < APPLY_RETIRE_BATCHES) ||
                (apply->retire_ns && now.mono_ns >= apply->retire_ns);
     struct retired *out = due ? link_reserve(apply->apply_ctl, sizeof(*out)) : NULL;
     if (!out)

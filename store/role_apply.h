@@ -24,6 +24,8 @@
 #define APPLY_NET_COUNT_MAX      16
 #define APPLY_TURN_COMMANDS_MAX  256u /* entries applied in one turn */
 #define APPLY_RETIRE_COUNT       1024u /* commands between two hand-overs of retired memory */
+#define APPLY_RETIRE_WAITING     4096u /* or versions that wait, */
+#define APPLY_RETIRE_BATCHES     4u    /* unless so many batches are out */
 #define APPLY_REAP_MAX           10000u /* looked at in one scan, unless configured */
 #define APPLY_RETIRE_NS          (50 * NS_PER_MS) /* or this long after the first of them */
 

@@ -130,6 +130,9 @@ struct tree_batch;
 struct tree_batch *tree_retired(struct tree *tree);
 void tree_reclaim(struct tree *tree, struct tree_batch *batch);
 
+/* tree_retired_count is how many versions wait to be handed out. Role: APPLY. */
+uint64_t tree_retired_count(const struct tree *tree);
+
 /* ---- the whole tree at one zxid: snapshots ----------------------------------------------------
  *   APPLY: tree_hold ──▶ SNAP: tree_walk_next, again and again, quiescent between calls
  *                                         ──▶ APPLY: tree_hold_release

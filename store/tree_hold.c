@@ -4,7 +4,7 @@ int64_t tree_hold(struct tree *tree, uint64_t size_limit)
 {
     struct tree_retire *retire = &tree->retire;
     CHECK(!tree->in_command);
-    CHECK(!retire->hold && !retire->held.first);
+    CHECK(!retire->hold);
     retire->hold = true;
     retire->hold_zxid = tree->zxid;
     retire->hold_size_limit = size_limit;
@@ -16,28 +16,10 @@ int64_t tree_hold(struct tree *tree, uint64_t size_limit)
 
 void tree_hold_release(struct tree *tree)
 {
-    struct tree_retire *retire = &tree->retire;
-    struct tree_batch *chunk = retire->held.first;
     CHECK(!tree->in_command);
-    CHECK(retire->hold);
-    retire->hold = false;
-    retire->held = (struct tree_retire_list){0};
+    CHECK(tree->retire.hold);
+    tree->retire.hold = false; /* what was held goes with the next calls of tree_retired */
     tree_hash_freeze(&tree->hash, false);
-    while (chunk) {
-        struct tree_batch *next = chunk->next;
-        for (uint32_t i = 0; i < chunk->count; i++) {
-            uintptr_t node_kind = chunk->entries[i].node_kind;
-            enum tree_retire_kind kind = (enum tree_retire_kind)(node_kind & TREE_RETIRE_KIND_MASK);
-            struct znode *node = (struct znode *)(node_kind & ~TREE_RETIRE_KIND_MASK);
-            /* A tombstone that was replaced meanwhile has another entry, which may be on its way
-             * already, and frees it. */
-            if (kind == TREE_RETIRE_TOMBSTONE && (node->prev & ZNODE_PREV_REPLACED))
-                continue;
-            tree_retire_add(tree, node, kind, tree->zxid);
-        }
-        heap_free(&tree->heap, chunk, sizeof(*chunk));
-        chunk = next;
-    }
 }
 
 bool tree_hold_broken(const struct tree *tree)

@@ -42,6 +42,7 @@ void tree_retire_add(struct tree *tree, struct znode *node, enum tree_retire_kin
     const struct tree_batch *last = tree->retire.queue.last;
     CHECK(node && ((uintptr_t)node & TREE_RETIRE_KIND_MASK) == 0);
     DCHECK(!last || last->count == 0 || last->entries[last->count - 1].stamp <= stamp);
+    tree->retire.queue_count++;
     list_append(tree, &tree->retire.queue,
                 (struct tree_retire_entry){(uintptr_t)node | (uintptr_t)kind, stamp});
 }
@@ -75,8 +76,36 @@ static void chunk_split(struct tree *tree, struct tree_batch *chunk, uint32_t at
         tree->retire.queue.last = more;
 }
 
+/* After a hold: what was kept for it joins the queue, a bounded number at a time. */
+static void retire_unhold(struct tree *tree)
+{
+    struct tree_retire *retire = &tree->retire;
+    for (uint32_t n = 0; n < TREE_BATCH_CHUNK_MAX && retire->held.first && !retire->hold; n++) {
+        struct tree_batch *chunk = retire->held.first;
+        retire->held.first = chunk->next;
+        if (!chunk->next)
+            retire->held.last = NULL;
+        retire->held_count -= chunk->count;
+        for (uint32_t i = 0; i < chunk->count; i++) {
+            struct znode *node = entry_node(&chunk->entries[i]);
+            enum tree_retire_kind kind = entry_kind(&chunk->entries[i]);
+            /* A tombstone that was replaced meanwhile has another entry, behind this one. */
+            if (kind != TREE_RETIRE_TOMBSTONE || !(node->prev & ZNODE_PREV_REPLACED))
+                tree_retire_add(tree, node, kind, tree->zxid);
+        }
+        heap_free(&tree->heap, chunk, sizeof(*chunk));
+    }
+}
+
+uint64_t tree_retired_count(const struct tree *tree)
+{
+    const struct tree_retire *retire = &tree->retire;
+    return retire->queue_count + (retire->hold ? 0 : retire->held_count);
+}
+
 struct tree_batch *tree_retired(struct tree *tree)
 {
+    retire_unhold(tree);
     struct tree_retire_list *queue = &tree->retire.queue;
     struct tree_batch *batch = queue->first, *last = NULL;
     int64_t published = tree_published(tree);
@@ -88,6 +117,7 @@ struct tree_batch *tree_retired(struct tree *tree)
         if (ripe < chunk->count)
             chunk_split(tree, chunk, ripe);
         last = chunk;
+        tree->retire.queue_count -= chunk->count;
         queue->first = chunk->next;
         if (!queue->first)
             queue->last = NULL;
@@ -120,6 +150,7 @@ static void retire_hold(struct tree *tree, const struct tree_retire_entry *entry
 {
     struct tree_retire *retire = &tree->retire;
     retire->hold_size += znode_footprint(entry_node(entry));
+    retire->held_count++;
     list_append(tree, &retire->held, *entry);
     if (retire->hold_size > retire->hold_size_limit)
         atomic_store_explicit(&retire->hold_broken, true, memory_order_relaxed);
@@ -129,10 +160,13 @@ static void retire_replaced(struct tree *tree, const struct tree_retire_entry *e
 {
     const struct tree_retire *retire = &tree->retire;
     struct znode *node = entry_node(entry);
-    if (!retire->hold || entry->stamp <= retire->hold_zxid)
+    if (znode_is(node, ZNODE_TOMBSTONE) && retire->held.first)
+        retire_hold(tree,
+                    entry); /* its own entry may be among the held ones: this one is behind it */
+    else if (!retire->hold || entry->stamp <= retire->hold_zxid)
         znode_free(&tree->heap, node);
-    else if (node->stamp <= retire->hold_zxid || znode_is(node, ZNODE_TOMBSTONE))
-        retire_hold(tree, entry); /* a tombstone's own entry may be among the held ones */
+    else if (node->stamp <= retire->hold_zxid)
+        retire_hold(tree, entry);
     else
         retire_cut(tree, node);
 }
@@ -163,15 +197,9 @@ static void retire_tombstone(struct tree *tree, const struct tree_retire_entry *
 static void retire_entry(struct tree *tree, const struct tree_retire_entry *entry)
 {
     switch (entry_kind(entry)) {
-    case TREE_RETIRE_REPLACED:
-        retire_replaced(tree, entry);
-        break;
-    case TREE_RETIRE_TOMBSTONE:
-        retire_tombstone(tree, entry);
-        break;
-    case TREE_RETIRE_LOOSE:
-        znode_free(&tree->heap, entry_node(entry));
-        break;
+    case TREE_RETIRE_REPLACED: retire_replaced(tree, entry); break;
+    case TREE_RETIRE_TOMBSTONE: retire_tombstone(tree, entry); break;
+    case TREE_RETIRE_LOOSE: znode_free(&tree->heap, entry_node(entry)); break;
     }
 }
 

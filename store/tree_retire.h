@@ -3,7 +3,7 @@
  *   commit ─▶ queue, in stamp order ─tree_retired─▶ batch ··grace period·· ─tree_reclaim─▶ freed
  *               ▲                                                                │  │
  *               ├── second round: unlinked tombstones, versions cut from a chain ┘  ▼
- *               └── tree_hold_release ◀────────────────────────────────────── held aside
+ *               └── once the hold is over, some at a time ◀────────────────── held aside
  *
  *   REPLACED   not current since the change `stamp`. No view >= stamp stands on it.
  *   TOMBSTONE  the deletion of `stamp`. After a grace period it is taken out of the hash and the
@@ -51,7 +51,8 @@ struct tree_retire_list {
 };
 
 struct tree_retire {
-    struct tree_retire_list queue, held;
+    struct tree_retire_list queue, held; /* held may outlive the hold: tree_retired empties it */
+    uint64_t queue_count, held_count;
     uint32_t sequence_out, sequence_in;
     bool hold; /* a snapshot needs what is visible at hold_zxid */
     int64_t hold_zxid;
