@@ -26,11 +26,11 @@
 
 #include <stdint.h>
 
-#define DISK_PATH_SIZE_MAX   64 /* bytes of a path, with its end */
-#define DISK_WRITES_MAX      4  /* asynchronous operations in flight */
-#define DISK_BLOCK_SIZE_MIN  512u
-#define DISK_BLOCK_SIZE_MAX  4096u
-#define DISK_WRITE_SIZE_MAX  (16u << 20) /* bytes of one pread, pwrite or submit_write */
+#define DISK_PATH_SIZE_MAX  64 /* bytes of a path, with its end */
+#define DISK_WRITES_MAX     4  /* asynchronous operations in flight */
+#define DISK_BLOCK_SIZE_MIN 512u
+#define DISK_BLOCK_SIZE_MAX 4096u
+#define DISK_WRITE_SIZE_MAX (16u << 20) /* bytes of one pread, pwrite or submit_write */
 
 enum disk_open {
     DISK_OPEN_READ = 1,
@@ -43,8 +43,8 @@ enum disk_open {
 
 /* The end of one asynchronous operation. */
 struct disk_done {
-    uint64_t token;      /* as given to submit_... */
-    int err;             /* 0, ERR_IO, ERR_NOSPACE or (unlink) ERR_NOTFOUND */
+    uint64_t token; /* as given to submit_... */
+    int err;        /* 0, ERR_IO, ERR_NOSPACE or (unlink) ERR_NOTFOUND */
     uint32_t reserved;
     uint64_t elapsed_ns; /* from submit_... to the device's answer, as far as it is known */
 };
@@ -112,7 +112,7 @@ struct disk_io {
     int (*submit_unlink)(void *ctx, const char *path, uint64_t token, struct fault *fault);
     int (*submit_sync_dir)(void *ctx, uint64_t token, struct fault *fault);
 
-    /* Reports up to `max` finished operations, in any order, never waits. `fault` describes the last
-     * failed one. Returns how many. */
+    /* Reports up to `max` finished operations, in any order, never waits. `fault` describes the
+     * last failed one. Returns how many. */
     uint32_t (*poll)(void *ctx, struct disk_done *done, uint32_t max, struct fault *fault);
 };
