@@ -131,11 +131,12 @@ uint32_t conn_serve(struct net *net, struct conn *conn, uint32_t frames)
     uint32_t handled = 0;
     if (conn->wait != CONN_WAIT_NONE || conn->leaving)
         return 0;
-    if (!net->caught_up) {
+    if (!net_may_serve(net)) {
         conn_run(net, conn);
         return 0;
     }
-    while (handled < frames) {
+    uint64_t cost_end = net->turn_cost + NET_CONN_COST;
+    while (handled < frames && net->turn_cost < cost_end && net_may_serve(net)) {
         if (!conn_serve_one(net, conn))
             return handled + 1;
         handled++;

@@ -233,7 +233,7 @@ static uint32_t net_serve_runnable(struct net *net)
 {
     uint32_t work = 0;
     struct conn *last = net->runnable.last;
-    for (uint32_t i = 0; net->caught_up && i < NET_TURN_CONNS && net->runnable.first; i++) {
+    for (uint32_t i = 0; net_may_serve(net) && i < NET_TURN_CONNS && net->runnable.first; i++) {
         struct conn *conn = net->runnable.first;
         bool end = conn == last;
         conn_run_off(net, conn);
@@ -254,6 +254,7 @@ uint32_t net_poll(void *self, struct now now)
     net->now = now;
     if (net->started_ns == 0)
         net->started_ns = now.mono_ns;
+    net->turn_cost = 0;
     qsbr_quiescent();
     net->view = tree_view(net->parts.tree);
     work = net_apply_poll(net);

@@ -36,6 +36,11 @@
 #define NET_TURN_EVENTS  8192u /* owners told of changes */
 #define NET_TURN_FRAMES  64u   /* frames of one connection */
 #define NET_TURN_CONNS   256u  /* connections served from the runnable list */
+/* Nodes that lists, counts, multis and setWatches may visit, and data in units of 256 bytes: in a
+ * whole turn, and of one connection before others come first again. 64 counts of a large tree in one
+ * frame after the other must not be one turn. The request that passes a bound is finished. */
+#define NET_TURN_COST 65536u
+#define NET_CONN_COST 8192u
 
 #define NET_TOUCH_NS_MAX   (100 * NS_PER_MS)
 #define NET_TOUCHES        1024u      /* session ids in one COMMAND_TOUCH */
@@ -86,6 +91,7 @@ struct net {
     struct now now;
     struct tree_view view; /* .zxid is S */
     bool caught_up;        /* every record <= view.zxid has been handled */
+    uint64_t turn_cost;    /* of the requests served in this turn, NET_TURN_COST */
     uint64_t bulk_at;      /* bytes handled of the block at the front of apply_net */
 
     struct conn *conns; /* conns_max slots */
@@ -141,6 +147,12 @@ uint32_t net_apply_poll(struct net *net);
 
 /* net_apply_forget gives back what is still in the link. After APPLY has stopped. */
 void net_apply_forget(struct net *net);
+
+/* True while this turn may look at more requests. */
+static inline bool net_may_serve(const struct net *net)
+{
+    return net->caught_up && net->turn_cost < NET_TURN_COST;
+}
 
 static inline void net_count(struct net *net, enum metric metric, uint64_t n)
 {

@@ -35,6 +35,7 @@ enum request_step read_children_list(struct net *net, struct conn *conn,
     const struct znode *node = read_node_find(net, conn, path, ZK_PERM_READ, &error);
     if (error)
         return read_node_refuse(net, conn, request, error);
+    net->turn_cost += znode_child_count(node);
     uint64_t size = read_children_size(&net->view, node) + (with_stat ? ZK_STAT_SIZE : 0);
     struct jute_out out;
     if (size > net->config.reply_size_max) /* told, before a watch is left behind */

@@ -32,8 +32,10 @@ static uint64_t read_multi_size(struct net *net, struct conn *conn, const struct
 {
     int32_t error;
     const struct znode *node = read_node_find(net, conn, op->path, ZK_PERM_READ, &error);
+    net->turn_cost++;
     if (error)
         return REPLY_ERROR_SIZE;
+    net->turn_cost += op->type == ZK_OP_GET_CHILDREN ? znode_child_count(node) : 0;
     if (op->type == ZK_OP_GET_CHILDREN)
         return REPLY_MULTI_HEADER_SIZE + read_children_size(&net->view, node);
     return REPLY_MULTI_HEADER_SIZE + reply_bytes_size(znode_data(node)) + ZK_STAT_SIZE;

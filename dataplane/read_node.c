@@ -50,6 +50,7 @@ bool read_node_open(struct net *net, struct conn *conn, const struct request *re
 void read_node_done(struct net *net, struct conn *conn, uint32_t body_size)
 {
     conn_sent(net, conn, REPLY_HEADER_SIZE + body_size);
+    net->turn_cost += body_size / 256;
     net_count(net, METRIC_net_reads_total, 1);
 }
 
@@ -178,9 +179,11 @@ enum request_step read_node_descendants(struct net *net, struct conn *conn,
     struct jute_out out;
     if (error)
         return read_node_refuse(net, conn, request, error);
+    uint64_t count = tree_descendant_count(&net->view, node);
+    net->turn_cost += count;
     if (!read_node_open(net, conn, request, 4, &out))
         return REQUEST_DONE;
-    jute_put_int(&out, (int32_t)tree_descendant_count(&net->view, node));
+    jute_put_int(&out, (int32_t)count);
     read_node_done(net, conn, 4);
     return REQUEST_DONE;
 }

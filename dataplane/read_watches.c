@@ -98,6 +98,7 @@ static int32_t read_watches_restore(struct net *net, struct conn *conn, enum rea
         [LIST_RECURSIVE] = WATCH_RECURSIVE,
     };
     const struct znode *node = tree_get(&net->view, path);
+    net->turn_cost++;
     int32_t event = read_watches_missed(node, list, relative_zxid);
     if (!event)
         return read_node_watch(net, conn, path, kinds[list]);

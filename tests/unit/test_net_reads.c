@@ -311,12 +311,48 @@ static void test_large_reply(void **state)
     rig_free(rig);
 }
 
+/* One who asks for list after list does not make another wait for all of them. */
+static void test_turn_cost(void **state)
+{
+    enum { CHILDREN = 3000, LISTS = 60 };
+    struct rig *rig = rig_make(NULL, 0);
+    struct client greedy = client_live(rig, 1), other = client_live(rig, 2);
+    char path[16];
+    rig_create(rig, "/p", "");
+    for (int i = 0; i < CHILDREN; i++) {
+        snprintf(path, sizeof(path), "/p/%d", i);
+        rig_create(rig, path, "");
+    }
+    rig_publish(rig);
+    rig_run(rig);
+    for (int i = 0; i < LISTS; i++)
+        client_path(&greedy, i, ZK_OP_GET_CHILDREN, "/p", 0);
+    client_path(&other, 1, ZK_OP_EXISTS, "/", 0);
+    for (int turn = 0; turn < 2; turn++) {
+        uint64_t before = counters_get(&rig->counters, METRIC_net_reads_total);
+        rig_turn(rig);
+        uint64_t reads = counters_get(&rig->counters, METRIC_net_reads_total) - before;
+        assert_in_range(reads, 1, NET_CONN_COST / CHILDREN + 2);
+        if (turn == 0)
+            client_expect(&other, 1, ZK_OK);
+    }
+    rig_run(rig);
+    for (int i = 0; i < LISTS; i++) {
+        client_expect(&greedy, i, ZK_OK);
+        rig_run(rig);
+    }
+    client_forget(rig, &greedy);
+    client_forget(rig, &other);
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_get_data),   cmocka_unit_test(test_exists),
         cmocka_unit_test(test_children),   cmocka_unit_test(test_acl),
         cmocka_unit_test(test_multi_read), cmocka_unit_test(test_large_reply),
+        cmocka_unit_test(test_turn_cost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
