@@ -19,7 +19,7 @@ struct address {
 };
 
 enum command_kind {
-    COMMAND_NOOP = 0,       /* first entry of a term; no body */
+    COMMAND_NOOP = 0,       /* first entry of a term; body struct command_settings, or none */
     COMMAND_REQUEST = 1,    /* a client's write: op and its jute body as it came off the wire */
     COMMAND_OPEN = 2,       /* open a session; body struct session_open */
     COMMAND_ATTACH = 3,     /* re-attach a session; body struct session_open with the password */
@@ -54,6 +54,25 @@ struct command {
 };
 static_assert(sizeof(struct command) == 72, "struct command is stored in the log");
 static_assert(offsetof(struct command, conn) == 16, "struct command is stored in the log");
+
+/* Body of NOOP: those of the leader's settings that decide what later commands do. They travel in
+ * the log, so that replicas agree, and a replay after the configuration was changed gives the answers
+ * that were given before. */
+struct command_settings {
+    uint32_t version; /* COMMAND_SETTINGS_VERSION */
+    uint32_t flags;   /* COMMAND_SETTINGS_* */
+    uint64_t memory_limit; /* of the tree, bytes */
+    int64_t container_unused_ms;
+    uint32_t session_count_max;
+    uint32_t reserved;
+};
+static_assert(sizeof(struct command_settings) == 32, "struct command_settings is stored in the log");
+
+#define COMMAND_SETTINGS_VERSION        1
+#define COMMAND_SETTINGS_EXTENDED_TYPES 1u
+#define COMMAND_SETTINGS_ENFORCE_QUOTA  2u
+#define COMMAND_SETTINGS_SKIP_ACL       4u
+#define COMMAND_SETTINGS_RECONFIG       8u
 
 /* Body of OPEN and ATTACH. */
 struct session_open {

@@ -407,10 +407,13 @@ uint32_t role_core_poll(void *self, struct now now)
     uint32_t work = core_poll_disk(core);
 
     if (core->raft.last_index < core->raft.term_first_index) { /* first entry of the term */
-        struct command noop = {.kind = COMMAND_NOOP, .version = COMMAND_VERSION,
-                               .node = core->config.node_id};
+        const struct command_settings *settings = &core->config.settings;
+        struct command noop = {.kind = COMMAND_NOOP,
+                               .version = COMMAND_VERSION,
+                               .node = core->config.node_id,
+                               .body_size = settings->version ? sizeof(*settings) : 0};
         expiry_restart(&core->expiry, now.mono_ns);
-        work += core_propose(core, &noop, NULL, now);
+        work += core_propose(core, &noop, settings, now);
     }
     core_tell_committed(core);
     work += core_poll_apply(core, now);

@@ -26,6 +26,7 @@
 
 struct role_core_config {
     uint8_t node_id; /* in [1, 254] */
+    struct command_settings settings; /* for the first entry of the term; version 0 = none */
     uint32_t tick_ms;
     uint32_t session_max;
     uint32_t reap_interval_ms;       /* 0 = never */

@@ -48,7 +48,7 @@ struct acl_table {
     uint32_t free;          /* id + 1 */
     uint32_t retired_count;
     uint32_t pins;
-    bool skip;
+    _Atomic bool skip; /* by APPLY; readers relaxed: it guards nothing else */
 };
 
 static void *map(uint64_t size)
@@ -333,6 +333,11 @@ void acl_restored(struct acl_table *table)
     }
 }
 
+void acl_skip_set(struct acl_table *table, bool skip)
+{
+    atomic_store_explicit(&table->skip, skip, memory_order_relaxed);
+}
+
 uint32_t acl_count(const struct acl_table *table)
 {
     return atomic_load_explicit(&table->count, memory_order_acquire);
@@ -346,7 +351,7 @@ struct bytes acl_packed(const struct acl_table *table, uint32_t id)
 
 bool acl_skips(const struct acl_table *table)
 {
-    return table->skip;
+    return atomic_load_explicit(&table->skip, memory_order_relaxed);
 }
 
 /* Does one of the packed identities fit {scheme, id} of an ACL entry? */
@@ -395,7 +400,7 @@ bool acl_allows(const struct acl_table *table, uint32_t id, int32_t perm, struct
     const struct acl *acl = at(table, id);
     CHECK(acl != NULL);
     CHECK(perm != 0);
-    if ((acl->world_perms & perm) == perm || table->skip)
+    if ((acl->world_perms & perm) == perm || acl_skips(table))
         return true;
     return acl_packed_allows(bytes_of(acl->packed, (size_t)acl->size), perm, identities);
 }

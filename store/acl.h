@@ -46,6 +46,9 @@ void acl_take(struct acl_table *table, uint32_t id);
 void acl_drop(struct acl_table *table, uint32_t id);
 void acl_settle(struct acl_table *table, uint32_t id);
 
+/* acl_skip_set changes whether every check says yes. */
+void acl_skip_set(struct acl_table *table, bool skip);
+
 /* acl_retired moves the ids retired so far into one opaque batch, NULL when there are none or the
  * table is pinned. A grace period after, acl_reclaim frees those that were not taken again. */
 struct acl_batch;

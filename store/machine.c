@@ -13,11 +13,14 @@
 int machine_create(struct machine **machine, const struct machine_config *config, struct tree *tree)
 {
     CHECK(tree != NULL);
+    if (config->session_count_max < 1 || config->session_count_max > LIMIT_SESSION_COUNT_MAX)
+        return ERR_RANGE;
     struct machine *m = calloc(1, sizeof *m);
     if (!m)
         return ERR_NOMEM;
     m->config = *config;
     m->tree = tree;
+    m->given = op_settings_of(m);
     int err = acl_table_create(&m->acls, config->acl_count_max, config->skip_acl);
     if (!err)
         err = session_table_init(&m->sessions, config->session_count_max);
@@ -94,16 +97,10 @@ static void apply_request(struct op *op, const uint8_t *body)
         op_session_gone(op, SESSION_CLOSED);
 }
 
-static void apply_nothing(struct op *op, const uint8_t *body)
-{
-    CHECK(op->command->body_size == 0);
-    (void)body;
-}
-
 static void (*const kinds[])(struct op *op, const uint8_t *body) = {
-    [COMMAND_NOOP] = apply_nothing,   [COMMAND_REQUEST] = apply_request,
-    [COMMAND_OPEN] = op_session_open, [COMMAND_ATTACH] = op_session_attach,
-    [COMMAND_AUTH] = op_session_auth, [COMMAND_EXPIRE] = op_session_expire,
+    [COMMAND_NOOP] = op_settings_apply, [COMMAND_REQUEST] = apply_request,
+    [COMMAND_OPEN] = op_session_open,   [COMMAND_ATTACH] = op_session_attach,
+    [COMMAND_AUTH] = op_session_auth,   [COMMAND_EXPIRE] = op_session_expire,
     [COMMAND_REAP] = op_reap_apply,
 };
 
@@ -180,6 +177,11 @@ int64_t machine_time_ms(const struct machine *m)
 uint64_t machine_hash(const struct machine *m)
 {
     return m->hash;
+}
+
+struct command_settings machine_settings(const struct machine *m)
+{
+    return m->given;
 }
 
 uint32_t machine_session_count(const struct machine *m)

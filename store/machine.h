@@ -33,6 +33,7 @@
 struct machine;
 
 struct machine_config {
+    uint64_t memory_limit;    /* the tree's, bytes: for machine_settings only */
     uint32_t session_count_max;  /* in [1, LIMIT_SESSION_COUNT_MAX] */
     uint32_t acl_count_max;      /* distinct ACLs, in [2, 2^24] */
     bool extended_types;         /* extendedTypesEnabled: TTL nodes may be made */
@@ -41,6 +42,10 @@ struct machine_config {
     bool reconfig_enabled;       /* reconfigEnabled: reconfig answers -6 in place of -123 */
     int64_t container_unused_ms; /* znode.container.maxNeverUsedIntervalMs; 0 = never */
 };
+
+/* Settings beside the capacities of tree and ACL table: those in the log count. A NOOP brings the
+ * leader's (struct command_settings); until the first one, and for a fresh machine, those given to
+ * machine_create count. A snapshot keeps them. */
 
 /* Where results go. Of one command: changes, in the order of zk_protocol.md section 14, then the
  * reply and the session record (ATTACHED before the reply, CLOSED and EXPIRED behind it). All bytes
@@ -75,6 +80,10 @@ void machine_destroy(struct machine *machine);
  * node. The caller publishes machine_zxid() in the tree after it passed the results on. */
 void machine_apply(struct machine *machine, uint64_t index, uint64_t term, const struct command *c,
                    const uint8_t *body, const struct machine_sink *sink);
+
+/* machine_settings gives what machine_create was told, for the log's next NOOP. memory_limit is the
+ * tree's, told by the caller in machine_config. */
+struct command_settings machine_settings(const struct machine *machine);
 
 /* machine_query answers a COMMAND_QUERY (sync, getEphemerals, COMMAND_OP_DUMP) in the present
  * state. No zxid, no effect on the state. */

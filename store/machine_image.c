@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define IMAGE_VERSION     1
-#define IMAGE_HEAD_SIZE   (4 + 5 * 8 + 4)
+#define IMAGE_VERSION     2 /* 1 had no settings */
+#define IMAGE_HEAD_SIZE   (4 + 5 * 8 + (4 + 2 * 8 + 4) + 4)
 #define IMAGE_SESSION_MIN (8 + 4 + 4 + 8 + 1 + 1 + ZK_PASSWORD_SIZE + 4 + 4)
 
 static void session_put(struct jute_out *out, const struct session *s)
@@ -23,6 +23,27 @@ static void session_put(struct jute_out *out, const struct session *s)
     jute_put_byte(out, s->net);
     jute_put_raw(out, s->password, sizeof s->password);
     jute_put_bytes(out, session_identities(s));
+}
+
+static void settings_put(struct jute_out *out, const struct machine *m)
+{
+    struct command_settings settings = op_settings_of(m);
+    jute_put_int(out, (int32_t)settings.flags);
+    jute_put_long(out, (int64_t)settings.memory_limit);
+    jute_put_long(out, settings.container_unused_ms);
+    jute_put_int(out, (int32_t)settings.session_count_max);
+}
+
+static struct command_settings settings_get(struct jute_in *in)
+{
+    struct command_settings settings = {.version = COMMAND_SETTINGS_VERSION};
+    settings.flags = (uint32_t)jute_get_int(in);
+    settings.memory_limit = (uint64_t)jute_get_long(in);
+    settings.container_unused_ms = jute_get_long(in);
+    settings.session_count_max = (uint32_t)jute_get_int(in);
+    in->bad |=
+        settings.session_count_max < 1 || settings.session_count_max > LIMIT_SESSION_COUNT_MAX;
+    return settings;
 }
 
 int machine_image(const struct machine *m, uint8_t **image, uint64_t *size)
@@ -40,6 +61,7 @@ int machine_image(const struct machine *m, uint8_t **image, uint64_t *size)
     jute_put_long(&out, m->zxid);
     jute_put_long(&out, m->time_ms);
     jute_put_long(&out, (int64_t)m->hash);
+    settings_put(&out, m);
     jute_put_int(&out, (int32_t)m->sessions.count);
     for (const struct session *s = m->sessions.first; s; s = s->next)
         session_put(&out, s);
@@ -91,14 +113,17 @@ int machine_image_load(struct machine *m, const uint8_t *image, uint64_t size)
     struct jute_in in = jute_in(image, size);
     CHECK(m->index == 0);
     CHECK(m->sessions.count == 0);
-    if (jute_get_int(&in) != IMAGE_VERSION)
+    int32_t version = jute_get_int(&in);
+    if (in.bad || version < 1 || version > IMAGE_VERSION)
         return in.bad ? ERR_MALFORMED : ERR_VERSION;
     uint64_t index = (uint64_t)jute_get_long(&in), term = (uint64_t)jute_get_long(&in);
     int64_t zxid = jute_get_long(&in), time_ms = jute_get_long(&in);
     uint64_t hash = (uint64_t)jute_get_long(&in);
+    struct command_settings settings = version > 1 ? settings_get(&in) : op_settings_of(m);
     int32_t count = jute_get_count(&in, IMAGE_SESSION_MIN);
     if (in.bad || count < 0 || zxid < 0 || term >= 1u << 31 || (uint64_t)zxid >> 32 > term)
         return ERR_MALFORMED;
+    op_settings_take(m, &settings);
     for (int32_t i = 0; i < count; i++) {
         int err = session_get(&in, m);
         if (err)

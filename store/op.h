@@ -26,7 +26,8 @@ struct op_effect {
 };
 
 struct machine {
-    struct machine_config config;
+    struct command_settings given; /* to machine_create */
+    struct machine_config config;        /* as the log has it now */
     struct tree *tree;
     struct acl_table *acls;
     struct session_table sessions;
@@ -144,5 +145,9 @@ void op_session_gone(struct op *op, uint32_t state);
 bool op_session_current(const struct op *op);
 /* op_session_repeat: was its sequence applied before? If not, notes it as applied. */
 bool op_session_repeat(struct op *op);
+/* op_settings_apply takes over what a NOOP brings. A body this build cannot read stops the node. */
+void op_settings_apply(struct op *op, const uint8_t *body);
+void op_settings_take(struct machine *m, const struct command_settings *settings);
+struct command_settings op_settings_of(const struct machine *m);
 void op_reap_apply(struct op *op, const uint8_t *body);
 bool op_reap_due(const struct machine *m, const struct znode *node, int64_t time_ms);

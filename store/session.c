@@ -56,7 +56,7 @@ int session_open(struct session_table *table, int64_t id, struct session **sessi
         return ERR_RANGE;
     if (session_find(table, id))
         return ERR_EXISTS;
-    if (table->count == table->count_max)
+    if (table->count >= table->count_max)
         return ERR_LIMIT;
     struct session *s = calloc(1, sizeof *s);
     if (!s)

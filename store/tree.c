@@ -303,6 +303,12 @@ static bool tree_charged_as_parent(const struct znode *node)
            (parent->creations != 0 || parent->child_count != 0 || parent->pzxid != node->czxid);
 }
 
+void tree_limit_set(struct tree *tree, uint64_t memory_limit)
+{
+    CHECK(!tree->in_command);
+    tree->config.memory_limit = memory_limit;
+}
+
 static uint64_t tree_charge_of(const struct znode *node)
 {
     return tree_charge(znode_path_size(node), node->data_size, tree_charged_as_parent(node));

@@ -56,6 +56,9 @@ void tree_commit(struct tree *tree);
 /* tree_rollback undoes every change since tree_begin, exactly. */
 void tree_rollback(struct tree *tree);
 
+/* tree_limit_set changes memory_limit; what is there already stays. Between commands. */
+void tree_limit_set(struct tree *tree, uint64_t memory_limit);
+
 /* tree_publish makes everything committed up to zxid visible: readers' views from now on are >= zxid.
  * What is committed behind it stays hidden until a later publish (APPLY on HOLD). Assumes
  * the changes were pushed to every apply_net link before (ARCHITECTURE.md, "watch before data"). */

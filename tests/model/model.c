@@ -231,7 +231,7 @@ static int32_t open_session(struct model *model, const struct command *c, const 
     if (open.timeout_ms <= 0)
         return ZK_MARSHALLING_ERROR;
     if (c->session == 0 || c->session == INT64_MIN || model_session(model, c->session) ||
-        model->session_count == model->config.session_count_max)
+        model->session_count >= model->config.session_count_max)
         return ZK_SYSTEM_ERROR;
     struct model_session *session = calloc(1, sizeof *session);
     model->sessions = realloc(model->sessions, (model->session_count + 1) * sizeof(void *));
@@ -328,6 +328,21 @@ static void reap(struct model *model, const struct command *c, const uint8_t *bo
     model_node_remove(model, node);
 }
 
+/* The leader's settings come with the first entry of its term. */
+static void settings(struct model *model, const struct command *c, const uint8_t *body)
+{
+    struct command_settings s;
+    if (c->body_size != sizeof s)
+        return;
+    memcpy(&s, body, sizeof s);
+    model->config = (struct model_config){.extended_types = s.flags & 1,
+                                          .enforce_quota = s.flags & 2,
+                                          .skip_acl = s.flags & 4,
+                                          .reconfig_enabled = s.flags & 8,
+                                          .container_unused_ms = s.container_unused_ms,
+                                          .session_count_max = s.session_count_max};
+}
+
 /* Was this number applied before? (0 is no number) */
 static bool repeated(struct model_session *session, const struct command *c)
 {
@@ -386,6 +401,7 @@ const struct model_result *model_apply(struct model *model, uint64_t term, const
             session_end(model, session);
         }
         return answer(model, false, ZK_OK);
+    case COMMAND_NOOP: settings(model, c, body); return answer(model, false, ZK_OK);
     case COMMAND_REAP: reap(model, c, body); return answer(model, false, ZK_OK);
     default: return answer(model, false, ZK_OK);
     }

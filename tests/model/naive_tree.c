@@ -179,6 +179,12 @@ void tree_rollback(struct tree *tree)
     state_set(&tree->now, &tree->before);
 }
 
+void tree_limit_set(struct tree *tree, uint64_t memory_limit)
+{
+    CHECK(!tree->open);
+    tree->config.memory_limit = memory_limit;
+}
+
 void tree_publish(struct tree *tree, int64_t zxid)
 {
     CHECK(!tree->open);

@@ -198,17 +198,67 @@ static void test_every_cut_of_the_image_is_refused(void **state)
         assert_int_equal(machine_image_load(machine, image, cut), ERR_MALFORMED);
         machine_destroy(machine);
     }
-    image[3] = 2;
+    image[3] = 3;
     assert_int_equal(machine_create(&machine, &config, tree), 0);
     assert_int_equal(machine_image_load(machine, image, size), ERR_VERSION);
-    image[3] = 1;
+    image[3] = 2;
     machine_destroy(machine);
-    config.session_count_max = 1;
+    memcpy(image + 64, (uint8_t[]){0, 0, 0, 1}, 4); /* the settings' most sessions; it holds two */
     assert_int_equal(machine_create(&machine, &config, tree), 0);
     assert_int_equal(machine_image_load(machine, image, size), ERR_LIMIT);
     machine_destroy(machine);
+    memset(image + 64, 0, 4);
+    assert_int_equal(machine_create(&machine, &config, tree), 0);
+    assert_int_equal(machine_image_load(machine, image, size), ERR_MALFORMED);
+    machine_destroy(machine);
     free(image);
     tree_destroy(tree);
+}
+
+/* The copy was configured otherwise; what the image says counts, until a NOOP says otherwise. */
+static void test_settings_travel(void **state)
+{
+    struct machine_config config = world_config_default();
+    (void)state;
+    make_busy();
+    world_fini(&copy);
+    config.extended_types = false;
+    config.skip_acl = true;
+    config.session_count_max = 1;
+    world_init(&copy, &config, 0);
+    assert_int_equal(copy_machine(), 0);
+    both(step_acl);
+    both(step_quota);
+    assert_int_equal(world_create_op(&copy, OTHER, ZK_OP_CREATE_TTL, "/t2", "", 5, 9), ZK_OK);
+    assert_int_equal(world_create_op(&w, OTHER, ZK_OP_CREATE_TTL, "/t2", "", 5, 9), ZK_OK);
+    struct command_settings settings = machine_settings(copy.machine);
+    assert_int_equal(settings.flags, COMMAND_SETTINGS_SKIP_ACL);
+    struct command noop = {.kind = COMMAND_NOOP};
+    world_apply(&copy, noop, &settings, sizeof settings);
+    assert_int_equal(step_acl(&copy), ZK_OK);
+    assert_int_equal(world_create_op(&copy, OTHER, ZK_OP_CREATE_TTL, "/t3", "", 5, 9),
+                     ZK_UNIMPLEMENTED);
+    assert_int_equal(world_open(&copy, 0x77), ZK_SYSTEM_ERROR);
+    world_apply(&w, noop, &settings, sizeof settings);
+    assert_int_equal(step_acl(&w), ZK_OK);
+    world_apply(&w, noop, NULL, 0); /* none brought: they stay */
+    assert_int_equal(step_acl(&w), ZK_OK);
+}
+
+static void test_memory_limit_travels(void **state)
+{
+    struct command_settings settings;
+    char big[4096];
+    (void)state;
+    memset(big, 'x', sizeof big - 1);
+    big[sizeof big - 1] = 0;
+    settings = machine_settings(w.machine);
+    settings.memory_limit = 2000;
+    world_apply(&w, (struct command){.kind = COMMAND_NOOP}, &settings, sizeof settings);
+    assert_int_equal(world_create(&w, SID, "/big", big, 0), ZK_SYSTEM_ERROR);
+    settings.memory_limit = 1 << 20;
+    world_apply(&w, (struct command){.kind = COMMAND_NOOP}, &settings, sizeof settings);
+    assert_int_equal(world_create(&w, SID, "/big", big, 0), ZK_OK);
 }
 
 static void test_nodes_that_do_not_fit_are_refused(void **state)
@@ -258,6 +308,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_copy_goes_on_alike, setup, teardown),
         cmocka_unit_test_setup_teardown(test_every_cut_of_the_image_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_settings_travel, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_memory_limit_travels, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nodes_that_do_not_fit_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sequence_saturates, setup, teardown),
     };

@@ -304,19 +304,30 @@ static void step_query(uint32_t who)
     compare(model_query(model, &c, w.request));
 }
 
+/* A new leader, often with other settings. */
+static void step_leader(void)
+{
+    struct command_settings settings = machine_settings(w.machine);
+    settings.flags = below(16);
+    settings.container_unused_ms = below(2) * 50;
+    settings.session_count_max = 2 + below(3);
+    w.term++;
+    send(command_of(0, COMMAND_NOOP), &settings, below(3) ? sizeof settings : 0);
+}
+
 static void step_once(void)
 {
-    uint32_t who = below(4), what = below(100);
+    uint32_t who = below(4), what = below(4) ? 12 + below(88) : below(100);
     w.time_ms += below(4) ? below(20) : -(int64_t)below(5);
     w.time_ms = w.time_ms < 1 ? 1 : w.time_ms;
-    if (below(60) == 0)
-        w.term++;
+    if (below(80) == 0)
+        step_leader();
     if (what < 6) {
         step_session(who);
     } else if (what < 10) {
         step_auth(who);
     } else if (what < 12) {
-        send(command_of(who, below(3) ? COMMAND_NOOP : COMMAND_EXPIRE), NULL, 0);
+        send(command_of(who, COMMAND_EXPIRE), NULL, 0);
     } else if (what < 18) {
         const char *path = random_path();
         send(command_of(who, COMMAND_REAP), path, path ? strlen(path) : 0);

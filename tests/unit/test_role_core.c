@@ -104,7 +104,8 @@ static int setup_without_room(void **state)
     struct raft raft;
     struct raft_output out;
     struct role_core_config config = {.node_id = 3, .tick_ms = 100, .session_max = 16,
-                                      .random = fill_random};
+                                      .random = fill_random,
+                                      .settings = {.version = COMMAND_SETTINGS_VERSION, .flags = 5}};
     memset(&t, 0, sizeof(t));
     t.now = (struct now){.mono_ns = 1000 * NS_PER_S, .wall_ms = 1700000000000};
     counters_init(&t.page, "core", 0);
@@ -149,7 +150,11 @@ static void test_commits_only_what_disk_says_is_durable(void **state)
     struct core_disk batch = take_batch();
     assert_int_equal(batch.first_index, 1); /* the no-op of the new term */
     assert_int_equal(batch.last_index, 1);
-    assert_int_equal(command_at(&offset)->kind, COMMAND_NOOP);
+    const struct command *noop = command_at(&offset);
+    const struct command_settings *settings = (const struct command_settings *)(noop + 1);
+    assert_int_equal(noop->kind, COMMAND_NOOP);
+    assert_int_equal(noop->body_size, sizeof(*settings)); /* the leader's settings */
+    assert_int_equal(settings->flags, 5);
     net_says(COMMAND_REQUEST, 7, 1, "abc", 3);
     turn();
     assert_int_equal(take_batch().size, 0); /* one write in flight at a time */

@@ -75,10 +75,12 @@ static void node_entry_done(void *self)
 static int node_core_init(struct node *node, struct fault *fault)
 {
     const struct config *c = node->config;
+    uint32_t sessions = machine_session_count(node->machine); /* may be more than now allowed */
     struct role_core_config config = {
         .node_id = (uint8_t)c->node_id,
+        .settings = machine_settings(node->machine),
         .tick_ms = c->session_tick_ms,
-        .session_max = c->sessions_max,
+        .session_max = sessions > c->sessions_max ? sessions : c->sessions_max,
         .reap_interval_ms = c->container_check_ms,
         .snapshot_entries = c->snapshot_every_count,
         .snapshot_bytes = c->snapshot_every_size,

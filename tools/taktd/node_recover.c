@@ -14,7 +14,8 @@ static int recover_machine(struct node *node, struct fault *fault)
     const struct config *c = node->config;
     struct tree_config tree = {.memory_limit = c->tree_memory_limit,
                                .nodes_max = c->tree_nodes_max};
-    struct machine_config machine = {.session_count_max = c->sessions_max,
+    struct machine_config machine = {.memory_limit = c->tree_memory_limit,
+                                     .session_count_max = c->sessions_max,
                                      .acl_count_max = LIMIT_ACL_COUNT_DEFAULT,
                                      .extended_types = c->ttl_nodes,
                                      .enforce_quota = c->quotas_enforced,
