@@ -192,6 +192,30 @@ def test_session_expires_after_restart(t):
         assert time.monotonic() - begin > 1.5
 
 
+def test_restart_with_other_settings(t):
+    """writes acknowledged under other settings are replayed as they were answered"""
+    if not t.is_takt:
+        harness.skip('3.8 takes a TTL node for an ephemeral when the feature is off')
+    server = t.fresh(extendedTypesEnabled='true', enforceQuota='false')
+    w = t.wire(server)
+    w.ask('createTTL', z.create_body('/t', b'kept', flags=5, ttl=86400000))
+    for path, data in (('/q', b''), ('/zookeeper/quota/q', b''),
+                       ('/zookeeper/quota/q/zookeeper_limits', b'count=-1,bytes=-1=;countHardLimit=2'),
+                       ('/zookeeper/quota/q/zookeeper_stats', b'count=0,bytes=0')):
+        w.create(path, data)
+    for i in range(5):
+        w.create('/q/n%d' % i)
+    server.kill()
+    server.options.update({'extendedTypesEnabled': 'false', 'enforceQuota': 'true'})
+    server.start()
+    w = t.wire(server)
+    assert w.exists('/t'), 'the TTL node is gone'
+    for i in range(5):
+        assert w.exists('/q/n%d' % i), 'a node over the quota is gone'
+    equal(w.err('createTTL', z.create_body('/t2', flags=5, ttl=86400000)), -6)
+    equal(w.err('create', z.create_body('/q/more')), -125)
+
+
 def test_many_restarts(t):
     """twenty restarts in a row, each with a few writes, half of them by kill"""
     server = t.fresh()
