@@ -14,11 +14,6 @@ static uint32_t conn_hash(const void *at, size_t size)
     return (uint32_t)(hash ^ hash >> 32);
 }
 
-static struct conn **conn_address_chain(struct net *net, const struct address *address)
-{
-    return &net->addresses[conn_hash(address->ip, sizeof(address->ip)) % NET_ADDRESS_CHAINS];
-}
-
 static struct conn **conn_session_chain(struct net *net, int64_t session)
 {
     return &net->sessions[conn_hash(&session, sizeof(session)) & net->session_mask];
@@ -80,14 +75,47 @@ static void conn_fresh_off(struct net *net, struct conn *conn)
 
 /* ---- open ---- */
 
-static bool conn_address_full(struct net *net, const struct address *address)
+/* How many connections a client address has. */
+struct conn_address {
+    struct conn_address *next; /* of the chain */
+    uint32_t count;
+    uint8_t ip[16];
+};
+
+static struct conn_address **conn_address_at(struct net *net, const uint8_t *ip)
 {
-    uint32_t count = 0;
-    if (net->config.conns_per_address == 0)
+    struct conn_address **at = &net->addresses[conn_hash(ip, 16) % NET_ADDRESS_CHAINS];
+    while (*at && memcmp((*at)->ip, ip, 16) != 0)
+        at = &(*at)->next;
+    return at;
+}
+
+/* Counts one more connection of an address. False: it has as many as it may, or no memory. */
+static bool conn_address_take(struct net *net, const uint8_t *ip)
+{
+    struct conn_address **at = conn_address_at(net, ip);
+    if (!*at) {
+        struct conn_address *fresh = slab_alloc(&net->slab, sizeof(*fresh));
+        if (!fresh)
+            return false;
+        *fresh = (struct conn_address){0};
+        memcpy(fresh->ip, ip, sizeof(fresh->ip));
+        *at = fresh;
+    }
+    if (net->config.conns_per_address && (*at)->count >= net->config.conns_per_address)
         return false;
-    for (struct conn *c = *conn_address_chain(net, address); c; c = c->address_next)
-        count += memcmp(c->stream->peer.ip, address->ip, sizeof(address->ip)) == 0;
-    return count >= net->config.conns_per_address;
+    (*at)->count++;
+    return true;
+}
+
+static void conn_address_give(struct net *net, const uint8_t *ip)
+{
+    struct conn_address **at = conn_address_at(net, ip), *entry = *at;
+    CHECK(entry && entry->count > 0);
+    if (--entry->count > 0)
+        return;
+    *at = entry->next;
+    slab_free(&net->slab, entry, sizeof(*entry));
 }
 
 static struct conn *conn_slot_take(struct net *net)
@@ -130,9 +158,20 @@ static int conn_identities_start(struct net *net, struct conn *conn)
     return 0;
 }
 
+/* A slot and the count of the address, or NULL. */
+static struct conn *conn_admit(struct net *net, const uint8_t *ip)
+{
+    if (!conn_address_take(net, ip))
+        return NULL;
+    struct conn *conn = conn_slot_take(net);
+    if (!conn)
+        conn_address_give(net, ip);
+    return conn;
+}
+
 struct conn *conn_open(struct net *net, struct stream *stream)
 {
-    struct conn *conn = conn_address_full(net, &stream->peer) ? NULL : conn_slot_take(net);
+    struct conn *conn = conn_admit(net, stream->peer.ip);
     if (!conn) {
         net_count(net, METRIC_net_rejected_total, 1);
         return NULL;
@@ -141,6 +180,7 @@ struct conn *conn_open(struct net *net, struct stream *stream)
     if (conn_identities_start(net, conn)) {
         net_count(net, METRIC_net_no_memory_total, 1);
         conn_slot_give(net, conn);
+        conn_address_give(net, stream->peer.ip);
         return NULL;
     }
     conn->state = CONN_NEW;
@@ -149,9 +189,6 @@ struct conn *conn_open(struct net *net, struct stream *stream)
     conn->opened_ns = net->now.mono_ns;
     conn->opened_ms = net->now.wall_ms;
     conn->zxid_last = -1;
-    struct conn **chain = conn_address_chain(net, &stream->peer);
-    conn->address_next = *chain;
-    *chain = conn;
     conn_fresh_on(net, conn);
     net->conn_count++;
     net_count(net, METRIC_net_connections, 1);
@@ -346,10 +383,7 @@ void conn_close(struct net *net, struct conn *conn, bool flush)
 
 void conn_gone(struct net *net, struct conn *conn)
 {
-    struct conn **at = conn_address_chain(net, &conn->stream->peer);
-    while (*at != conn)
-        at = &(*at)->address_next;
-    *at = conn->address_next;
+    conn_address_give(net, conn->stream->peer.ip);
     conn_run_off(net, conn);
     conn_fresh_off(net, conn);
     conn_session_off(net, conn);

@@ -61,9 +61,9 @@ struct conn {
     uint32_t identities_room;
 
     struct watch_owner watches;
-    struct conn *run_prev, *run_next;         /* runnable */
-    struct conn *fresh_prev, *fresh_next;     /* NEW, oldest first */
-    struct conn *session_next, *address_next; /* hash chains */
+    struct conn *run_prev, *run_next;     /* runnable */
+    struct conn *fresh_prev, *fresh_next; /* NEW, oldest first */
+    struct conn *session_next;            /* hash chain */
     uint64_t touch_epoch;
     uint64_t opened_ns, received_ns;
 

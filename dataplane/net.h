@@ -37,8 +37,8 @@
 #define NET_TURN_FRAMES  64u   /* frames of one connection */
 #define NET_TURN_CONNS   256u  /* connections served from the runnable list */
 /* Nodes that lists, counts, multis and setWatches may visit, and data in units of 256 bytes: in a
- * whole turn, and of one connection before others come first again. 64 counts of a large tree in one
- * frame after the other must not be one turn. The request that passes a bound is finished. */
+ * whole turn, and of one connection before others come first again. 64 counts of a large tree in
+ * one frame after the other must not be one turn. The request that passes a bound is finished. */
 #define NET_TURN_COST 65536u
 #define NET_CONN_COST 8192u
 
@@ -99,7 +99,7 @@ struct net {
     struct conn *free_first;          /* by run_next */
     struct conn_list runnable, fresh; /* fresh: by age */
     struct conn **sessions;           /* hash chains by session id */
-    struct conn **addresses;          /* hash chains by client address */
+    struct conn_address **addresses;  /* hash chains by client address */
     uint32_t session_mask;
 
     uint64_t outstanding;
