@@ -59,9 +59,9 @@ void tree_rollback(struct tree *tree);
 /* tree_limit_set changes memory_limit; what is there already stays. Between commands. */
 void tree_limit_set(struct tree *tree, uint64_t memory_limit);
 
-/* tree_publish makes everything committed up to zxid visible: readers' views from now on are >= zxid.
- * What is committed behind it stays hidden until a later publish (APPLY on HOLD). Assumes
- * the changes were pushed to every apply_net link before (ARCHITECTURE.md, "watch before data"). */
+/* tree_publish makes everything committed up to zxid visible: readers' views from now on are >= it.
+ * What is committed behind it stays hidden until a later publish (APPLY on HOLD). Assumes the
+ * changes were pushed to every apply_net link before (ARCHITECTURE.md, "watch before data"). */
 void tree_publish(struct tree *tree, int64_t zxid);
 
 /* tree_find gives the newest live version of the node at path (absolute, no trailing '/'), as the
@@ -176,13 +176,13 @@ struct tree_image {
 /* znode_image describes a version; path and data borrow from it. */
 struct tree_image znode_image(const struct znode *node);
 
-/* A load replaces the built-in nodes of a tree nobody has changed yet: tree_load_begin (node_count is
- * a hint), tree_load_node for every node in any order, tree_load_end.
- * tree_load_node returns 0, ERR_CORRUPT (the path is not well-formed, or there already) or ERR_NOMEM
- * (nodes_max; the memory limit does not refuse what is there). tree_load_end ties children to
- * parents and makes zxid the published one; returns 0 or ERR_CORRUPT (zxid < 0, no "/", a parent is
- * missing, or a child count does not agree). `fault` names the path. After a failure the tree may
- * only be destroyed. Role: APPLY, before it runs. */
+/* A load replaces the built-in nodes of a tree nobody has changed yet: tree_load_begin (node_count
+ * is a hint), tree_load_node for every node in any order, tree_load_end.
+ * tree_load_node returns 0, ERR_CORRUPT (the path is not well-formed, or there already) or
+ * ERR_NOMEM (nodes_max; the memory limit does not refuse what is there).
+ * tree_load_end ties children to parents and makes zxid the published one; returns 0 or ERR_CORRUPT
+ * (zxid < 0, no "/", a parent is missing, or a child count does not agree). `fault` names the path.
+ * After a failure the tree may only be destroyed. Role: APPLY, before it runs. */
 void tree_load_begin(struct tree *tree, uint64_t node_count);
 MUST_USE int tree_load_node(struct tree *tree, const struct tree_image *image, struct fault *fault);
 MUST_USE int tree_load_end(struct tree *tree, int64_t zxid, struct fault *fault);

@@ -418,7 +418,7 @@ static void test_readers_beside_a_writer(void **state)
     for (struct tree_batch *batch; (batch = tree_retired(tree)) != NULL;)
         tree_reclaim(tree, batch);
     print_message(
-        "%llu commands (%llu rolled back), %llu turns of readers, %llu walks, %llu batches"
+        "# %llu commands (%llu rolled back), %llu turns of readers, %llu walks, %llu batches"
         " freed, %lld nodes stay\n",
         (unsigned long long)w.commands, (unsigned long long)w.rollbacks,
         (unsigned long long)atomic_load(&turn_count), (unsigned long long)w.walks,
