@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -97,6 +98,25 @@ static void test_config_out_of_range(void **state)
     assert_int_equal(tree_create(&tree, &(struct tree_config){1 << 20, 15, 0}), ERR_RANGE);
     assert_int_equal(tree_create(&tree, &(struct tree_config){1 << 20, 1ull << 32, 0}), ERR_RANGE);
     assert_null(tree);
+}
+
+/* No address space for the hash: nothing is left behind. Sanitizers need theirs. */
+static void test_no_address_space(void **state)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(__clang__)
+    skip();
+#else
+    struct rlimit before, tight = {1ull << 32, 1ull << 32};
+    struct tree *tree = NULL;
+    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+    tight.rlim_max = before.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_AS, &tight), 0);
+    int err = tree_create(&tree, &(struct tree_config){UINT64_MAX, (1ull << 32) - 1, 0});
+    assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+    assert_int_equal(err, ERR_NOMEM);
+    assert_null(tree);
+    tree_destroy(tree);
+#endif
 }
 
 static void test_unpublished_is_unseen(void **state)
@@ -703,6 +723,7 @@ int main(void)
         cmocka_unit_test(test_fresh_tree),
         cmocka_unit_test(test_names_of_every_size),
         cmocka_unit_test(test_config_out_of_range),
+        cmocka_unit_test(test_no_address_space),
         cmocka_unit_test(test_unpublished_is_unseen),
         cmocka_unit_test(test_stat_of_each_change),
         cmocka_unit_test(test_limit_refuses_growth_only),
