@@ -135,6 +135,7 @@ void fourletter_server_mntr(struct fourletter_word *word)
     fourletter_server_line(word, "packets_sent", fourletter_server_sent(word));
     fourletter_server_line(word, "znode_count", tree_node_count(net->parts.tree));
     fourletter_server_line(word, "approximate_data_size", tree_data_size(net->parts.tree));
+    fourletter_server_line(word, "takt_tree_memory_bytes", tree_memory_size(net->parts.tree));
     fourletter_server_line(word, "ephemerals_count", word->facts.ephemerals);
     fourletter_server_line(word, "global_sessions", word->facts.sessions);
     fourletter_server_line(word, "local_sessions", 0);

@@ -180,7 +180,7 @@ one_round() {
             load "$round" "$server" open_$op --ops $op -n $conns -w 256 --rate "$rate"
     done
     wants watch && load "$round" "$server" watch --scenario watch -n $watchers
-    wants sessions && load "$round" "$server" sessions --scenario sessions -n 16
+    wants sessions && load "$round" "$server" sessions --scenario sessions -n $conns
     stop "$server"
     rm -rf "$dir"
 }

@@ -33,7 +33,7 @@ static const struct {
     {"ephemerals", "ephemerals", NULL, "zk_ephemerals_count"},
     {"watches", "watches", NULL, "zk_watch_count"},
     {"data, bytes", "data_bytes", NULL, "zk_approximate_data_size"},
-    {"memory, bytes", "memory_bytes", NULL, "zk_takt_memory_bytes"},
+    {"tree memory, bytes", "tree_memory_bytes", NULL, "zk_takt_tree_memory_bytes"},
     {"open files", "open_files", NULL, "zk_open_file_descriptor_count"},
     {"learners", "learners", NULL, "zk_learners"},
     {"synced followers", "synced_followers", NULL, "zk_synced_followers"},
