@@ -55,7 +55,7 @@ enum worker_idle {
     WORKER_IDLE_PAUSE,  /* spins, with tpause or pause between turns */
     WORKER_IDLE_YIELD,  /* sched_yield after an idle turn */
     WORKER_IDLE_PARK,   /* sleeps as soon as all roles are idle */
-    WORKER_IDLE_HYBRID, /* yields for linger_ns, then parks */
+    WORKER_IDLE_HYBRID, /* yields for linger_ns, then parks; parks at once on a crowded core */
 };
 
 /* Written by the worker, read by CTL: relaxed. */
@@ -90,6 +90,8 @@ struct worker {
     int wake_fd;                          /* eventfd */
     int waiter;                           /* index of the role that sleeps for us; -1: park_fd */
     uint64_t worked_ns;                   /* mono_ns of the last turn with work */
+    uint64_t yielded_ns;                  /* start of the idle turn that ended in a yield; 0: none */
+    uint64_t crowded_until_ns;            /* hybrid does not linger before then */
     uint32_t role_work[WORKER_ROLES_MAX]; /* what each role's last poll returned */
     pthread_t thread;
     bool started;

@@ -38,8 +38,15 @@ for end in tk0 tk1; do
     ip link set $end up
 done
 ip addr add 10.77.0.1/24 dev tk1
+# The driver locks its two rings in memory; root may, and others up to `ulimit -l` KiB.
+frames=8192
+locked=$(ulimit -l)
+[ "$locked" = unlimited ] || [ "$(cat /proc/self/uid_map | awk '{print $3}')" -gt 1 ] ||
+    while [ $((frames * 2 * 2)) -gt $((locked * 3 / 4)) ] && [ $frames -gt 256 ]; do
+        frames=$((frames / 2))
+    done
 case $pmd in
-af_packet) vdev="net_af_packet0,iface=tk0,qdisc_bypass=1,blocksz=65536,framesz=2048,framecnt=8192"
+af_packet) vdev="net_af_packet0,iface=tk0,qdisc_bypass=1,blocksz=65536,framesz=2048,framecnt=$frames"
     [ "$queues" = 1 ] || vdev+=",qpairs=$queues" ;;
 af_xdp) vdev="net_af_xdp0,iface=tk0" ;;
 *) echo "netns_dpdk.sh: TAKT_DPDK_PMD is af_packet or af_xdp, not $pmd" >&2; exit 2 ;;
