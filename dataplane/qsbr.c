@@ -1,5 +1,7 @@
 #include "dataplane/qsbr.h"
 
+#include "base/grace.h"
+
 #include <pthread.h>
 #include <stdbool.h>
 #include <urcu-qsbr.h>
@@ -33,18 +35,23 @@ void qsbr_online(void)
 
 void qsbr_offline(void)
 {
-    if (qsbr_registered)
-        urcu_qsbr_thread_offline();
+    if (!qsbr_registered)
+        return;
+    grace_reader_done();
+    urcu_qsbr_thread_offline();
 }
 
 void qsbr_quiescent(void)
 {
-    if (qsbr_registered)
-        urcu_qsbr_quiescent_state();
+    if (!qsbr_registered)
+        return;
+    grace_reader_done();
+    urcu_qsbr_quiescent_state();
 }
 
 void qsbr_leave(void)
 {
+    grace_reader_done();
     if (qsbr_registered)
         urcu_qsbr_unregister_thread();
     qsbr_registered = false;

@@ -1,5 +1,6 @@
 #include "store/role_reclaim.h"
 
+#include "base/grace.h"
 #include "base/messages.h"
 
 #define _LGPL_SOURCE
@@ -17,6 +18,7 @@ uint32_t role_reclaim_poll(void *self, struct now now)
     /* one wait serves every batch that is there: all were retired before it began */
     uint64_t until = atomic_load_explicit(&reclaim->apply_ctl->head, memory_order_acquire);
     synchronize_rcu();
+    grace_passed();
     while (reclaim->apply_ctl->cursor != until && (in = link_peek(reclaim->apply_ctl, &size))) {
         struct retired *out = link_reserve(reclaim->ctl_apply, sizeof(*out));
         CHECK(out); /* as deep as apply_ctl, and APPLY takes back what it gave */

@@ -398,6 +398,7 @@ class Suite:
             if self.target == 'takt' and code != 0:
                 self.failed += 1
                 print('not ok - the shared server stops with code 0 (it was %s)' % code)
+                print('# ' + tail(self._server.log, 8000).replace('\n', '\n# '))
             self._server.remove()
         return 1 if self.failed else 0
 

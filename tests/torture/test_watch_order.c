@@ -7,6 +7,7 @@
  * TAKT_TORTURE_SECONDS (default 1) says for how long. */
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/grace.h"
 #include "base/rand.h"
 #include "base/zk.h"
 #include "dataplane/net.h"
@@ -134,14 +135,12 @@ static void open_sessions(struct side *side)
 
 static void reclaim(void)
 {
-#ifndef __SANITIZE_THREAD__ /* it does not see liburcu's barriers; tree_torture has grace periods  \
-                             */
     struct tree_batch *batch = tree_retired(tree);
     if (!batch)
         return;
     urcu_qsbr_synchronize_rcu();
+    grace_passed();
     tree_reclaim(tree, batch);
-#endif
 }
 
 static void *writer(void *arg)
