@@ -5,5 +5,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* crc32c continues from `crc` (0 to begin) over n bytes. crc32c(0, "123456789", 9) is 0xe3069283. */
+/* crc32c continues from `crc` (0 to begin) over n bytes. crc32c(0, "123456789", 9) is
+ * 0xe3069283. */
 uint32_t crc32c(uint32_t crc, const void *at, size_t n);

@@ -1,7 +1,8 @@
 /* err: the closed list of reasons an internal call can fail with.
  *
  * Functions that can fail return int: 0, or one of these, negative. What a ZooKeeper client is told
- * is another type (base/zk.h) and is chosen where the reply is made, never by casting one of these. */
+ * is another type (base/zk.h) and is chosen where the reply is made, never by casting one of
+ * these. */
 #pragma once
 
 enum err {

@@ -24,7 +24,8 @@
     X(net_malformed_total, COUNTER, "1", "frames or records that broke the protocol")              \
     X(net_unanswerable_total, COUNTER, "1", "replies above the reply size limit")                  \
     X(net_output_limit_total, COUNTER, "1", "connections closed because they did not read")        \
-    X(net_no_memory_total, COUNTER, "1", "connections or watches refused: NET's memory is used up") \
+    X(net_no_memory_total, COUNTER, "1",                                                           \
+      "connections or watches refused: NET's memory is used up")                                   \
     X(net_hold_total, COUNTER, "1", "times a request waited because net_core was full")            \
     X(net_watches, GAUGE, "1", "watches set")                                                      \
     X(net_watch_refused_total, COUNTER, "1", "watches refused by a limit")                         \

@@ -1,6 +1,6 @@
-/* expiry: which sessions has the leader not heard of for too long. A wheel of ticks: a session whose
- * deadline lies in a tick hangs in that tick's bucket; hearing of it only moves its deadline, and
- * the bucket's turn finds out (so a touch costs one hash probe). Pure; fixed memory.
+/* expiry: which sessions has the leader not heard of for too long. A wheel of ticks: a session
+ * whose deadline lies in a tick hangs in that tick's bucket; hearing of it only moves its deadline,
+ * and the bucket's turn finds out (so a touch costs one hash probe). Pure; fixed memory.
  *
  * A deadline is now + timeout rounded up to the next tick, as ZooKeeper's (zk_protocol.md section
  * 15), so a session lives for (timeout, timeout + tick]. Role: CORE. */
@@ -51,9 +51,9 @@ void expiry_remove(struct expiry *expiry, int64_t id);
 /* expiry_restart gives every session its full timeout from now on: a new leader's first act. */
 void expiry_restart(struct expiry *expiry, uint64_t now_ns);
 
-/* expiry_next returns the id of one session whose deadline has passed, or 0 when there is none among
- * the next 64 looked at: call it until 0 once a turn, a later turn goes on. The session stays known
- * and is offered again one tick later until expiry_remove. */
+/* expiry_next returns the id of one session whose deadline has passed, or 0 when there is none
+ * among the next 64 looked at: call it until 0 once a turn, a later turn goes on. The session stays
+ * known and is offered again one tick later until expiry_remove. */
 int64_t expiry_next(struct expiry *expiry, uint64_t now_ns);
 
 /* expiry_deadline_ns is when expiry_next should next be called; UINT64_MAX without sessions. */

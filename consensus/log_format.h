@@ -1,9 +1,9 @@
 /* log_format: what a log record is, in memory (log_tail) and on disk (wal): the same bytes.
  *
  *   ┌──────────────────────── one batch = one write, a multiple of the block size ────────────────┐
- *   │ record │ payload │0..│ record │ payload │0..│ ... │ PAD record │ 0 0 0 0 ... to the block's end │
- *   └──────────────────────────────────────────────────────────────────────────────────────────────┘
- *
+ *   ┌────────────────────── one batch = one write, a multiple of the block size ────────────────┐
+ *   │ record │ payload │0..│ record │ payload │0..│ ... │ PAD record │ 0 0 0 to the block's end │
+ *   └───────────────────────────────────────────────────────────────────────────────────────────┘
  * Records are 8-byte aligned. A batch ends at a block boundary, so a sector that holds an
  * acknowledged record is never written again. If the room left in the last block is less than a
  * record header, a whole further block is not needed: the rest is zero.

@@ -34,7 +34,8 @@ struct log_tail {
 };
 
 /* log_tail_init maps `size` bytes twice. Continues behind last_index / chain. size: a power of two
- * of at least 4 * LOG_TAIL_BATCH_SIZE_MAX. Returns 0, ERR_RANGE or ERR_NOMEM. Before the roles start. */
+ * of at least 4 * LOG_TAIL_BATCH_SIZE_MAX. Returns 0, ERR_RANGE or ERR_NOMEM. Before the roles
+ * start. */
 MUST_USE int log_tail_init(struct log_tail *tail, uint64_t size, uint32_t block_size,
                            uint64_t last_index, uint64_t chain);
 void log_tail_fini(struct log_tail *tail);

@@ -1,6 +1,6 @@
 /* raft: who leads, and what is committed. Pure: time, disk results and (with the ensemble) messages
- * come in as one struct raft_input; what is to be done goes out as one struct raft_output. No clock,
- * no I/O, no allocation. Entry bytes never pass here: raft knows them by index and term.
+ * come in as one struct raft_input; what is to be done goes out as one struct raft_output. No
+ * clock, no I/O, no allocation. Entry bytes never pass here: raft knows them by index and term.
  *
  *               START                   SAVED (own vote durable, a quorum of votes)
  *   FOLLOWER ───────────▶ CANDIDATE ─────────────────────────────────────────────▶ LEADER
@@ -50,8 +50,8 @@ struct raft_output {
     uint64_t commit_index; /* entries up to here may be applied */
 };
 
-/* raft_init restores what the superblock and the log held. term_limit: a term is the epoch of a zxid
- * and stays below 2^31 so that zxids stay positive. Returns 0 or ERR_RANGE. */
+/* raft_init restores what the superblock and the log held. term_limit: a term is the epoch of a
+ * zxid and stays below 2^31 so that zxids stay positive. Returns 0 or ERR_RANGE. */
 MUST_USE int raft_init(struct raft *raft, uint8_t id, uint64_t term, uint8_t vote,
                        uint64_t last_index, uint64_t last_term, uint64_t commit_index);
 

@@ -1,8 +1,8 @@
 /* worker: a thread that runs a list of roles in turn, and decides what to do when none has work.
  *
- *   ┌─▶ now ─▶ role 0 poll ─▶ role 1 poll ─▶ ... ─▶ work done? ── yes ─▶ wake those published to ──┐
- *   │                                                    │ no │ └──────────────────── idle policy
- * ◀──────────────────┴─────────────────────────────────────────┘
+ *  ┌─▶ now ─▶ role 0 poll ─▶ role 1 poll ─▶ ... ─▶ work done? ── yes ─▶ wake those published to ─┐
+ *  │                                                    │ no                                     │
+ *  └──────────────────── idle policy ◀──────────────────┴────────────────────────────────────────┘
  *
  * Parking. A producer publishes on a link, a consumer may be about to sleep; neither may miss the
  * other. The consumer: parked = 1, fence, look at every role's idle() once more, sleep. The
@@ -13,7 +13,7 @@
  *                 run   wake  stop  counters     - : safe at the same time, from different threads
  *     run          X     -     -      -          X : one thread, one call at a time
  *     wake         -     -     -      -
- *     stop         -     -     -      - */
+ *     stop         -     -     -      -                                                         */
 #pragma once
 
 #include "base/clock.h"
@@ -112,9 +112,9 @@ void worker_fini(struct worker *worker);
  * Before start. */
 MUST_USE int worker_role_add(struct worker *worker, const struct role *role);
 
-/* worker_downstream_add: roles of `worker` publish for roles of `downstream`, which is woken after a
- * turn in which *published (the link's head; written by this worker) has changed. Adding the worker
- * itself does nothing. Returns 0 or ERR_FULL. Before start. */
+/* worker_downstream_add: roles of `worker` publish for roles of `downstream`, which is woken after
+ * a turn in which *published (the link's head; written by this worker) has changed. Adding the
+ * worker itself does nothing. Returns 0 or ERR_FULL. Before start. */
 MUST_USE int worker_downstream_add(struct worker *worker, struct worker *downstream,
                                    const _Atomic uint64_t *published);
 

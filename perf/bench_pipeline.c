@@ -1,7 +1,8 @@
-/* Goal: what one request costs through the whole node: frame in, decode, look-up or order, log, apply,
- * encode, frame out. Method: a whole node on the sim port, driven by turns in one thread; a client's
- * frames are lent to the port and its replies dropped unread. "Set to memory log": batches are
- * built, sealed and handed to DISK as ever, and the disk answers at once. arg = requests in flight. */
+/* Goal: what one request costs through the whole node: frame in, decode, look-up or order, log,
+ * apply, encode, frame out. Method: a whole node on the sim port, driven by turns in one thread; a
+ * client's frames are lent to the port and its replies dropped unread. "Set to memory log": batches
+ * are built, sealed and handed to DISK as ever, and the disk answers at once. arg = requests in
+ * flight. */
 #include "perf/bench.h"
 
 #include "base/check.h"

@@ -43,14 +43,15 @@ void role_apply_fini(struct role_apply *apply)
     apply->stage = NULL;
 }
 
-/* ---- the stage --------------------------------------------------------------------------------- */
+/* ---- the stage ------------------------------------------------------------------------------- */
 
 static uint64_t stage_span(uint32_t size)
 {
     return sizeof(struct stage_record) + (((uint64_t)size + 7) & ~7ull);
 }
 
-/* Room for one record at the end of the stage. Grows it: only a command larger than any before does. */
+/* Room for one record at the end of the stage. Grows it: only a command larger than any before
+ * does. */
 static uint8_t *stage_add(struct role_apply *apply, uint32_t size, uint32_t net)
 {
     uint64_t need = apply->stage_size + stage_span(size);
@@ -152,7 +153,7 @@ static bool stage_push(struct role_apply *apply)
     return true;
 }
 
-/* ---- the machine's sink ------------------------------------------------------------------------ */
+/* ---- the machine's sink ---------------------------------------------------------------------- */
 
 static void apply_on_change(void *self, int64_t zxid, uint32_t event, struct bytes path,
                             struct bytes acl, struct bytes parent_acl)
@@ -237,7 +238,7 @@ static void apply_on_candidate(void *self, struct bytes path)
     memcpy(to + 1, path.at, (size_t)path.size);
 }
 
-/* ---- one turn ---------------------------------------------------------------------------------- */
+/* ---- one turn -------------------------------------------------------------------------------- */
 
 static struct machine_sink apply_sink(struct role_apply *apply)
 {
@@ -316,7 +317,8 @@ static void apply_snapshot_collect(struct role_apply *apply)
     apply_snapshot_told(apply, result.err ? 0 : result.index);
 }
 
-/* Handles the record at the front of core_apply once everything before it is applied. False: HOLD. */
+/* Handles the record at the front of core_apply once everything before it is applied. False:
+ * HOLD. */
 static bool apply_record(struct role_apply *apply, const struct core_apply *head)
 {
     struct machine_sink sink = apply_sink(apply);

@@ -1,16 +1,16 @@
 /* role_apply: the loop body of APPLY, the only writer of the tree.
  *
- *   core_apply ─▶ committed entries (from the log tail) ─▶ machine ─▶ stage ─▶ apply_net[0..n] ─▶ NET
- *                                                             │                  then publish S
- *                                                             └─▶ apply_core (sessions, reaping) ─▶ CORE
- *   snapshot asked by CORE ─▶ SNAP, at exactly that index ─▶ (written beside us) ─▶ CORE may cut the log
- *   retired versions ─▶ apply_ctl ─▶ (grace period, elsewhere) ─▶ ctl_apply ─▶ freed here
+ * core_apply ─▶ committed entries (from the log tail) ─▶ machine ─▶ stage ─▶ apply_net[0..n] ─▶ NET
+ *                                                           │                 then publish S
+ *                                                           └─▶ apply_core (sessions, reaping): CORE
+ * snapshot asked by CORE ─▶ SNAP, at exactly that index ─▶ (written beside us) ─▶ CORE cuts the log
+ * retired versions ─▶ apply_ctl ─▶ (grace period, elsewhere) ─▶ ctl_apply ─▶ freed here
  *
  * Watch before data. A command's changes and its reply are staged, then pushed to every apply_net
- * link, and only then is its zxid published; so whoever sees S published finds everything up to S in
- * its link. When a link has no room the command stays staged and nothing later is applied (HOLD);
- * what is complete is published all the same, so a NET that drains its link up to S always makes
- * room: the HOLD ends. Records of one command that could never fit travel in a block (struct
+ * link, and only then is its zxid published; so whoever sees S published finds everything up to S
+ * in its link. When a link has no room the command stays staged and nothing later is applied
+ * (HOLD); what is complete is published all the same, so a NET that drains its link up to S always
+ * makes room: the HOLD ends. Records of one command that could never fit travel in a block (struct
  * apply_bulk). */
 #pragma once
 

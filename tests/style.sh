@@ -20,7 +20,8 @@ verdict() {
     fi
 }
 
-mapfile -t c_files < <(git ls-files '*.c' '*.h')
+# lwIP's own files, as far as we patch them, keep lwIP's style.
+mapfile -t c_files < <(git ls-files '*.c' '*.h' | grep -v '^subprojects/')
 mapfile -t headers < <(git ls-files '*.h')
 mapfile -t scripts < <(git ls-files | while read -r f; do
     [ -f "$f" ] && head -c 64 "$f" | head -n 1 | grep -qaE '^#!.*\bbash|^#!.*/sh' && echo "$f"; done)

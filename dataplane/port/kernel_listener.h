@@ -26,9 +26,9 @@ struct kernel_listener_setup {
     int backlog;     /* connections that the kernel holds until they are accepted; 0: 4096 */
 };
 
-/* kernel_listener_open binds and listens. Returns 0, ERR_BUSY (address in use), ERR_NOTFOUND (no such
- * address on this machine), ERR_UNSUPPORTED (no IPv6 here, or no permission for the port), ERR_LIMIT
- * (descriptors), ERR_IO; fault says which address and what to do. */
+/* kernel_listener_open binds and listens. Returns 0, ERR_BUSY (address in use), ERR_NOTFOUND (no
+ * such address on this machine), ERR_UNSUPPORTED (no IPv6 here, or no permission for the port),
+ * ERR_LIMIT (descriptors), ERR_IO; fault says which address and what to do. */
 MUST_USE int kernel_listener_open(struct kernel_listener *listener,
                                   const struct kernel_listener_setup *setup, struct fault *fault);
 void kernel_listener_close(struct kernel_listener *listener);

@@ -1,7 +1,7 @@
-/* port: where byte streams come from. One port belongs to one NET role: kernel sockets (port_kernel),
- * a DPDK device with lwIP (dpdk/port_dpdk), or a simulated network (port_sim). NET implements struct
- * port_events; the port calls it from inside port_poll only, never from port_flush, port_close or
- * port_resume, so NET is never entered twice.
+/* port: where byte streams come from. One port belongs to one NET role: kernel sockets
+ * (port_kernel), a DPDK device with lwIP (dpdk/port_dpdk), or a simulated network (port_sim). NET
+ * implements struct port_events; the port calls it from inside port_poll only, never from
+ * port_flush, port_close or port_resume, so NET is never entered twice.
  *
  *     accept ──▶ opened ──▶ received* / drained* ──▶ closed        the stream lives between the two
  *                  └ false: refused, no closed
@@ -41,7 +41,7 @@ struct port_counters {
     _Atomic uint64_t refused_total;    /* at streams_max */
     _Atomic uint64_t refused_fds;      /* the process had no descriptor left */
     _Atomic uint64_t refused_memory;   /* the slab had no room for the stream or its bytes */
-    _Atomic uint64_t reset;            /* ended by the peer's reset, or by an error of the network */
+    _Atomic uint64_t reset; /* ended by the peer's reset, or by an error of the network */
     _Atomic uint64_t rx_bytes, tx_bytes;
     _Atomic uint64_t reads, writes;    /* calls into the kernel or lwIP that moved bytes */
     _Atomic uint64_t short_writes;     /* writes that took less than there was */
@@ -137,7 +137,8 @@ static inline uint64_t port_deadline_ns(struct port *port, struct now now)
 }
 
 /* port_park_fds gives up to max descriptors that become readable when there is work. Returns the
- * count, or -1 when the port has none to wait on: its worker must poll it (a deadline bounds it). */
+ * count, or -1 when the port has none to wait on: its worker must poll it (a deadline bounds
+ * it). */
 static inline int port_park_fds(struct port *port, int *fds, int max)
 {
     return port->ops->park_fds(port, fds, max);

@@ -221,7 +221,8 @@ static void kernel_close(struct port *base, struct stream *stream, bool flush_fi
 
 /* ---- receiving ---- */
 
-/* One recv. Returns the bytes, 0 at the end of the stream, or -1 when nothing came (or it failed). */
+/* One recv. Returns the bytes, 0 at the end of the stream, or -1 when nothing came (or it
+ * failed). */
 static ssize_t kernel_recv(struct port_kernel *port, struct kernel_stream *stream, uint8_t *at,
                            uint32_t room)
 {
@@ -385,9 +386,9 @@ static void kernel_open(struct port_kernel *port, const struct kernel_listener *
     port->all = stream;
 }
 
-/* No descriptor is left: gives up the spare one, so that the peer is refused rather than left in the
- * backlog, and takes it back. Returns false when nobody was waiting (accept asks for a descriptor
- * before it looks). */
+/* No descriptor is left: gives up the spare one, so that the peer is refused rather than left in
+ * the backlog, and takes it back. Returns false when nobody was waiting (accept asks for a
+ * descriptor before it looks). */
 static bool kernel_refuse(struct port_kernel *port, const struct kernel_listener *listener)
 {
     struct address peer;
@@ -453,7 +454,8 @@ static void kernel_expire(struct port_kernel *port)
     struct kernel_stream *stream;
     while ((stream = port->flushing.first) && port->now_ns - stream->since_ns >= KERNEL_FLUSH_NS)
         kernel_fail(port, stream, &port->base.counters.reset);
-    while ((stream = port->lingering.first) && port->now_ns - stream->since_ns >= KERNEL_LINGER_NS) {
+    while ((stream = port->lingering.first) &&
+           port->now_ns - stream->since_ns >= KERNEL_LINGER_NS) {
         kernel_timed_remove(port, stream);
         stream->base.state = KERNEL_GONE;
         kernel_queue(port, stream);

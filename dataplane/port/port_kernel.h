@@ -1,16 +1,16 @@
 /* port_kernel: the port on the kernel's TCP sockets and epoll. The default: any machine, no
  * privileges.
  *
- *   open ──────────── read 0 ─▶ ended ──┐
- *    │                                  ├─ port_close(flush) ─▶ flushing ─▶ doomed ─▶ lingering ─▶ gone
- *    ├──────────────────────────────────┘                         ▲  closed()
- *    └─ reset, error, port_close(now) ────────────────────────────┴──────────────────────────────▶ gone
+ * open ────────── read 0 ─▶ ended ──┐
+ *  │                                ├─ port_close(flush) ─▶ flushing ─▶ doomed ─▶ lingering ─▶ gone
+ *  ├────────────────────────────────┘                         ▲  closed()
+ *  └─ reset, error, port_close(now) ──────────────────────────┴────────────────────────────▶ gone
  *
- * System calls. Each socket is in the epoll set once, edge-triggered for both directions, so nothing
- * is ever re-armed: a stream is read until a read comes back short, and written once per turn. One
- * request alone costs epoll_wait, recv, send; a burst of them costs the same three together.
- * A flushing stream that makes no progress for 5 s is cut. A lingering one (its writing side shut, to
- * let the last bytes arrive although the peer still sends) is cut after 1 s.
+ * System calls. Each socket is in the epoll set once, edge-triggered for both directions, so
+ * nothing is ever re-armed: a stream is read until a read comes back short, and written once per
+ * turn. One request alone costs epoll_wait, recv, send; a burst of them costs the same three
+ * together. A flushing stream that makes no progress for 5 s is cut. A lingering one (its writing
+ * side shut, to let the last bytes arrive although the peer still sends) is cut after 1 s.
  *
  * One role owns the port. */
 #pragma once

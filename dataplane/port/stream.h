@@ -1,11 +1,11 @@
 /* stream: one accepted byte stream between a port (kernel sockets, lwIP, simulator) and NET.
  *
- *    peer ──▶ port ──▶ rx [consumed│ begin ... end │ room ]  ──▶ NET   stream_rx, _consume, _rx_want
- *    peer ◀── port ◀── tx [sent    │ begin ... end │ room ]  ◀── NET   stream_tx_room, _tx_commit
+ *  peer ──▶ port ──▶ rx [consumed│ begin ... end │ room ]  ──▶ NET   stream_rx, _consume, _rx_want
+ *  peer ◀── port ◀── tx [sent    │ begin ... end │ room ]  ◀── NET   stream_tx_room, _tx_commit
  *
  * Both buffers are contiguous pieces of NET's slab, held only while they hold bytes: an idle stream
- * costs the struct. While events->received runs, rx may be lent: the port's own receive buffer, with
- * no copy; what NET leaves in it is copied when the call returns.
+ * costs the struct. While events->received runs, rx may be lent: the port's own receive buffer,
+ * with no copy; what NET leaves in it is copied when the call returns.
  *
  * Backpressure. The port reads a stream while it holds fewer than rx_want bytes (1 after every
  * stream_consume, n after stream_rx_want(n)). So NET either consumes what it got, or says how large
@@ -72,9 +72,9 @@ static inline void stream_consume(struct stream *stream, uint32_t n)
 MUST_USE int stream_rx_want(struct stream *stream, uint32_t n);
 
 /* stream_tx_room gives n contiguous bytes at the end of tx to write into, or NULL. At the stream's
- * output limit: events->drained follows once tx has fallen to a quarter of the limit (and never when
- * n is above the limit by itself: close then). Out of slab: failed is set and the port closes the
- * stream. Lends the room until any other call for this stream. n >= 1. */
+ * output limit: events->drained follows once tx has fallen to a quarter of the limit (and never
+ * when n is above the limit by itself: close then). Out of slab: failed is set and the port closes
+ * the stream. Lends the room until any other call for this stream. n >= 1. */
 uint8_t *stream_tx_room(struct stream *stream, uint32_t n);
 
 /* stream_tx_commit appends the first n bytes of the room given last. They leave with the next

@@ -6,8 +6,8 @@
  *
  * What is checked: every reply against a model fed with the committed log (code, zxid, body); reads
  * against the model's state at the zxid of the reply; zxids of a session never go back; every watch
- * event exactly once, in order, before any reply that could show the change; nothing acknowledged is
- * lost or changed by a crash, whatever of the unsynced sectors stays; a session ends only for a
+ * event exactly once, in order, before any reply that could show the change; nothing acknowledged
+ * is lost or changed by a crash, whatever of the unsynced sectors stays; a session ends only for a
  * committed reason; when the faults stop every client is answered; at the end the tree is the
  * model's, node by node. */
 #include "tests/sim/sim_client.h"
@@ -60,7 +60,7 @@ static void sim_random(void *self, void *out, uint32_t n)
         ((uint8_t *)out)[i] = (uint8_t)rand_next(&sim->rand);
 }
 
-/* ---- the node ---------------------------------------------------------------------------------- */
+/* ---- the node -------------------------------------------------------------------------------- */
 
 static int sim_port_open(void *self, uint32_t index, const struct port_setup *setup,
                          struct port **port, struct fault *fault)
@@ -153,7 +153,7 @@ static void sim_crash(struct sim *sim)
     sim->crashes++;
 }
 
-/* ---- the world --------------------------------------------------------------------------------- */
+/* ---- the world ------------------------------------------------------------------------------- */
 
 static void sim_time(struct sim *sim, bool calm)
 {
@@ -243,7 +243,7 @@ static void sim_compare_tree(struct sim *sim)
     CHECK(tree_descendant_count(&view, tree_get(&view, root)) + 1 == seen);
 }
 
-/* ---- one run ----------------------------------------------------------------------------------- */
+/* ---- one run --------------------------------------------------------------------------------- */
 
 static void sim_draw_knobs(struct sim *sim)
 {
@@ -330,7 +330,7 @@ static uint64_t sim_run(uint64_t seed, bool verbose)
     return digest;
 }
 
-/* ---- many runs --------------------------------------------------------------------------------- */
+/* ---- many runs ------------------------------------------------------------------------------- */
 
 /* Runs a seed in a child. Returns 0 and the digest, or how the child ended. */
 static int sim_child(uint64_t seed, uint64_t *digest)

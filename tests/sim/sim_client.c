@@ -33,7 +33,7 @@ bool sim_client_settled(const struct sim_client *client)
     return client->state == SIM_LIVE && client->pending_count == 0 && client->out_size == 0;
 }
 
-/* ---- sending ----------------------------------------------------------------------------------- */
+/* ---- sending --------------------------------------------------------------------------------- */
 
 static struct jute_out frame_begin(struct sim_client *c)
 {
@@ -218,10 +218,10 @@ static void send_set_watches(struct sim_client *c)
 static void send_something(struct sim_client *c)
 {
     static const int32_t ops[] = {
-        ZK_OP_CREATE,   ZK_OP_CREATE,       ZK_OP_CREATE2,       ZK_OP_CREATE2, ZK_OP_DELETE,
-        ZK_OP_DELETE,   ZK_OP_SET_DATA,     ZK_OP_SET_DATA,      ZK_OP_SET_DATA, ZK_OP_SET_ACL,
-        ZK_OP_MULTI,    ZK_OP_MULTI,        ZK_OP_SYNC,          ZK_OP_EXISTS,  ZK_OP_EXISTS,
-        ZK_OP_GET_DATA, ZK_OP_GET_DATA,     ZK_OP_GET_CHILDREN,  ZK_OP_GET_DATA, ZK_OP_GET_CHILDREN2,
+        ZK_OP_CREATE,   ZK_OP_CREATE,    ZK_OP_CREATE2,      ZK_OP_CREATE2,  ZK_OP_DELETE,
+        ZK_OP_DELETE,   ZK_OP_SET_DATA,  ZK_OP_SET_DATA,     ZK_OP_SET_DATA, ZK_OP_SET_ACL,
+        ZK_OP_MULTI,    ZK_OP_MULTI,     ZK_OP_SYNC,         ZK_OP_EXISTS,   ZK_OP_EXISTS,
+        ZK_OP_GET_DATA, ZK_OP_GET_DATA,  ZK_OP_GET_CHILDREN, ZK_OP_GET_DATA, ZK_OP_GET_CHILDREN2,
         ZK_OP_PING,     ZK_OP_ADD_WATCH,
     };
     if (c->pending_count == SIM_PENDING_MAX || c->closing || c->out_size > sizeof(c->out) / 2)
@@ -260,7 +260,7 @@ static void send_out(struct sim_client *c)
     c->out_size -= n;
 }
 
-/* ---- connections ------------------------------------------------------------------------------- */
+/* ---- connections ----------------------------------------------------------------------------- */
 
 void sim_client_lost(struct sim_client *c)
 {

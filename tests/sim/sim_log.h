@@ -1,6 +1,6 @@
 /* sim_log: what was committed, in order, and what that means: the model of tests/model is fed each
- * entry once, and every state of every node is kept by the zxid that made it, so that an answer read
- * at any zxid can be checked later. Grows with the run; not for production. */
+ * entry once, and every state of every node is kept by the zxid that made it, so that an answer
+ * read at any zxid can be checked later. Grows with the run; not for production. */
 #pragma once
 
 #include "base/messages.h"
@@ -57,8 +57,8 @@ struct sim_log {
 void sim_log_init(struct sim_log *log, const struct model_config *config);
 void sim_log_fini(struct sim_log *log);
 
-/* sim_log_tap is env.tap of a node: an entry that was seen before must be the same to the byte, and a
- * new one must come right behind the last. */
+/* sim_log_tap is env.tap of a node: an entry that was seen before must be the same to the byte, and
+ * a new one must come right behind the last. */
 void sim_log_tap(void *self, const struct entry *entry);
 
 /* sim_log_find gives the entry of a client's request, or NULL. xids are unique in a session. */

@@ -23,7 +23,7 @@ static _Noreturn void wrong(const struct sim_client *c, const struct sim_request
     abort();
 }
 
-/* ---- the handshake ----------------------------------------------------------------------------- */
+/* ---- the handshake --------------------------------------------------------------------------- */
 
 /* Did something committed end the session? */
 static bool session_ended(const struct sim_log *log, int64_t session)
@@ -75,7 +75,7 @@ bool sim_reply_greeting(struct sim_client *c, struct jute_in *in)
     return true;
 }
 
-/* ---- replies ----------------------------------------------------------------------------------- */
+/* ---- replies --------------------------------------------------------------------------------- */
 
 static void check_write(struct sim_client *c, const struct sim_request *r, int64_t zxid,
                         int32_t error, struct jute_in *in)
@@ -244,7 +244,8 @@ static void check_order(struct sim_client *c, const struct sim_request *r, int64
         wrong(c, r, "watches: %s", differs);
 }
 
-/* Replies come in the order of the requests; only a ping's may overtake (zk_protocol.md section 16). */
+/* Replies come in the order of the requests; only a ping's may overtake (zk_protocol.md section
+ * 16). */
 static struct sim_request take_pending(struct sim_client *c, int32_t xid)
 {
     uint32_t at = 0;

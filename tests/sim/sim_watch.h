@@ -40,8 +40,8 @@ void sim_watch_add(struct sim_watch *watch, enum sim_watch_kind kind, const char
 /* sim_watch_hear notes an event the connection was sent. */
 void sim_watch_hear(struct sim_watch *watch, int64_t zxid, int32_t type, struct bytes path);
 
-/* sim_watch_upto: the connection has now been shown a reply of `zxid`; every event up to it must have
- * been heard before, exactly once and in order, and no other. whole = false: the connection is gone,
- * what was heard need only be a beginning. Returns NULL, or what is wrong. */
+/* sim_watch_upto: the connection has now been shown a reply of `zxid`; every event up to it must
+ * have been heard before, exactly once and in order, and no other. whole = false: the connection is
+ * gone, what was heard need only be a beginning. Returns NULL, or what is wrong. */
 const char *sim_watch_upto(struct sim_watch *watch, const struct sim_log *log, int64_t zxid,
                            bool whole);

@@ -1,5 +1,5 @@
-/* port_echo: an echo of frames (4 bytes of size, big-endian, then as many bytes) on a port, and a load
- * for it. For trying ports without a whole node: what the path itself costs.
+/* port_echo: an echo of frames (4 bytes of size, big-endian, then as many bytes) on a port, and a
+ * load for it. For trying ports without a whole node: what the path itself costs.
  *
  *   port_echo kernel ADDR:PORT [IDLE]                     until SIGTERM or SIGINT; then its numbers
  *   port_echo dpdk EAL IP/LEN PORT NETS [IDLE]

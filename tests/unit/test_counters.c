@@ -31,7 +31,8 @@ static void test_texts(void **state)
 {
     for (int m = 0; m < METRIC_COUNT; m++) {
         const struct metric_text *text = counters_text((enum metric)m);
-        bool total = strlen(text->name) > 6 && !strcmp(text->name + strlen(text->name) - 6, "_total");
+        bool total =
+            strlen(text->name) > 6 && !strcmp(text->name + strlen(text->name) - 6, "_total");
         assert_true(strlen(text->help) > 5);
         assert_int_equal(total, text->kind == METRIC_KIND_COUNTER); /* Prometheus' convention */
     }

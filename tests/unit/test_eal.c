@@ -47,7 +47,8 @@ static void test_what_is_given_wins(void **state)
     char expected[256] = "taktd ";
     strcat(expected, all);
     assert_string_equal(joined(all, 0, 2), expected);
-    const char *other = "--vdev=net_tap0 --no-pci --huge-dir=/h --no-telemetry --lcores=1 --log-level 8";
+    const char *other =
+        "--vdev=net_tap0 --no-pci --huge-dir=/h --no-telemetry --lcores=1 --log-level 8";
     strcpy(expected, "taktd ");
     strcat(expected, other);
     assert_string_equal(joined(other, 0, 2), expected);

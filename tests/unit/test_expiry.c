@@ -1,5 +1,5 @@
-/* Goal: a session is offered for expiry in (timeout, timeout + tick] after it was last heard of, and
- * never before. Method: edges by hand, then random programs against a naive twin. */
+/* Goal: a session is offered for expiry in (timeout, timeout + tick] after it was last heard of,
+ * and never before. Method: edges by hand, then random programs against a naive twin. */
 #include "consensus/expiry.h"
 
 #include "base/clock.h"

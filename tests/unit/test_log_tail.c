@@ -1,6 +1,6 @@
-/* Goal: the tail is byte for byte what the log format says, its batches end on block boundaries, and
- * it refuses rather than overwrites. Method: random batches, read back both as APPLY reads them and
- * by a naive walk over the bytes; then fill it without releasing. */
+/* Goal: the tail is byte for byte what the log format says, its batches end on block boundaries,
+ * and it refuses rather than overwrites. Method: random batches, read back both as APPLY reads them
+ * and by a naive walk over the bytes; then fill it without releasing. */
 #include "consensus/log_tail.h"
 
 #include "base/rand.h"

@@ -1,6 +1,6 @@
-/* Goal: the kernel port keeps the promises of port.h against peers that send in pieces, reset, never
- * read, or come in thousands. Method: real sockets on the loopback, driven from the same thread, and
- * a NET that echoes frames (a 4-byte big-endian size, then as many bytes). */
+/* Goal: the kernel port keeps the promises of port.h against peers that send in pieces, reset,
+ * never read, or come in thousands. Method: real sockets on the loopback, driven from the same
+ * thread, and a NET that echoes frames (a 4-byte big-endian size, then as many bytes). */
 #include "base/rand.h"
 #include "dataplane/port/kernel_listener.h"
 #include "dataplane/port/port_kernel.h"

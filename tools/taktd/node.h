@@ -1,13 +1,13 @@
-/* node: one whole takt node, put together from a configuration and its surroundings. No globals: the
- * simulator holds several in one process.
+/* node: one whole takt node, put together from a configuration and its surroundings. No globals:
+ * the simulator holds several in one process.
  *
- *   node_open    lock, superblock, snapshot, log: what was acknowledged is there again; leads its term
+ *   node_open    lock, superblock, snapshot, log: what was acknowledged is there; leads its term
  *   node_start   its workers run (threads)         or   node_turn  each role once (no threads)
  *   node_wait    until node_stop, or until a role fails: the reason is in the fault
  *   node_close   the log is closed; everything is given back
  *
- *                  open start wait close turn     stop      - : from any thread or a signal handler
- *     open ...              X                      -        X : one thread, in this order           */
+ *                  open start wait close turn     stop     - : from any thread or a signal handler
+ *     open ...              X                      -       X : one thread, in this order         */
 #pragma once
 
 #include "base/counters.h"
@@ -55,8 +55,8 @@ const struct node_recovery *node_recovery(const struct node *node);
 /* node_start starts the workers. Returns 0, ERR_RANGE (a cpu) or ERR_LIMIT. Assumes env.threads. */
 MUST_USE int node_start(struct node *node, struct fault *fault);
 
-/* node_wait returns when the node has stopped: 0 after node_stop, else the failing role's error with
- * its reason in the fault. */
+/* node_wait returns when the node has stopped: 0 after node_stop, else the failing role's error
+ * with its reason in the fault. */
 MUST_USE int node_wait(struct node *node, struct fault *fault);
 
 /* node_stop asks every worker to stop after its turn. Async-signal-safe. */
@@ -69,8 +69,8 @@ int64_t node_turn(struct node *node, struct now now, uint64_t *deadline_ns, stru
 
 void node_close(struct node *node);
 
-/* node_abandon is node_close for a process that is dead to its disk: what is in flight is not waited
- * for. For the simulator's crashes. */
+/* node_abandon is node_close for a process that is dead to its disk: what is in flight is not
+ * waited for. For the simulator's crashes. */
 void node_abandon(struct node *node);
 
 /* For CTL, tests and the simulator: read-only looks. */

@@ -130,7 +130,8 @@ static int configure(struct device *device, uint32_t mbuf_count, uint16_t privat
                          rte_strerror(-code));
     device->driver = info.driver_name;
     if (device->queue_count > info.max_rx_queues || device->queue_count > info.max_tx_queues)
-        return fault_set(fault, ERR_UNSUPPORTED, "%u NETs need as many queues, and the device (%s) has "
+        return fault_set(fault, ERR_UNSUPPORTED,
+                         "%u NETs need as many queues, and the device (%s) has "
                          "%u; set fewer NETs, or give it more queues (net_af_packet: qpairs=%u)",
                          device->queue_count, info.driver_name,
                          info.max_rx_queues < info.max_tx_queues ? info.max_rx_queues

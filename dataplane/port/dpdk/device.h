@@ -1,5 +1,5 @@
-/* device: one Ethernet device of DPDK with its queues and its pool of frames. Control path only; the
- * burst calls are port_dpdk's. */
+/* device: one Ethernet device of DPDK with its queues and its pool of frames. Control path only;
+ * the burst calls are port_dpdk's. */
 #pragma once
 
 #include "base/err.h"

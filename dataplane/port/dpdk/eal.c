@@ -138,9 +138,11 @@ int eal_start(const char *options, struct fault *fault)
     if (CPU_COUNT(&cpus))
         (void)!sched_setaffinity(0, sizeof(cpus), &cpus);
     if (used < 0)
-        return fault_set(fault, rte_errno == EINVAL ? ERR_CONFIG : ERR_IO,
-                         "DPDK did not start (%s); its own words are in the lines above. The options "
-                         "were: %s", rte_strerror(rte_errno), options);
+        return fault_set(
+            fault, rte_errno == EINVAL ? ERR_CONFIG : ERR_IO,
+            "DPDK did not start (%s); its own words are in the lines above. The options "
+            "were: %s",
+            rte_strerror(rte_errno), options);
     started = true;
     return 0;
 }

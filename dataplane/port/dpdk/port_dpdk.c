@@ -59,7 +59,8 @@ uint32_t port_dpdk_nets_max(void)
 
 /* ---- transmit ---- */
 
-/* The device wants the sum of TCP's pseudo-header in the checksum's place, and the headers' sizes. */
+/* The device wants the sum of TCP's pseudo-header in the checksum's place, and the headers'
+ * sizes. */
 static void dpdk_offload(const struct device *device, struct rte_mbuf *m)
 {
     uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
@@ -136,7 +137,8 @@ static bool dpdk_is_arp(const struct rte_mbuf *m)
            frame[DPDK_ETHERTYPE_AT + 1] == 6;
 }
 
-/* Tells the other queues' stacks who is where. As a reply, which they learn from and do not answer. */
+/* Tells the other queues' stacks who is where. As a reply, which they learn from and do not
+ * answer. */
 static void dpdk_share_arp(struct port_dpdk *port, const struct rte_mbuf *m)
 {
     for (uint32_t i = 0; i < port->device->setup.net_count; i++) {
@@ -361,8 +363,10 @@ static int dpdk_check(const struct port_dpdk_setup *setup, struct fault *fault)
     if (setup->ip.port == 0)
         return fault_set(fault, ERR_CONFIG, "the dpdk port needs a TCP port to listen on");
     if (setup->net_count == 0 || setup->net_count > port_dpdk_nets_max())
-        return fault_set(fault, ERR_UNSUPPORTED, "the dpdk port was built for at most %u NETs (meson "
-                         "-Dnets), not %u", port_dpdk_nets_max(), setup->net_count);
+        return fault_set(fault, ERR_UNSUPPORTED,
+                         "the dpdk port was built for at most %u NETs (meson "
+                         "-Dnets), not %u",
+                         port_dpdk_nets_max(), setup->net_count);
     return 0;
 }
 
@@ -476,10 +480,15 @@ int port_dpdk_open(struct port_dpdk_device *device, uint32_t net_index,
 const char *port_dpdk_text(const struct port_dpdk_device *device, char *text, uint32_t size)
 {
     const struct device *d = &device->device;
-    const char *checks = d->rx_tcp && d->tx_tcp ? "device" : d->rx_tcp || d->tx_tcp ? "half" : "software";
-    snprintf(text, size, "%s, %02x:%02x:%02x:%02x:%02x:%02x, %u queue%s, %s; checksums: %s", d->driver,
-             d->mac[0], d->mac[1], d->mac[2], d->mac[3], d->mac[4], d->mac[5], d->queue_count,
-             d->queue_count == 1 ? "" : d->rss ? "s (RSS)" : "s",
+    const char *checks = d->rx_tcp && d->tx_tcp   ? "device"
+                         : d->rx_tcp || d->tx_tcp ? "half"
+                                                  : "software";
+    snprintf(text, size, "%s, %02x:%02x:%02x:%02x:%02x:%02x, %u queue%s, %s; checksums: %s",
+             d->driver, d->mac[0], d->mac[1], d->mac[2], d->mac[3], d->mac[4], d->mac[5],
+             d->queue_count,
+             d->queue_count == 1 ? ""
+             : d->rss            ? "s (RSS)"
+                                 : "s",
              d->fd_count ? "can park" : "cannot park", checks);
     return text;
 }

@@ -1,18 +1,19 @@
-/* port_dpdk: the port on a DPDK device: a poll-mode NIC by its PCI address, or a virtual device. TCP
- * is lwIP's (lwip/stack.h).
+/* port_dpdk: the port on a DPDK device: a poll-mode NIC by its PCI address, or a virtual device.
+ * TCP is lwIP's (lwip/stack.h).
  *
  *   device ──queue 0──▶ port 0: lwIP copy 0 ──▶ NET 0      a flow stays on one queue (RSS, fanout)
  *          ──queue 1──▶ port 1: lwIP copy 1 ──▶ NET 1
  *                          └──── ARP heard on one queue is told to the others ────┘
  *
- * Whoever gets an ARP request or an ICMP echo request answers it. Checksums are the device's where it
- * reports that it can, per frame on the way in; else software's.
+ * Whoever gets an ARP request or an ICMP echo request answers it. Checksums are the device's where
+ * it reports that it can, per frame on the way in; else software's.
  *
  * Parking: the sockets and descriptors that the device's driver opened (af_packet, af_xdp, tap) are
  * waited on; a device without any is polled every PORT_DPDK_BLIND_NS by a worker that parks: give
  * such a worker spin, pause or yield.
  *
- * start, stop: one thread, before the workers start and after they have ended. Each port: one role. */
+ * start, stop: one thread, before the workers start and after they have ended. Each port: one
+ * role. */
 #pragma once
 
 #include "base/say.h"
@@ -35,7 +36,7 @@ struct port_dpdk_setup {
 /* Frames, of one port. Written by its role, read by CTL: relaxed. */
 struct port_dpdk_counters {
     _Atomic uint64_t rx_frames, tx_frames;
-    _Atomic uint64_t rx_bad;      /* a checksum was wrong by the device's word, or the frame is odd */
+    _Atomic uint64_t rx_bad; /* a checksum was wrong by the device's word, or the frame is odd */
     _Atomic uint64_t tx_dropped;  /* the device's ring was full, or the pool empty */
 };
 
@@ -45,8 +46,8 @@ struct port_dpdk_device;
 uint32_t port_dpdk_nets_max(void);
 
 /* port_dpdk_start starts EAL and the first device that it finds. Once in a process. Returns 0,
- * ERR_UNSUPPORTED (built without DPDK; more queues than the device has), ERR_CONFIG, ERR_NOTFOUND (no
- * device), ERR_NOMEM, ERR_IO, ERR_BUSY; fault says what to do. Copies setup. */
+ * ERR_UNSUPPORTED (built without DPDK; more queues than the device has), ERR_CONFIG, ERR_NOTFOUND
+ * (no device), ERR_NOMEM, ERR_IO, ERR_BUSY; fault says what to do. Copies setup. */
 MUST_USE int port_dpdk_start(const struct port_dpdk_setup *setup,
                              struct port_dpdk_device **device, struct fault *fault);
 void port_dpdk_stop(struct port_dpdk_device *device);

@@ -22,7 +22,8 @@
 
 #define STACK_FLUSH_NS   (5 * NS_PER_S) /* a flushing stream may stand still for so long */
 #define STACK_TCP_NS     (TCP_TMR_INTERVAL * NS_PER_MS)
-#define STACK_QUIET_NS   (250 * NS_PER_MS) /* between ticks while no connection waits for anything */
+#define STACK_QUIET_NS   (250 * NS_PER_MS) /* between ticks while no connection waits for anything \
+                                            */
 #define STACK_ARP_NS     (ARP_TMR_INTERVAL * NS_PER_MS)
 #define STACK_HEADROOM   54 /* bytes before TCP's payload in a frame: Ethernet, IP, TCP, at least */
 #define STACK_WRITE_MAX  32768u /* given to tcp_write at once (its size is 16 bits) */
@@ -189,8 +190,8 @@ static void fail(struct stack_stream *stream, _Atomic uint64_t *counter)
     doom(stream, false);
 }
 
-/* Opens the window for what NET has taken. A frame that is awaited counts as taken: the window would
- * never let one larger than itself in. */
+/* Opens the window for what NET has taken. A frame that is awaited counts as taken: the window
+ * would never let one larger than itself in. */
 static void credit(struct stack_stream *stream)
 {
     uint32_t kept = 0;
@@ -203,7 +204,8 @@ static void credit(struct stack_stream *stream)
     }
 }
 
-/* Detaches the connection from its stream; lwIP ends it: by FIN if nothing would be lost, else RST. */
+/* Detaches the connection from its stream; lwIP ends it: by FIN if nothing would be lost, else
+ * RST. */
 static void hang_up(struct stack_stream *stream)
 {
     struct tcp_pcb *pcb = stream->pcb;
@@ -547,9 +549,10 @@ static void stack_input(struct stack_frame *frame)
                             (u16_t)(stack.checks &
                                     ~((frame->checked_ip ? NETIF_CHECKSUM_CHECK_IP : 0) |
                                       (frame->checked_tcp ? NETIF_CHECKSUM_CHECK_TCP : 0))));
-    struct pbuf *p = frame->size > 0xffff ? NULL
-                                          : pbuf_alloced_custom(PBUF_RAW, (u16_t)frame->size, PBUF_REF,
-                                                                custom, frame->data, (u16_t)frame->size);
+    struct pbuf *p = frame->size > 0xffff
+                         ? NULL
+                         : pbuf_alloced_custom(PBUF_RAW, (u16_t)frame->size, PBUF_REF, custom,
+                                               frame->data, (u16_t)frame->size);
     if (!p)
         frame->free(frame);
     else if (stack.netif.input(p, &stack.netif) != ERR_OK)

@@ -1,12 +1,12 @@
-/* stack: TCP without a kernel. One copy of lwIP and its glue to streams; the port that owns it feeds
- * it frames and takes frames from it.
+/* stack: TCP without a kernel. One copy of lwIP and its glue to streams; the port that owns it
+ * feeds it frames and takes frames from it.
  *
- *   device ─▶ frame ─▶ input ─▶ lwIP ─▶ stream rx ─▶ NET        service: what NET is still to hear
- *   device ◀─ link.send ◀─ lwIP ◀─ stream tx ◀─ flush ◀─ NET    timers: every 10 ms while TCP is alive
+ *  device ─▶ frame ─▶ input ─▶ lwIP ─▶ stream rx ─▶ NET        service: what NET is still to hear
+ *  device ◀─ link.send ◀─ lwIP ◀─ stream tx ◀─ flush ◀─ NET    timers: 10 ms while TCP is alive
  *
- * lwIP keeps its state in globals, so a copy serves one port: there are as many copies in the program
- * as -Dnets says (stack_copy), each with its symbols made local. Received frames are used in place
- * (no copy until NET leaves bytes behind); lwIP's own memory is one slab with a limit.
+ * lwIP keeps its state in globals, so a copy serves one port: there are as many copies in the
+ * program as -Dnets says (stack_copy), each with its symbols made local. Received frames are used
+ * in place (no copy until NET leaves bytes behind); lwIP's own memory is one slab with a limit.
  *
  * The stack does for its streams what port.h promises; the port forwards to it. One role owns a
  * copy. */

@@ -1,5 +1,5 @@
-/* takt's configuration of lwIP: IPv4, TCP, ARP and ICMP echo; raw API; no thread, no heap of its own;
- * timers for a LAN. */
+/* takt's configuration of lwIP: IPv4, TCP, ARP and ICMP echo; raw API; no thread, no heap of its
+ * own; timers for a LAN. */
 #ifndef LWIP_LWIPOPTS_H
 #define LWIP_LWIPOPTS_H
 
@@ -45,7 +45,8 @@
 #define LWIP_CHECKSUM_CTRL_PER_NETIF 1 /* off where the device does it */
 
 /* TCP. The windows cover a gigabyte a second at 100 us; what a peer does not read is bounded by the
- * stream above, not here. Timestamps: without them a Linux client cannot reuse a port in TIME_WAIT. */
+ * stream above, not here. Timestamps: without them a Linux client cannot reuse a port in
+ * TIME_WAIT. */
 #define TCP_MSS                    1460
 #define LWIP_WND_SCALE             1
 #define TCP_RCV_SCALE              2
@@ -64,7 +65,8 @@
 #define LWIP_HOOK_TCP_ISN          stack_isn
 
 /* Timers: delayed ACK at most 10 ms (fast tick), slow tick 20 ms. A Linux peer delays its ACKs by
- * 40 ms, so a least timeout of 100 ms does not retransmit without need. lwIP's own: 3000 at first. */
+ * 40 ms, so a least timeout of 100 ms does not retransmit without need. lwIP's own: 3000 at
+ * first. */
 #define TCP_TMR_INTERVAL           10
 #define TCP_RTO_INITIAL_MS         1000 /* RFC 6298 */
 #define TCP_RTO_MIN_MS             100
