@@ -150,7 +150,7 @@ static void wire_put(struct side *to, const uint8_t *bytes, uint32_t size)
     if (cut || to->inbox_head - to->inbox_tail == WIRE_DEPTH ||
         (loss_percent && rand_below(&rng, 100) < loss_percent))
         return;
-    struct wire_frame *frame = malloc(sizeof(*frame));
+    struct wire_frame *frame = calloc(1, sizeof(*frame));
     memcpy(frame->bytes, bytes, size);
     frame->frame.data = frame->bytes;
     frame->frame.size = size;
