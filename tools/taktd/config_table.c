@@ -107,7 +107,8 @@ const struct config_setting config_table[] = {
      AT(linger_us),
      .max = 1000000,
      .fallback = "50",
-     .help = "Microseconds that hybrid yields before it parks."},
+     .help =
+         "Microseconds that hybrid yields before it parks; less on a core that others want too."},
     {.key = "roles.cpus.net",
      .type = CONFIG_CPUS,
      AT(cpus_net),
