@@ -56,8 +56,8 @@ static_assert(sizeof(struct command) == 72, "struct command is stored in the log
 static_assert(offsetof(struct command, conn) == 16, "struct command is stored in the log");
 
 /* Body of NOOP: those of the leader's settings that decide what later commands do. They travel in
- * the log, so that replicas agree, and a replay after the configuration was changed gives the answers
- * that were given before. */
+ * the log, so that replicas agree, and a replay after the configuration was changed gives the
+ * answers that were given before. */
 struct command_settings {
     uint32_t version; /* COMMAND_SETTINGS_VERSION */
     uint32_t flags;   /* COMMAND_SETTINGS_* */
@@ -66,7 +66,7 @@ struct command_settings {
     uint32_t session_count_max;
     uint32_t reserved;
 };
-static_assert(sizeof(struct command_settings) == 32, "struct command_settings is stored in the log");
+static_assert(sizeof(struct command_settings) == 32, "settings are stored in the log");
 
 #define COMMAND_SETTINGS_VERSION        1
 #define COMMAND_SETTINGS_EXTENDED_TYPES 1u
