@@ -280,8 +280,8 @@ static bool worker_lingers(struct worker *worker, struct now now)
            now.mono_ns < worker->worked_ns + worker->linger_ns;
 }
 
-/* Lingering ends at the time of the last work plus linger_ns: an idle turn costs ~1 us, so the clock
- * of this turn is near enough. */
+/* Lingering ends at the time of the last work plus linger_ns: an idle turn costs ~1 us, so this
+ * turn's clock is near enough. */
 static void worker_rest(struct worker *worker, struct now now, uint32_t work)
 {
     switch (worker->idle) {
@@ -328,7 +328,8 @@ static int worker_park_set(struct worker *worker)
     int fds[WORKER_FDS_MAX], count = 0, waiter = -1, waiter_count = 0;
     for (uint32_t i = 0; i < worker->role_count; i++) {
         const struct role *role = &worker->roles[i];
-        int n = role->park_fds ? role->park_fds(role->self, fds + count, WORKER_FDS_MAX - count) : 0;
+        int room = WORKER_FDS_MAX - count;
+        int n = role->park_fds ? role->park_fds(role->self, fds + count, room) : 0;
         if (n > WORKER_FDS_MAX - count)
             return ERR_FULL;
         if (role->wait) {

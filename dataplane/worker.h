@@ -90,7 +90,7 @@ struct worker {
     int wake_fd;                          /* eventfd */
     int waiter;                           /* index of the role that sleeps for us; -1: park_fd */
     uint64_t worked_ns;                   /* mono_ns of the last turn with work */
-    uint64_t yielded_ns;                  /* start of the idle turn that ended in a yield; 0: none */
+    uint64_t yielded_ns;                  /* start of the idle turn before a yield; 0: none */
     uint64_t crowded_until_ns;            /* hybrid does not linger before then */
     uint32_t role_work[WORKER_ROLES_MAX]; /* what each role's last poll returned */
     pthread_t thread;

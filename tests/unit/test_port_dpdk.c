@@ -1,6 +1,6 @@
-/* Goal: the dpdk port starts on a device, bounds its turns, says that it cannot park where it cannot,
- * and refuses what its header lists. Method: DPDK's null device, which needs no privilege: it gives
- * empty frames without end, and takes any. */
+/* Goal: the dpdk port starts on a device, bounds its turns, says that it cannot park where it
+ * cannot, and refuses what its header lists. Method: DPDK's null device, which needs no privilege:
+ * it gives empty frames without end, and takes any. */
 #include "dataplane/port/dpdk/port_dpdk.h"
 
 #include <setjmp.h>

@@ -15,8 +15,9 @@ static u32_t
 tcp_index_hash(const ip_addr_t *remote_ip, u16_t remote_port, const ip_addr_t *local_ip,
                u16_t local_port)
 {
-  u64_t a = ((u64_t)ip4_addr_get_u32(remote_ip) << 32 | ip4_addr_get_u32(local_ip)) ^ tcp_index_seed;
+  u64_t a = (u64_t)ip4_addr_get_u32(remote_ip) << 32 | ip4_addr_get_u32(local_ip);
   u64_t b = (u64_t)remote_port << 16 | local_port;
+  a ^= tcp_index_seed;
   a = (a ^ (a >> 32)) * 0x9e3779b97f4a7c15ull;
   a = (a ^ (a >> 29) ^ b) * 0xbf58476d1ce4e5b9ull;
   a = (a ^ (a >> 32)) * 0x94d049bb133111ebull;
