@@ -95,6 +95,17 @@ def need_dpdk(build):
         skip('this taktd was built without DPDK or lwIP')
 
 
+def prepare(names):
+    """What the tests in these files (all, when empty) fetch from elsewhere; outside of a namespace."""
+    if os.environ.get('TAKT_TEST_NETNS') or (names and not any('clients' in n for n in names)):
+        return
+    import test_clients
+    try:
+        test_clients.prepare()
+    except Skip:
+        pass    # the test says so again
+
+
 def enter_namespace():
     """Starts this program again in a network namespace of its own, once. As an ordinary user, in a
     user namespace, where the host allows that."""

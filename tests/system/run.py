@@ -33,6 +33,7 @@ def main():
     if args.port_kind == 'dpdk':
         try:
             harness.need_dpdk(args.build)
+            harness.prepare(names)
             harness.enter_namespace()
         except harness.Skip as why:
             print('ok - system tests on the dpdk port # SKIP %s\n1..1' % why)
