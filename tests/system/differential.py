@@ -177,7 +177,7 @@ class Stream:
         r = self.random
         if r.random() < 0.04:
             return r.choice(([], None, [(31, 'world', 'x')], [(31, 'nope', 'x')], [(1, 'digest', 'x')],
-                             [(31, 'ip', '300.0.0.1')], [(31, 'auth', '')]))
+                             [(31, 'ip', '300.0.0.1')]))
         if not path.startswith('/acl'):
             return z.OPEN_ACL
         return r.choice((z.OPEN_ACL, z.OPEN_ACL, [(r.randrange(32), 'world', 'anyone')],
