@@ -54,7 +54,7 @@ void link_fini(struct link *link);
  * link's full-policy decides. Lends the room until link_publish. Role: the producer. */
 void *link_reserve(struct link *link, uint32_t size);
 
-/* link_shrink cuts the record reserved last to `size` bytes, at most what was asked for. Producer. */
+/* link_shrink cuts the record reserved last to `size` bytes, at most what was asked. Producer. */
 void link_shrink(struct link *link, void *record, uint32_t size);
 
 /* link_publish shows every reserved record to the consumer, in order. Role: the producer. */

@@ -3,7 +3,8 @@
  * disk; this build is for little-endian machines only).
  *
  *   NET ──net_core──▶ CORE ──core_apply──▶ APPLY ──apply_net──▶ NET     CORE ──core_disk──▶ DISK
- *                      ▲  ◀──apply_core──────┘                           CORE ◀──disk_core── DISK */
+ *                      ▲  ◀──apply_core──────┘                           CORE ◀──disk_core── DISK
+ */
 #pragma once
 
 #include "base/check.h"
@@ -23,10 +24,10 @@ enum command_kind {
     COMMAND_REQUEST = 1,    /* a client's write: op and its jute body as it came off the wire */
     COMMAND_OPEN = 2,       /* open a session; body struct session_open */
     COMMAND_ATTACH = 3,     /* re-attach a session; body struct session_open with the password */
-    COMMAND_AUTH = 4,       /* add identities to the session; body: packed identities, store/acl.h */
+    COMMAND_AUTH = 4,       /* add identities to the session; body: packed ones, store/acl.h */
     COMMAND_EXPIRE = 5,     /* the leader ends a session; no body, no reply */
     COMMAND_REAP = 6,       /* the leader deletes a container or TTL node; body: the path */
-    COMMAND_TOUCH = 7,      /* NET to CORE only, never logged: body int64_t session ids heard from */
+    COMMAND_TOUCH = 7,      /* NET to CORE only, never logged: body int64_t ids of sessions */
     COMMAND_QUERY = 8,      /* never logged: sync, getEphemerals, and 4lw dump; op and jute body */
 };
 
@@ -86,11 +87,11 @@ struct session_open {
 enum core_apply_kind {
     CORE_APPLY_COMMIT = 1, /* entries up to `index` are committed: apply them from the log tail */
     CORE_APPLY_QUERY = 2,  /* answer this query behind `index`; a struct command + body follows */
-    CORE_APPLY_REFUSE = 3, /* answer this command with `error` behind `index`; struct command follows */
+    CORE_APPLY_REFUSE = 3, /* answer with `error` behind `index`; a struct command follows */
     CORE_APPLY_REAP = 4,   /* look for containers and TTL nodes to delete; time_ms is now */
     CORE_APPLY_SNAPSHOT = 5, /* take a snapshot at `index` */
 };
-/* A QUERY or REFUSE comes behind the COMMIT that covers its index: CORE keeps it back until then. */
+/* A QUERY or REFUSE comes behind the COMMIT of its index: CORE keeps it back until then. */
 
 struct core_apply {
     uint32_t kind; /* enum core_apply_kind */
@@ -101,7 +102,7 @@ struct core_apply {
 
 /* ---- apply_core: what the state machine tells the leader ---- */
 enum apply_core_kind {
-    APPLY_CORE_SESSION = 1, /* session `id` is alive with this timeout (opened, attached, restored) */
+    APPLY_CORE_SESSION = 1, /* session `id` lives with this timeout (opened, attached, restored) */
     APPLY_CORE_CLOSED = 2,  /* session `id` is gone */
     APPLY_CORE_REAP = 3,    /* a path to reap follows, `size` bytes */
     APPLY_CORE_SNAPSHOT = 4, /* a snapshot at log index `id` is on disk: the log before it may go */
@@ -167,7 +168,7 @@ struct apply_reply {
 
 struct apply_change {
     struct apply_net head;
-    uint32_t event;           /* ZK_EVENT_CREATED, _DELETED or _DATA_CHANGED; NET derives _CHILDREN_CHANGED */
+    uint32_t event;           /* ZK_EVENT_CREATED, _DELETED, _DATA_CHANGED; NET derives the other */
     uint32_t path_size;
     uint32_t acl_size;        /* packed ACL of the node (store/acl.h); 0 = everybody may read */
     uint32_t parent_acl_size; /* packed ACL of the parent; 0 = everybody may read */

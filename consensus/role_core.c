@@ -62,8 +62,9 @@ static bool core_tell_behind(struct role_core *core, struct core_apply *head, co
     return put;
 }
 
-/* The entry up to which a commit may be told now: replies come in the order of the requests, so what
- * was asked between two entries is told between their commits, also when both became durable at once. */
+/* The entry up to which a commit may be told now: replies come in the order of the requests, so
+ * what was asked between two entries is told between their commits, also when both became durable
+ * at once. */
 static uint64_t core_commit_next(struct role_core *core)
 {
     uint32_t size;
@@ -130,7 +131,7 @@ static void core_send_batch(struct role_core *core)
     counters_add(core->counters, METRIC_core_batch_bytes_total, batch.size);
 }
 
-/* ---- propose ----------------------------------------------------------------------------------- */
+/* ---- propose --------------------------------------------------------------------------------- */
 
 static void core_random(struct role_core *core, uint8_t out[16])
 {
@@ -143,7 +144,7 @@ static void core_random(struct role_core *core, uint8_t out[16])
     core->random_used += 16;
 }
 
-/* Top byte: the node; then time, so that a wiped node does not repeat ids (zk_protocol.md section 4). */
+/* Top byte: the node; then time, so that a wiped node does not repeat ids (zk_protocol.md 4). */
 static int64_t core_session_id(struct role_core *core)
 {
     int64_t id = (int64_t)(((uint64_t)core->config.node_id << 56) |
@@ -278,7 +279,7 @@ static uint32_t core_poll_nets(struct role_core *core, struct now now)
     return taken;
 }
 
-/* ---- in: from DISK and APPLY ------------------------------------------------------------------- */
+/* ---- in: from DISK and APPLY ----------------------------------------------------------------- */
 
 static uint32_t core_poll_disk(struct role_core *core)
 {
@@ -352,7 +353,7 @@ static uint32_t core_poll_apply(struct role_core *core, struct now now)
     return n;
 }
 
-/* ---- the leader's own work --------------------------------------------------------------------- */
+/* ---- the leader's own work ------------------------------------------------------------------- */
 
 static uint32_t core_expire(struct role_core *core, struct now now)
 {

@@ -4,11 +4,12 @@
  *   net_core[i] ─▶ stamp (time, random, session id) ─▶ log tail ─▶ core_disk ─▶ DISK
  *                                                        ▲                      │
  *   apply_core ─▶ expiry, reaper ─▶ own commands ────────┘       disk_core ◀────┘
- *                                                   raft: durable ─▶ committed ─▶ core_apply ─▶ APPLY
+ *                                               raft: durable ─▶ committed ─▶ core_apply ─▶ APPLY
  *
  * A batch is what arrived while the last one was being written: it is closed when no write is in
- * flight, never by a timer. Full-policies: core_apply and the log tail HOLD (net_core is not polled);
- * too little room on disk REFUSES (the client is answered, behind everything proposed before). */
+ * flight, never by a timer. Full-policies: core_apply and the log tail HOLD (net_core is not
+ * polled); too little room on disk REFUSES (the client is answered, behind everything proposed
+ * before). */
 #pragma once
 
 #include "base/clock.h"
@@ -20,7 +21,8 @@
 
 #define CORE_NET_COUNT_MAX      16
 #define CORE_TURN_COMMANDS_MAX  256u       /* commands taken from the NETs in one turn */
-#define CORE_ROOM_RESERVE_SIZE  (8u << 20) /* disk bytes kept for what must still be written: two batches */
+/* Disk bytes kept for what must still be written: two batches. */
+#define CORE_ROOM_RESERVE_SIZE  (8u << 20)
 #define CORE_RANDOM_POOL_SIZE   4096
 #define CORE_WAITING_DEPTH      (4u << 20) /* bytes of queries and refusals kept back */
 
@@ -49,7 +51,7 @@ struct role_core {
     bool room_known;    /* DISK has told disk_room; before that no write is taken */
     uint64_t disk_room; /* bytes DISK can take before it must find more disk */
     uint64_t room_used; /* bytes appended since DISK told disk_room */
-    struct link waiting; /* own FIFO: queries and refusals until the commit that covers them is told */
+    struct link waiting; /* own FIFO: queries and refusals until their commit is told */
     uint64_t commit_told;
     uint64_t snapshot_index, snapshot_tail; /* where the last snapshot was asked for */
     uint64_t trim_index;                    /* the log below may go; told to DISK when possible */

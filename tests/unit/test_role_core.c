@@ -1,5 +1,5 @@
-/* Goal: CORE orders, batches, commits, refuses and expires as role_core.h says. Method: the test plays
- * NET, DISK and APPLY on the other ends of its links, one turn at a time. */
+/* Goal: CORE orders, batches, commits, refuses and expires as role_core.h says. Method: the test
+ * plays NET, DISK and APPLY on the other ends of its links, one turn at a time. */
 #include "consensus/role_core.h"
 
 #include "base/zk.h"
@@ -103,9 +103,12 @@ static int setup_without_room(void **state)
 {
     struct raft raft;
     struct raft_output out;
-    struct role_core_config config = {.node_id = 3, .tick_ms = 100, .session_max = 16,
-                                      .random = fill_random,
-                                      .settings = {.version = COMMAND_SETTINGS_VERSION, .flags = 5}};
+    struct role_core_config config = {
+        .node_id = 3,
+        .tick_ms = 100,
+        .session_max = 16,
+        .random = fill_random,
+        .settings = {.version = COMMAND_SETTINGS_VERSION, .flags = 5}};
     memset(&t, 0, sizeof(t));
     t.now = (struct now){.mono_ns = 1000 * NS_PER_S, .wall_ms = 1700000000000};
     counters_init(&t.page, "core", 0);
@@ -199,7 +202,8 @@ static void test_a_write_before_disk_told_its_room_waits(void **state)
     turn();
     net_says(COMMAND_REQUEST, 7, 1, NULL, 0);
     turn();
-    assert_int_equal(counters_get(&t.page, METRIC_core_proposed_total), 1); /* the term's first entry */
+    /* only the term's first entry */
+    assert_int_equal(counters_get(&t.page, METRIC_core_proposed_total), 1);
     assert_false(role_core_idle(&t.core));
     disk_says(DISK_CORE_ROOM, ROOM_PLENTY);
     turn();
@@ -252,7 +256,7 @@ static void test_a_query_waits_for_the_commit_that_covers_it(void **state)
     assert_int_equal(told().kind, CORE_APPLY_QUERY);
 }
 
-/* Two writes of one batch become durable at once; what was asked between them stays between them. */
+/* Two writes of one batch become durable at once; what was asked between stays between them. */
 static void test_a_query_between_two_writes_is_told_between_their_commits(void **state)
 {
     turn();

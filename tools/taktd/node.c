@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- links ------------------------------------------------------------------------------------- */
+/* ---- links ----------------------------------------------------------------------------------- */
 
 static struct link *node_link(struct node *node, enum topology_link which, uint32_t net)
 {
@@ -34,7 +34,7 @@ static void node_links_fini(struct node *node)
             link_fini(&node->links[which][i]);
 }
 
-/* ---- roles ------------------------------------------------------------------------------------- */
+/* ---- roles ----------------------------------------------------------------------------------- */
 
 static struct counters *node_page(struct node *node, const char *role, uint32_t index)
 {
@@ -230,7 +230,7 @@ static int node_net_init(struct node *node, uint32_t index, struct fault *fault)
     return 0;
 }
 
-/* ---- workers ----------------------------------------------------------------------------------- */
+/* ---- workers --------------------------------------------------------------------------------- */
 
 static int node_role_add(struct node *node, enum topology_role which, uint32_t index,
                          struct role role, struct fault *fault)
@@ -347,7 +347,7 @@ static int node_wire_wakes(struct node *node, struct fault *fault)
     return err ? fault_set(fault, err, "too many workers are joined by links") : 0;
 }
 
-/* ---- life -------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static int node_assemble(struct node *node, struct fault *fault)
 {

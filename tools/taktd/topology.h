@@ -1,6 +1,6 @@
-/* topology: the drawing of ARCHITECTURE.md as data. Which roles there are, which worker (thread) each
- * runs on in each layout, and which links join them, how deep, and what happens when one is full.
- * node.c builds what stands here; nothing in a role knows it. */
+/* topology: the drawing of ARCHITECTURE.md as data. Which roles there are, which worker (thread)
+ * each runs on in each layout, and which links join them, how deep, and what happens when one is
+ * full. node.c builds what stands here; nothing in a role knows it. */
 #pragma once
 
 #include "tools/taktd/config.h"
