@@ -9,8 +9,8 @@
 /* jute.maxbuffer of the reference: the largest packet a client may send, in bytes. */
 #define LIMIT_PACKET_SIZE_DEFAULT 0xFFFFF
 /* The most the configuration may raise it to: a request, its command header and its log record fit
- * in one batch of the log tail (4 MiB, consensus/log_tail.h) and in a record of net_core, which is
- * a quarter of its depth (16 MiB, tools/taktd/topology.c). */
+ * in one batch of the log tail (4 MiB, consensus/log_tail.h). The links that carry requests are
+ * made deep enough for the largest that is configured (tools/taktd/topology.c). */
 #define LIMIT_PACKET_SIZE_MAX ((4 << 20) - 8192)
 
 /* ---- sessions ---- */

@@ -38,10 +38,11 @@ struct link {
     const char *name;
 };
 
-/* The largest record a link of this depth takes, in bytes. */
+/* The largest record a link of this depth takes, in bytes: with what is skipped at the ring's end it
+ * still fits into an empty ring. */
 static inline uint32_t link_record_size_max(uint64_t depth)
 {
-    return (uint32_t)(depth / 4 - 8);
+    return (uint32_t)(depth / 2 - 16);
 }
 
 /* link_init maps the ring. depth in bytes, a power of two in [4096, 2^31]. name must outlive the

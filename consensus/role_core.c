@@ -21,7 +21,7 @@ int role_core_init(struct role_core *core, const struct role_core_config *config
     core->commit_told = raft->commit_index;
     core->snapshot_index = raft->last_index;
     core->random_used = CORE_RANDOM_POOL_SIZE;
-    int err = link_init(&core->waiting, "core_waiting", CORE_WAITING_DEPTH);
+    int err = link_init(&core->waiting, "core_waiting", config->waiting_depth);
     if (err)
         return err;
     err = expiry_init(&core->expiry, config->session_max, config->tick_ms);

@@ -24,7 +24,6 @@
 /* Disk bytes kept for what must still be written: two batches. */
 #define CORE_ROOM_RESERVE_SIZE  (8u << 20)
 #define CORE_RANDOM_POOL_SIZE   4096
-#define CORE_WAITING_DEPTH      (4u << 20) /* bytes of queries and refusals kept back */
 
 struct role_core_config {
     uint8_t node_id; /* in [1, 254] */
@@ -34,6 +33,7 @@ struct role_core_config {
     uint32_t reap_interval_ms;       /* 0 = never */
     uint64_t snapshot_entries;       /* a snapshot after so many entries; 0 = never */
     uint64_t snapshot_bytes;         /* or after so many log bytes; 0 = never */
+    uint64_t waiting_depth;          /* bytes of queries and refusals kept back, as core_apply's */
     /* fills n random bytes, unguessable in production, seeded in simulation */
     void (*random)(void *self, void *out, uint32_t n);
     void *random_self;

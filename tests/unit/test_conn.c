@@ -265,7 +265,7 @@ static void test_link_full(void **state)
 {
     struct net_config config;
     net_config_default(&config);
-    config.frame_size_max = 2000000; /* a record may be a quarter of the link */
+    config.frame_size_max = 2000000; /* several fit into the link, not all */
     config.conn_writes_max = 64;
     struct rig *rig = rig_make(&config, 0);
     struct client c = client_live(rig, 1);

@@ -13,7 +13,7 @@ static void test_config(void **state)
     struct net net;
     struct net_config config;
     struct net_parts parts = {.net_core = &link};
-    assert_int_equal(link_init(&link, "net_core", 8 << 20), 0);
+    assert_int_equal(link_init(&link, "net_core", 4 << 20), 0);
 #define REFUSED(field, value)                                                                      \
     net_config_default(&config);                                                                   \
     config.field = value;                                                                          \

@@ -107,6 +107,7 @@ static int setup_without_room(void **state)
         .node_id = 3,
         .tick_ms = 100,
         .session_max = 16,
+        .waiting_depth = 1 << 20,
         .random = fill_random,
         .settings = {.version = COMMAND_SETTINGS_VERSION, .flags = 5}};
     memset(&t, 0, sizeof(t));

@@ -182,7 +182,7 @@ const struct config_setting config_table[] = {
      AT(snapshot_every_count),
      .min = 100,
      .max = 1000000000000,
-     .fallback = "2000000",
+     .fallback = "500000",
      .zk = "snapCount",
      .help = "A snapshot is taken after so many log entries, ..."},
     {.key = "snapshot.every_size",

@@ -19,7 +19,8 @@ static int node_links_init(struct node *node, struct fault *fault)
         const struct topology_link_text *text = &topology_links[which];
         uint32_t count = text->per_net ? node->config->net_count : 1;
         for (uint32_t i = 0; i < count; i++) {
-            int err = link_init(&node->links[which][i], text->name, text->depth);
+            int err = link_init(&node->links[which][i], text->name,
+                                topology_depth(node->config, (enum topology_link)which));
             if (err)
                 return fault_set(fault, err, "no memory for the link %s", text->name);
         }
@@ -84,6 +85,7 @@ static int node_core_init(struct node *node, struct fault *fault)
         .reap_interval_ms = c->container_check_ms,
         .snapshot_entries = c->snapshot_every_count,
         .snapshot_bytes = c->snapshot_every_size,
+        .waiting_depth = topology_depth(c, TOPOLOGY_CORE_APPLY),
         .random = node->env.random,
         .random_self = node->env.random_self,
     };

@@ -18,7 +18,7 @@
 #include "tools/taktd/node.h"
 #include "tools/taktd/topology.h"
 
-#define NODE_LOG_TAIL_SIZE (64ull << 20) /* bytes of the newest log kept in memory */
+#define NODE_LOG_TAIL_SIZE (4ull * LOG_TAIL_BATCH_SIZE_MAX) /* bytes of the newest log in memory */
 #define NODE_WORDS_SIZE    (CONFIG_WORDS_MAX * CONFIG_WORD_SIZE)
 #define NODE_ROLES_MAX     (TOPOLOGY_ROLE_COUNT + CONFIG_NET_MAX)
 

@@ -191,6 +191,7 @@ int node_recover(struct node *node, struct fault *fault)
 {
     struct disk_io *io = node->env.disk;
     struct wal_recovery found;
+    uint64_t started_ns = clock_now().mono_ns;
 
     memset(&found, 0, sizeof(found));
     int err = io->lock(io->ctx, fault);
@@ -204,6 +205,7 @@ int node_recover(struct node *node, struct fault *fault)
         err = recover_lead(node, &found.last, fault);
     if (err)
         return err;
+    node->recovery.elapsed_ns = clock_now().mono_ns - started_ns;
     node->recovery.cut_size = found.torn_size;
     node->recovery.last_index = found.last.index;
     node->recovery.term = node->raft.term;

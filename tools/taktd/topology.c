@@ -1,9 +1,12 @@
 #include "tools/taktd/topology.h"
 
 #include "base/check.h"
+#include "base/link.h"
 
 #include <sched.h>
 #include <stddef.h>
+
+#define TOPOLOGY_REQUEST_EXTRA 4096u /* command header, and what a link puts before it */
 
 /* Together: one thread runs everything hot, and a second, mostly asleep, what may block. */
 enum { HOT = 0, SLOW = 1, OF_CORE = 2, OF_DISK = 3, OF_APPLY = 4 };
@@ -21,23 +24,34 @@ const struct topology_role_text topology_roles[TOPOLOGY_ROLE_COUNT] = {
  * They close no cycle of waiting: a NET always drains apply_net up to what is published, whatever
  * holds its own requests back, and CORE always drains apply_core and disk_core. */
 const struct topology_link_text topology_links[TOPOLOGY_LINK_COUNT] = {
-    [TOPOLOGY_NET_CORE] = {"net_core", TOPOLOGY_NET, TOPOLOGY_CORE, 16u << 20, TOPOLOGY_HOLD, true,
-                           "writes, session commands, queries, signs of life"},
-    [TOPOLOGY_CORE_APPLY] = {"core_apply", TOPOLOGY_CORE, TOPOLOGY_APPLY, 8u << 20, TOPOLOGY_HOLD,
-                             false, "commit index, queries, refusals"},
-    [TOPOLOGY_APPLY_NET] = {"apply_net", TOPOLOGY_APPLY, TOPOLOGY_NET, 16u << 20, TOPOLOGY_HOLD,
-                            true, "changes and replies, in zxid order"},
-    [TOPOLOGY_APPLY_CORE] = {"apply_core", TOPOLOGY_APPLY, TOPOLOGY_CORE, 1u << 20, TOPOLOGY_HOLD,
-                             false, "sessions born and gone, paths to reap, snapshots done"},
-    [TOPOLOGY_CORE_DISK] = {"core_disk", TOPOLOGY_CORE, TOPOLOGY_DISK, 4096, TOPOLOGY_NEVER, false,
-                            "one batch of the log tail at a time; where the log may be cut"},
-    [TOPOLOGY_DISK_CORE] = {"disk_core", TOPOLOGY_DISK, TOPOLOGY_CORE, 4096, TOPOLOGY_NEVER, false,
-                            "what is durable, how much room there is"},
-    [TOPOLOGY_APPLY_CTL] = {"apply_ctl", TOPOLOGY_APPLY, TOPOLOGY_RECLAIM, 4096, TOPOLOGY_HOLD,
-                            false, "replaced versions that wait for a grace period"},
-    [TOPOLOGY_CTL_APPLY] = {"ctl_apply", TOPOLOGY_RECLAIM, TOPOLOGY_APPLY, 4096, TOPOLOGY_NEVER,
-                            false, "the same, free to be reused"},
+    [TOPOLOGY_NET_CORE] = {"net_core", TOPOLOGY_NET, TOPOLOGY_CORE, 4u << 20, true, TOPOLOGY_HOLD,
+                           true, "writes, session commands, queries, signs of life"},
+    [TOPOLOGY_CORE_APPLY] = {"core_apply", TOPOLOGY_CORE, TOPOLOGY_APPLY, 4u << 20, true,
+                             TOPOLOGY_HOLD, false, "commit index, queries, refusals"},
+    [TOPOLOGY_APPLY_NET] = {"apply_net", TOPOLOGY_APPLY, TOPOLOGY_NET, 4u << 20, false,
+                            TOPOLOGY_HOLD, true, "changes and replies, in zxid order"},
+    [TOPOLOGY_APPLY_CORE] = {"apply_core", TOPOLOGY_APPLY, TOPOLOGY_CORE, 1u << 20, false,
+                             TOPOLOGY_HOLD, false,
+                             "sessions born and gone, paths to reap, snapshots done"},
+    [TOPOLOGY_CORE_DISK] = {"core_disk", TOPOLOGY_CORE, TOPOLOGY_DISK, 4096, false, TOPOLOGY_NEVER,
+                            false, "one batch of the log tail at a time; where the log may be cut"},
+    [TOPOLOGY_DISK_CORE] = {"disk_core", TOPOLOGY_DISK, TOPOLOGY_CORE, 4096, false, TOPOLOGY_NEVER,
+                            false, "what is durable, how much room there is"},
+    [TOPOLOGY_APPLY_CTL] = {"apply_ctl", TOPOLOGY_APPLY, TOPOLOGY_RECLAIM, 4096, false,
+                            TOPOLOGY_HOLD, false, "replaced versions that wait for a grace period"},
+    [TOPOLOGY_CTL_APPLY] = {"ctl_apply", TOPOLOGY_RECLAIM, TOPOLOGY_APPLY, 4096, false,
+                            TOPOLOGY_NEVER, false, "the same, free to be reused"},
 };
+
+uint64_t topology_depth(const struct config *config, enum topology_link which)
+{
+    uint64_t depth = topology_links[which].depth;
+
+    while (topology_links[which].requests &&
+           link_record_size_max(depth) < config->request_size_max + TOPOLOGY_REQUEST_EXTRA)
+        depth *= 2;
+    return depth;
+}
 
 uint32_t topology_worker(const struct config *config, enum topology_role role, uint32_t net)
 {

@@ -46,7 +46,8 @@ enum topology_link {
 struct topology_link_text {
     const char *name; /* producer_consumer */
     enum topology_role producer, consumer;
-    uint64_t depth; /* bytes */
+    uint64_t depth; /* bytes; the least, for those that carry requests */
+    bool requests;  /* carries whole requests of clients */
     enum topology_full full;
     bool per_net; /* one for each NET role */
     const char *carries;
@@ -63,6 +64,10 @@ uint32_t topology_worker(const struct config *config, enum topology_role role, u
 
 /* topology_cpu gives the cpu configured for a role's instance, or -1: any. */
 int topology_cpu(const struct config *config, enum topology_role role, uint32_t net);
+
+/* topology_depth gives a link's depth in bytes: a request of the configured size must fit in those
+ * that carry requests. */
+uint64_t topology_depth(const struct config *config, enum topology_link which);
 
 /* topology_check refuses what cannot run: more roles that never let their core go than cores, a cpu
  * that this process may not use. Returns 0 or ERR_CONFIG with what to change. */
