@@ -38,8 +38,8 @@ struct link {
     const char *name;
 };
 
-/* The largest record a link of this depth takes, in bytes: with what is skipped at the ring's end it
- * still fits into an empty ring. */
+/* The largest record a link of this depth takes, in bytes: with what is skipped at the ring's end
+ * it still fits into an empty ring. */
 static inline uint32_t link_record_size_max(uint64_t depth)
 {
     return (uint32_t)(depth / 2 - 16);
