@@ -24,7 +24,8 @@
 
 /* What NET does with streams. */
 struct port_events {
-    /* A peer has connected. false: refuse it (it is closed at once, and closed is not called). */
+    /* A peer has connected. false: refuse it (it is closed at once, and closed is not called).
+     * Says no by its result, not by port_close. */
     bool (*opened)(void *net, struct stream *stream);
     /* Bytes have come, or stream->ended has become true. */
     void (*received)(void *net, struct stream *stream);
