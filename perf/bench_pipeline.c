@@ -44,6 +44,16 @@ static int memory_submit(void *ctx, int file, uint64_t offset, const void *memor
     return 0;
 }
 
+static int memory_submit_unlink(void *ctx, const char *path, uint64_t token, struct fault *fault)
+{
+    return memory_submit(ctx, 0, 0, NULL, 0, token, fault);
+}
+
+static int memory_submit_sync_dir(void *ctx, uint64_t token, struct fault *fault)
+{
+    return memory_submit(ctx, 0, 0, NULL, 0, token, fault);
+}
+
 static uint32_t memory_poll(void *ctx, struct disk_done *done, uint32_t max, struct fault *fault)
 {
     uint32_t n = memory_of->token_count;
@@ -175,6 +185,8 @@ static struct pipeline *pipeline_start(void)
     CHECK(node_open(&p->node, &p->config, &env, &fault) == 0);
     memory_of = p;
     p->io.submit_write = memory_submit;
+    p->io.submit_unlink = memory_submit_unlink;
+    p->io.submit_sync_dir = memory_submit_sync_dir;
     p->io.poll = memory_poll;
     p->io.preallocate = memory_preallocate;
     p->io.sync = memory_sync;
