@@ -3,7 +3,7 @@
 #
 # usage: tests/run.sh [--quick] [--suite NAME]... [--list] [--ci] [--help]
 #   --quick        the suites marked quick, and shorter forms of the long ones
-#   --suite NAME   only this suite (may be given several times)
+#   --suite NAME   only this suite (may be given several times); also those run by hand only
 #   --list         prints the suites and leaves
 #   --ci           for CI: prints the log of a suite that failed, not only where it lies
 #
@@ -124,7 +124,7 @@ while IFS='|' read -r name when command <&3; do
     name=$(trim "$name") when=$(trim "$when") command=$(trim "$command")
     if [ "${#wanted[@]}" -gt 0 ]; then
         [[ " ${wanted[*]} " == *" $name "* ]] || continue
-    elif [ "$quick" = 1 ] && [ "$when" != quick ]; then
+    elif [ "$when" = hand ] || { [ "$quick" = 1 ] && [ "$when" != quick ]; }; then
         continue
     fi
     run_suite "$name" "$command"
