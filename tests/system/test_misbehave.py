@@ -44,6 +44,9 @@ class Good:
         self.thread.join(20)
 
     def verdict(self, least=20):
+        deadline = time.monotonic() + 10        # a fast machine is through with a test in a few gets
+        while self.count < least and self.problem is None and time.monotonic() < deadline:
+            time.sleep(0.01)
         self.end()
         assert self.problem is None, 'the good client failed: %r' % self.problem
         print('# the good client: %d gets, worst %.1f ms' % (self.count, self.worst * 1e3))
