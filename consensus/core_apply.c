@@ -1,0 +1,96 @@
+/* What APPLY tells, and the leader's own work that follows from it: expiry, reaping, snapshots. */
+#include "consensus/core_parts.h"
+
+static bool core_from_apply(struct role_core *core, const struct apply_core *m, struct now now)
+{
+    struct command command = {.kind = COMMAND_REAP, .version = COMMAND_VERSION};
+
+    switch (m->kind) {
+    case APPLY_CORE_SESSION:
+        /* the table is sized by the same limit as the state machine's */
+        CHECK(expiry_set(&core->expiry, m->id, (uint32_t)m->timeout_ms, now.mono_ns) == 0);
+        return true;
+    case APPLY_CORE_CLOSED: expiry_remove(&core->expiry, m->id); return true;
+    case APPLY_CORE_REAP:
+        if (!core_disk_has_room(core, m->size))
+            return true; /* found again by the next scan */
+        command.node = core->config.node_id;
+        command.body_size = m->size;
+        /* without room in the tail it is dropped, and found again: were it kept, APPLY would wait
+         * for CORE and CORE for APPLY */
+        if (!core_propose(core, &command, m + 1, now))
+            counters_add(core->counters, METRIC_core_hold_total, 1);
+        return true;
+    case APPLY_CORE_SNAPSHOT:
+        core->snapshot_pending = false;
+        if (m->id)
+            core->trim_index = (uint64_t)m->id;
+        return true;
+    }
+    CHECK(!"known apply_core kind");
+    return false;
+}
+
+uint32_t core_poll_apply(struct role_core *core, struct now now)
+{
+    const struct apply_core *m;
+    uint32_t size, n = 0;
+
+    for (; n < CORE_TURN_COMMANDS_MAX && (m = link_peek(core->apply_core, &size)); n++) {
+        CHECK(size >= sizeof(*m));
+        if (!core_from_apply(core, m, now))
+            break;
+        link_pop(core->apply_core);
+    }
+    link_release(core->apply_core);
+    counters_set(core->counters, METRIC_core_sessions, core->expiry.count);
+    return n;
+}
+
+uint32_t core_expire(struct role_core *core, struct now now)
+{
+    struct command command = {.kind = COMMAND_EXPIRE, .version = COMMAND_VERSION};
+    uint32_t n = 0;
+
+    for (int64_t id; n < CORE_TURN_COMMANDS_MAX && core_disk_has_room(core, 0) &&
+                     (id = expiry_next(&core->expiry, now.mono_ns));
+         n++) {
+        command.node = core->config.node_id;
+        command.session = id;
+        if (!core_propose(core, &command, NULL, now))
+            break; /* offered again in a tick */
+        counters_add(core->counters, METRIC_core_expired_total, 1);
+    }
+    return n;
+}
+
+void core_reap(struct role_core *core, struct now now)
+{
+    if (core->config.reap_interval_ms == 0)
+        return;
+    if (core->reap_ns == 0)
+        core->reap_ns = now.mono_ns + core->config.reap_interval_ms * NS_PER_MS;
+    if (now.mono_ns < core->reap_ns)
+        return;
+    struct core_apply head = {
+        .kind = CORE_APPLY_REAP, .time_ms = now.wall_ms, .index = core->raft.commit_index};
+    if (core_put(core->core_apply, &head, NULL, 0))
+        core->reap_ns = now.mono_ns + core->config.reap_interval_ms * NS_PER_MS;
+}
+
+void core_snapshot(struct role_core *core)
+{
+    uint64_t entries = core->raft.commit_index - core->snapshot_index;
+    uint64_t bytes = core->tail->batch_start - core->snapshot_tail;
+    bool due = (core->config.snapshot_entries && entries >= core->config.snapshot_entries) ||
+               (core->config.snapshot_bytes && bytes >= core->config.snapshot_bytes && entries > 1);
+
+    if (!due || core->snapshot_pending || core->commit_told != core->raft.commit_index)
+        return;
+    struct core_apply head = {.kind = CORE_APPLY_SNAPSHOT, .index = core->commit_told};
+    if (!core_put(core->core_apply, &head, NULL, 0))
+        return;
+    core->snapshot_pending = true;
+    core->snapshot_index = core->commit_told;
+    core->snapshot_tail = core->tail->batch_start;
+}

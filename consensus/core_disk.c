@@ -1,0 +1,53 @@
+/* Batches of the log tail to DISK, and what DISK says. */
+#include "consensus/core_parts.h"
+
+#include <string.h>
+
+static void core_send_trim(struct role_core *core)
+{
+    struct core_disk *trim = core->trim_index ? link_reserve(core->core_disk, sizeof(*trim)) : NULL;
+    if (!trim)
+        return;
+    memset(trim, 0, sizeof(*trim)); /* size 0: the log below first_index may go */
+    trim->first_index = core->trim_index;
+    core->trim_index = 0;
+}
+
+void core_send_batch(struct role_core *core)
+{
+    struct core_disk batch;
+
+    core_send_trim(core);
+    if (core->writing || !log_tail_close_batch(core->tail, &batch))
+        return;
+    struct core_disk *at = link_reserve(core->core_disk, sizeof(batch));
+    CHECK(at); /* at most one batch and one trim are in flight; the link holds many */
+    *at = batch;
+    core->writing = true;
+    counters_add(core->counters, METRIC_core_batches_total, 1);
+    counters_add(core->counters, METRIC_core_batch_bytes_total, batch.size);
+}
+
+uint32_t core_poll_disk(struct role_core *core)
+{
+    const struct disk_core *done;
+    uint32_t size, n = 0;
+    struct raft_output out;
+
+    for (; (done = link_peek(core->disk_core, &size)); n++) {
+        CHECK(size == sizeof(*done));
+        if (done->kind == DISK_CORE_DURABLE) {
+            CHECK(core->writing);
+            core->writing = false;
+            raft_step(&core->raft, &(struct raft_input){RAFT_INPUT_DURABLE, done->index}, &out);
+        } else {
+            CHECK(done->kind == DISK_CORE_ROOM);
+            core->room_known = true;
+            core->disk_room = done->index;
+            core->room_used = core->tail->appended - core->tail->batch_start;
+        }
+        link_pop(core->disk_core);
+    }
+    link_release(core->disk_core);
+    return n;
+}

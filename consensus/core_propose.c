@@ -1,0 +1,78 @@
+/* An entry of the leader's own: stamped, and appended to the log tail. */
+#include "consensus/core_parts.h"
+
+#include <string.h>
+
+static void core_random(struct role_core *core, uint8_t out[16])
+{
+    if (core->random_used + 16 > CORE_RANDOM_POOL_SIZE) {
+        core->config.random(core->config.random_self, core->random_pool, CORE_RANDOM_POOL_SIZE);
+        core->random_used = 0;
+    }
+    memcpy(out, core->random_pool + core->random_used, 16);
+    memset(core->random_pool + core->random_used, 0, 16); /* a password is handed out once */
+    core->random_used += 16;
+}
+
+/* Top byte: the node; then time, so that a wiped node does not repeat ids (zk_protocol.md 4). */
+static int64_t core_session_id(struct role_core *core)
+{
+    int64_t id = (int64_t)(((uint64_t)core->config.node_id << 56) |
+                           (((uint64_t)core->time_ms & 0xffffffffffull) << 16));
+    if ((core->session_last >> 56) == (id >> 56) && id <= core->session_last)
+        id = core->session_last + 1;
+    core->session_last = id;
+    return id;
+}
+
+static void core_stamp(struct role_core *core, struct command *command, struct now now)
+{
+    if (now.wall_ms > core->time_ms)
+        core->time_ms = now.wall_ms;
+    command->time_ms = core->time_ms;
+    if (command->kind == COMMAND_OPEN) {
+        command->session = core_session_id(core);
+        core_random(core, command->random);
+    }
+}
+
+static void core_note_size(struct counters *page, uint32_t size)
+{
+    uint64_t least = counters_get(page, METRIC_core_proposal_min_bytes);
+
+    counters_set(page, METRIC_core_proposal_last_bytes, size);
+    if (least == 0 || size < least)
+        counters_set(page, METRIC_core_proposal_min_bytes, size);
+    if (size > counters_get(page, METRIC_core_proposal_max_bytes))
+        counters_set(page, METRIC_core_proposal_max_bytes, size);
+}
+
+/* Appends one command to the log tail. False: no room in the tail now (HOLD). */
+bool core_propose(struct role_core *core, const struct command *command, const void *body,
+                  struct now now)
+{
+    uint32_t size = (uint32_t)sizeof(*command) + command->body_size;
+    uint8_t *payload = log_tail_append(core->tail, core->raft.term, size);
+    struct raft_output out;
+
+    if (!payload) {
+        counters_add(core->counters, METRIC_core_hold_total, 1);
+        return false;
+    }
+    memcpy(payload, command, sizeof(*command));
+    core_stamp(core, (struct command *)payload, now);
+    if (command->body_size)
+        memcpy(payload + sizeof(*command), body, command->body_size);
+    uint64_t index = log_tail_seal(core->tail, payload);
+    core->room_used += log_record_span(size);
+    raft_step(&core->raft, &(struct raft_input){RAFT_INPUT_APPENDED, index}, &out);
+    counters_add(core->counters, METRIC_core_proposed_total, 1);
+    core_note_size(core->counters, size);
+    counters_set(core->counters, METRIC_core_last_index, index);
+    return true;
+}
+
+bool core_disk_has_room(const struct role_core *core, uint32_t body_size)
+{
+    return core->room_used + body_size + CORE_ROOM_RESERVE_SIZE <= core->disk_room;
+}
