@@ -66,6 +66,13 @@ void node_words(const struct config_words *words, char *list, size_t size);
 /* node_entry_of shows a log record as APPLY takes it. */
 void node_entry_of(const struct log_record *record, struct entry *entry);
 
+struct link *node_link(struct node *node, enum topology_link which, uint32_t net);
+
+/* node_roles_add gives each role to its worker; node_wire_wakes lets whoever produces for a role of
+ * another worker wake that worker. */
+MUST_USE int node_roles_add(struct node *node, struct fault *fault);
+MUST_USE int node_wire_wakes(struct node *node, struct fault *fault);
+
 /* node_recover locks the directory, reads superblock, snapshot and log into tree and machine, and
  * makes this node the leader of a new term. On failure what it opened is closed by node_close. */
 MUST_USE int node_recover(struct node *node, struct fault *fault);

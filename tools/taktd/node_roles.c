@@ -1,0 +1,121 @@
+/* Which worker turns which role, and who wakes whom: topology.c made real. */
+#include "tools/taktd/node_parts.h"
+
+#include "base/check.h"
+#include "dataplane/qsbr.h"
+
+static int node_role_add(struct node *node, enum topology_role which, uint32_t index,
+                         struct role role, struct fault *fault)
+{
+    uint32_t number = topology_worker(node->config, which, index);
+    struct worker *worker = &node->workers[number];
+
+    CHECK(node->role_count < NODE_ROLES_MAX);
+    role.name = topology_roles[which].name;
+    node->roles[node->role_count++] = role;
+    if (!node->env.threads)
+        return 0;
+    if (!node->worker_used[number]) {
+        /* what may block is never worth a core of its own */
+        bool slow = which == TOPOLOGY_SNAP || which == TOPOLOGY_RECLAIM;
+        enum worker_idle idle = slow ? WORKER_IDLE_PARK : (enum worker_idle)node->config->idle;
+        int err = worker_init(worker, slow ? "slow" : role.name, idle,
+                              topology_cpu(node->config, which, index));
+        if (err)
+            return fault_set(fault, err, "no descriptors left for a worker");
+        worker->linger_ns = node->config->linger_us * 1000ull;
+        node->worker_used[number] = true;
+    }
+    int err = worker_role_add(worker, &role);
+    return err ? fault_set(fault, err, "too many roles on one worker") : 0;
+}
+
+static void node_reader_online(void *self)
+{
+    qsbr_online();
+}
+
+static void node_reader_offline(void *self)
+{
+    qsbr_offline();
+}
+
+int node_roles_add(struct node *node, struct fault *fault)
+{
+    int err = 0;
+
+    for (uint32_t i = 0; !err && i < node->config->net_count; i++)
+        err = node_role_add(node, TOPOLOGY_NET, i,
+                            (struct role){.self = &node->nets[i],
+                                          .poll = net_poll,
+                                          .idle = net_idle,
+                                          .deadline_ns = net_deadline_ns,
+                                          .park_fds = net_park_fds,
+                                          .wait = net_wait,
+                                          .online = net_online,
+                                          .offline = net_offline},
+                            fault);
+    if (!err)
+        err = node_role_add(node, TOPOLOGY_CORE, 0,
+                            (struct role){.self = &node->core,
+                                          .poll = role_core_poll,
+                                          .idle = role_core_idle,
+                                          .deadline_ns = role_core_deadline_ns},
+                            fault);
+    if (!err)
+        err = node_role_add(node, TOPOLOGY_DISK, 0,
+                            (struct role){.self = &node->disk,
+                                          .poll = role_disk_poll,
+                                          .idle = role_disk_idle,
+                                          .deadline_ns = role_disk_deadline_ns,
+                                          .park_fds = role_disk_park_fds},
+                            fault);
+    if (!err)
+        err = node_role_add(node, TOPOLOGY_APPLY, 0,
+                            (struct role){.self = &node->apply,
+                                          .poll = role_apply_poll,
+                                          .idle = role_apply_idle,
+                                          .deadline_ns = role_apply_deadline_ns},
+                            fault);
+    if (!err)
+        err = node_role_add(node, TOPOLOGY_SNAP, 0,
+                            (struct role){.self = &node->snap,
+                                          .poll = role_snap_poll,
+                                          .idle = role_snap_idle,
+                                          .online = node_reader_online,
+                                          .offline = node_reader_offline},
+                            fault);
+    if (!err)
+        err = node_role_add(node, TOPOLOGY_RECLAIM, 0,
+                            (struct role){.self = &node->reclaim,
+                                          .poll = role_reclaim_poll,
+                                          .idle = role_reclaim_idle},
+                            fault);
+    return err;
+}
+
+static struct worker *node_worker(struct node *node, enum topology_role role, uint32_t net)
+{
+    return &node->workers[topology_worker(node->config, role, net)];
+}
+
+/* Whoever produces for a role of another worker wakes that worker. A producer that waits for room
+ * is not idle and does not park, so nobody need wake it. */
+int node_wire_wakes(struct node *node, struct fault *fault)
+{
+    struct worker *apply = node_worker(node, TOPOLOGY_APPLY, 0);
+    struct worker *snap = node_worker(node, TOPOLOGY_SNAP, 0);
+    int err = worker_downstream_add(apply, snap, &node->snap.state);
+
+    if (!err)
+        err = worker_downstream_add(snap, apply, &node->snap.state);
+    for (int which = 0; !err && which < TOPOLOGY_LINK_COUNT; which++) {
+        const struct topology_link_text *text = &topology_links[which];
+        for (uint32_t i = 0; !err && i < (text->per_net ? node->config->net_count : 1); i++)
+            err = worker_downstream_add(node_worker(node, text->producer, i),
+                                        node_worker(node, text->consumer, i),
+                                        &node_link(node, (enum topology_link)which, i)->head);
+    }
+    return err ? fault_set(fault, err, "too many workers are joined by links") : 0;
+}
+
