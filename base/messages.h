@@ -29,12 +29,20 @@ enum command_kind {
     COMMAND_REAP = 6,       /* the leader deletes a container or TTL node; body: the path */
     COMMAND_TOUCH = 7,      /* NET to CORE only, never logged: body int64_t ids of sessions */
     COMMAND_QUERY = 8,      /* never logged: sync, getEphemerals, and 4lw dump; op and jute body */
+    COMMAND_CONFIG = 9,     /* the leader changes the membership; body: consensus/membership.h */
+    COMMAND_CANCEL = 10,    /* the leader had no room for `node`'s lanes up to `lane`: none of those
+                             * not applied before this entry ever will be; no body, no reply */
 };
 
-#define COMMAND_VERSION 1
+/* 1 had no lane and no incarnation. */
+#define COMMAND_VERSION 2
 
-/* An op of COMMAND_QUERY that no client can send: sessions and ephemerals as text, for 4lw dump. */
-#define COMMAND_OP_DUMP 1000
+/* Ops of COMMAND_QUERY that no client can send. DUMP: sessions and ephemerals as text, for 4lw
+ * dump. BARRIER: answered, without a body, once everything that was committed when it was asked is
+ * applied; `conn` is COMMAND_CONN_BARRIER and `xid` the NET's own number of the barrier. */
+#define COMMAND_OP_DUMP      1000
+#define COMMAND_OP_BARRIER   1001
+#define COMMAND_CONN_BARRIER UINT64_MAX
 
 /* One command. Zeroed before it is filled, so padding is part of the value. The body follows. */
 struct command {
@@ -52,9 +60,24 @@ struct command {
     uint64_t sequence;  /* the session's commands since this attach, from 1; 0 = not numbered */
     int64_t time_ms;    /* stamped by the leader, never decreasing along the log */
     uint8_t random[16]; /* stamped by the leader; a new session's password */
+    /* Which of its origin's commands this is (consensus/core_forward.h): each is applied at most
+     * once, in order. 0 = not numbered: a leader's own, and everything of a node without peers. */
+    uint64_t lane;
+    uint64_t incarnation; /* the origin's start that counts the lanes; 0 with lane 0 */
 };
-static_assert(sizeof(struct command) == 72, "struct command is stored in the log");
+static_assert(sizeof(struct command) == 88, "struct command is stored in the log");
 static_assert(offsetof(struct command, conn) == 16, "struct command is stored in the log");
+static_assert(offsetof(struct command, lane) == 72, "struct command is stored in the log");
+
+/* How far the commands of one node were applied. */
+struct command_lane {
+    uint64_t incarnation; /* of the node's start that numbers its lanes */
+    uint64_t lane;        /* the last one applied, or cancelled */
+    uint64_t cancelled;   /* the last one cancelled; 0 = none in this incarnation */
+    uint8_t node;
+    uint8_t pad[7];
+};
+static_assert(sizeof(struct command_lane) == 32, "struct command_lane crosses links");
 
 /* Body of NOOP: those of the leader's settings that decide what later commands do. They travel in
  * the log, so that replicas agree, and a replay after the configuration was changed gives the
@@ -106,7 +129,21 @@ enum apply_core_kind {
     APPLY_CORE_CLOSED = 2,  /* session `id` is gone */
     APPLY_CORE_REAP = 3,    /* a path to reap follows, `size` bytes */
     APPLY_CORE_SNAPSHOT = 4, /* a snapshot at log index `id` is on disk: the log before it may go */
+    /* how far this node's own commands of its present incarnation are applied: at most one record
+     * a turn; one struct command_lane follows */
+    APPLY_CORE_LANE = 5,
+    /* the NOOP at log index `id` is applied: `size` bytes of struct command_lane follow, all nodes
+     * that were ever heard of. A new leader takes no command before that of its own term. */
+    APPLY_CORE_LANES = 6,
+    /* commands of this node were cancelled: all up to the `lane` of the struct command_lane that
+     * follows, except those that a LANE record before this one told as applied */
+    APPLY_CORE_CANCELLED = 7,
+    APPLY_CORE_HASH = 8, /* the state hash behind log index `id`: a uint64_t follows */
 };
+
+/* Index distance of the state hashes that APPLY tells: every member tells those of the same
+ * indexes. */
+#define APPLY_HASH_EVERY 256u
 
 struct apply_core {
     uint32_t kind; /* enum apply_core_kind */

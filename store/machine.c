@@ -121,6 +121,7 @@ void machine_apply(struct machine *m, uint64_t index, uint64_t term, const struc
     CHECK(index > m->index);
     CHECK(term >= m->term && term < 1u << 31);
     CHECK(c->kind < sizeof kinds / sizeof kinds[0]);
+    CHECK(kinds[c->kind] != NULL);
     m->index = index;
     m->term = term;
     if (c->time_ms > m->time_ms)

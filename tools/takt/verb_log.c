@@ -29,7 +29,8 @@ struct verb_log_print {
 static const char *command_name(const struct command *command)
 {
     static const char *const kinds[] = {"noop",   "request", "open",  "attach", "auth",
-                                        "expire", "reap",    "touch", "query"};
+                                        "expire", "reap",    "touch", "query",  "config",
+                                        "cancel"};
     if (command->kind == COMMAND_REQUEST && zk_op_name(command->op))
         return zk_op_name(command->op);
     return command->kind < sizeof(kinds) / sizeof(kinds[0]) ? kinds[command->kind] : "?";
@@ -47,6 +48,8 @@ static void print_entry_json(struct json *json, const struct log_record *record,
         json_hex(json, "session", (uint64_t)command->session);
         json_int(json, "sequence", (int64_t)command->sequence);
         json_int(json, "time_ms", command->time_ms);
+        json_int(json, "node", command->node);
+        json_int(json, "lane", (int64_t)command->lane);
     }
     json_close(json, '}');
     json_line(json);

@@ -1,0 +1,54 @@
+/* core_state: a page that says how this node stands in its ensemble: who leads, since when, and
+ * whether clients may only read. Written by CORE, read by everybody else with relaxed loads: each
+ * field is true on its own, and NET acts on one of them at a time.
+ *
+ *               core_state_tell      core_state_* readers        - : safe at the same time
+ *     tell            X                       -                  X : CORE only
+ *
+ * A node without peers leads itself from its first turn, and never leaves that. */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum core_role { CORE_ROLE_FOLLOWER = 0, CORE_ROLE_LEADER = 1, CORE_ROLE_OBSERVER = 2 };
+
+struct core_state {
+    /* set before the roles start */
+    bool read_only_enabled;  /* readonlymode.enabled */
+    uint64_t read_only_after_ns; /* without a leader; max(2 s, tickTime) */
+    /* written by CORE */
+    _Alignas(64) _Atomic uint32_t member_count; /* voters and observers; 1 = alone */
+    _Atomic uint8_t leader;    /* 0 = none known */
+    _Atomic uint8_t role;      /* enum core_role */
+    _Atomic bool read_only;    /* no leader for so long that reads are served without one */
+    _Atomic uint64_t term;
+    _Atomic uint64_t since_ns; /* monotonic: when leader last became what it is */
+};
+
+/* core_state_init: alone and leading. Before the roles start. */
+void core_state_init(struct core_state *state, bool read_only_enabled, uint64_t tick_ms);
+
+/* core_state_tell takes over what raft says now; nothing is written when nothing changed. Call it
+ * once a turn, and at core_state_deadline_ns. Role: CORE. */
+void core_state_tell(struct core_state *state, uint32_t member_count, uint8_t leader,
+                     enum core_role role, uint64_t term, uint64_t now_ns);
+
+/* core_state_deadline_ns: when read-only mode is due; UINT64_MAX = not unless something changes. */
+uint64_t core_state_deadline_ns(const struct core_state *state);
+
+static inline bool core_state_alone(const struct core_state *state)
+{
+    return atomic_load_explicit(&state->member_count, memory_order_relaxed) <= 1;
+}
+
+static inline bool core_state_has_leader(const struct core_state *state)
+{
+    return atomic_load_explicit(&state->leader, memory_order_relaxed) != 0;
+}
+
+static inline bool core_state_read_only(const struct core_state *state)
+{
+    return atomic_load_explicit(&state->read_only, memory_order_relaxed);
+}
