@@ -2,22 +2,15 @@
 
 #include "base/check.h"
 #include "base/rand.h"
+#include "tests/sim/sim_file.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SECTOR      512u
 #define INODES_MAX  512
 #define HANDLES_MAX 64
 #define CHANGES_MAX 4096
-
-struct inode {
-    bool used;
-    uint8_t *seen, *medium; /* room bytes each, zero behind their sizes */
-    uint8_t *dirty;         /* one byte a sector */
-    uint64_t room, seen_size, medium_size;
-};
 
 struct entry {
     char name[DISK_PATH_SIZE_MAX]; /* empty: free */
@@ -57,45 +50,18 @@ struct sim_disk {
     struct disk_io io;
     struct rand rand;
     uint64_t capacity, now_ns, latency_min_ns, latency_max_ns;
-    struct inode inodes[INODES_MAX];
+    struct sim_file inodes[INODES_MAX];
     struct directory seen, medium;
     struct change changes[CHANGES_MAX];
     uint32_t change_count;
     struct handle handles[HANDLES_MAX];
     struct flight flights[DISK_WRITES_MAX];
     bool locked;
+    uint64_t hang_until_ns;
+    bool fail[SIM_DISK_CALLS]; /* the next one of these fails */
 };
 
 /* ---- inodes ---- */
-
-static void *room_grow(void *old, uint64_t from, uint64_t to)
-{
-    uint8_t *at = realloc(old, to);
-    CHECK(at);
-    memset(at + from, 0, to - from);
-    return at;
-}
-
-static void inode_grow(struct inode *inode, uint64_t size)
-{
-    if (size <= inode->room)
-        return;
-    uint64_t room = inode->room ? inode->room : 4096;
-    while (room < size)
-        room *= 2;
-    inode->seen = room_grow(inode->seen, inode->room, room);
-    inode->medium = room_grow(inode->medium, inode->room, room);
-    inode->dirty = room_grow(inode->dirty, inode->room / SECTOR, room / SECTOR);
-    inode->room = room;
-}
-
-static void inode_free(struct inode *inode)
-{
-    free(inode->seen);
-    free(inode->medium);
-    free(inode->dirty);
-    memset(inode, 0, sizeof(*inode));
-}
 
 static int inode_new(struct sim_disk *disk)
 {
@@ -109,21 +75,6 @@ static int inode_new(struct sim_disk *disk)
     return -1;
 }
 
-static void sector_settle(struct inode *inode, uint64_t sector)
-{
-    memcpy(inode->medium + sector * SECTOR, inode->seen + sector * SECTOR, SECTOR);
-    inode->dirty[sector] = 0;
-}
-
-static void inode_sync(struct inode *inode)
-{
-    for (uint64_t i = 0; i < inode->room / SECTOR; i++) {
-        if (inode->dirty[i])
-            sector_settle(inode, i);
-    }
-    inode->medium_size = inode->seen_size;
-}
-
 static uint64_t disk_used(const struct sim_disk *disk)
 {
     uint64_t used = 0;
@@ -133,26 +84,9 @@ static uint64_t disk_used(const struct sim_disk *disk)
 }
 
 /* True when the file may reach to `end`. */
-static bool room_for(const struct sim_disk *disk, const struct inode *inode, uint64_t end)
+static bool room_for(const struct sim_disk *disk, const struct sim_file *inode, uint64_t end)
 {
     return end <= inode->seen_size || disk_used(disk) + end - inode->seen_size <= disk->capacity;
-}
-
-static void inode_write(struct inode *inode, uint64_t offset, const void *from, uint32_t size,
-                        bool durable)
-{
-    uint64_t end = offset + size;
-    inode_grow(inode, (end + SECTOR - 1) / SECTOR * SECTOR);
-    memcpy(inode->seen + offset, from, size);
-    if (end > inode->seen_size)
-        inode->seen_size = end;
-    for (uint64_t i = offset / SECTOR; i * SECTOR < end; i++) {
-        inode->dirty[i] = 1;
-        if (durable)
-            sector_settle(inode, i);
-    }
-    if (durable)
-        inode->medium_size = inode->seen_size;
 }
 
 /* ---- the directory ---- */
@@ -206,7 +140,7 @@ static void inodes_collect(struct sim_disk *disk)
         reached[disk->changes[i].inode] = true;
     for (int i = 0; i < INODES_MAX; i++) {
         if (disk->inodes[i].used && !reached[i])
-            inode_free(&disk->inodes[i]);
+            sim_file_free(&disk->inodes[i]);
     }
 }
 
@@ -233,7 +167,18 @@ static void changed(struct sim_disk *disk, enum change_kind kind, const char *fr
 
 /* ---- struct disk_io ---- */
 
-static struct inode *inode_of(struct sim_disk *disk, int file)
+/* True once behind each sim_disk_fail. */
+static bool failing(struct sim_disk *disk, enum sim_disk_call call, struct fault *fault)
+{
+    bool fails = disk->fail[call];
+
+    disk->fail[call] = false;
+    if (fails)
+        (void)!fault_set(fault, ERR_IO, "Input/output error");
+    return fails;
+}
+
+static struct sim_file *inode_of(struct sim_disk *disk, int file)
 {
     CHECK(file >= 0 && file < HANDLES_MAX && disk->handles[file].inode >= 0);
     return &disk->inodes[disk->handles[file].inode];
@@ -278,11 +223,13 @@ static int sim_size(void *ctx, int file, uint64_t *size, struct fault *fault)
 static int sim_pread(void *ctx, int file, uint64_t offset, void *to, uint32_t size, uint32_t *got,
                      struct fault *fault)
 {
-    struct inode *inode = inode_of(ctx, file);
+    struct sim_file *inode = inode_of(ctx, file);
+    if (failing(ctx, SIM_DISK_READ, fault))
+        return ERR_IO;
     uint64_t left = offset < inode->seen_size ? inode->seen_size - offset : 0;
     *got = left < size ? (uint32_t)left : size;
     if (*got)
-        memcpy(to, inode->seen + offset, *got);
+        sim_file_read(inode, offset, to, *got);
     return 0;
 }
 
@@ -299,17 +246,21 @@ static int sim_pwrite(void *ctx, int file, uint64_t offset, const void *from, ui
                       struct fault *fault)
 {
     struct sim_disk *disk = ctx;
-    struct inode *inode = inode_of(disk, file);
+    struct sim_file *inode = inode_of(disk, file);
     aligned_check(disk, file, offset, from, size);
+    if (failing(disk, SIM_DISK_WRITE, fault))
+        return ERR_IO;
     if (!room_for(disk, inode, offset + size))
         return fault_set(fault, ERR_NOSPACE, "write: No space left on device");
-    inode_write(inode, offset, from, size, disk->handles[file].flags & DISK_OPEN_DURABLE);
+    sim_file_write(inode, offset, from, size, disk->handles[file].flags & DISK_OPEN_DURABLE);
     return 0;
 }
 
 static int sim_sync(void *ctx, int file, struct fault *fault)
 {
-    inode_sync(inode_of(ctx, file));
+    if (failing(ctx, SIM_DISK_SYNC, fault))
+        return ERR_IO;
+    sim_file_sync(inode_of(ctx, file));
     return 0;
 }
 
@@ -362,10 +313,9 @@ static int sim_room(void *ctx, uint64_t *bytes, struct fault *fault)
 static int sim_preallocate(void *ctx, int file, uint64_t size, struct fault *fault)
 {
     struct sim_disk *disk = ctx;
-    struct inode *inode = inode_of(disk, file);
+    struct sim_file *inode = inode_of(disk, file);
     if (!room_for(disk, inode, size))
         return fault_set(fault, ERR_NOSPACE, "preallocate: No space left on device");
-    inode_grow(inode, (size + SECTOR - 1) / SECTOR * SECTOR);
     if (size > inode->seen_size)
         inode->seen_size = size;
     return 0;
@@ -388,6 +338,8 @@ static struct flight *flight_claim(struct sim_disk *disk, enum flight_kind kind,
             continue;
         uint64_t spread = disk->latency_max_ns - disk->latency_min_ns;
         uint64_t takes = disk->latency_min_ns + rand_below(&disk->rand, spread + 1);
+        if (disk->now_ns + takes < disk->hang_until_ns)
+            takes = disk->hang_until_ns - disk->now_ns;
         *flight = (struct flight){.used = true,
                                   .kind = kind,
                                   .token = token,
@@ -436,14 +388,16 @@ static int sim_submit_sync_dir(void *ctx, uint64_t token, struct fault *fault)
 
 static int flight_land(struct sim_disk *disk, struct flight *flight, struct fault *fault)
 {
-    struct inode *inode = &disk->inodes[flight->inode];
+    struct sim_file *inode = &disk->inodes[flight->inode];
     if (flight->kind == FLIGHT_UNLINK)
         return sim_unlink(disk, flight->path, fault);
     if (flight->kind == FLIGHT_SYNC_DIR)
         return sim_sync_dir(disk, fault);
+    if (failing(disk, SIM_DISK_WRITE, fault))
+        return ERR_IO;
     if (!room_for(disk, inode, flight->offset + flight->size))
         return fault_set(fault, ERR_NOSPACE, "write: No space left on device");
-    inode_write(inode, flight->offset, flight->memory, flight->size, true);
+    sim_file_write(inode, flight->offset, flight->memory, flight->size, true);
     return 0;
 }
 
@@ -502,7 +456,7 @@ struct sim_disk *sim_disk_create(uint64_t seed, uint64_t capacity)
 void sim_disk_destroy(struct sim_disk *disk)
 {
     for (int i = 0; i < INODES_MAX; i++)
-        inode_free(&disk->inodes[i]);
+        sim_file_free(&disk->inodes[i]);
     free(disk);
 }
 
@@ -549,78 +503,140 @@ static void flights_crash(struct sim_disk *disk, enum sim_disk_crash how)
 {
     for (int i = 0; i < DISK_WRITES_MAX; i++) {
         struct flight *flight = &disk->flights[i];
-        struct inode *inode = &disk->inodes[flight->inode];
+        struct sim_file *inode = &disk->inodes[flight->inode];
         if (!flight->used || (how == SIM_DISK_KILL && !coin(disk)))
             ; /* it did not happen */
         else if (flight->kind == FLIGHT_UNLINK)
             (void)!flight_land(disk, flight, NULL);
         else if (flight->kind == FLIGHT_WRITE &&
                  room_for(disk, inode, flight->offset + flight->size))
-            inode_write(inode, flight->offset, flight->memory, flight->size, false);
+            sim_file_write(inode, flight->offset, flight->memory, flight->size, false);
         flight->used = false;
-    }
-}
-
-static void inode_power_loss(struct sim_disk *disk, struct inode *inode)
-{
-    /* mostly any combination, sometimes all or none: the corners of the space */
-    uint64_t mood = rand_below(&disk->rand, 8);
-    for (uint64_t i = 0; i < inode->room / SECTOR; i++) {
-        if (inode->dirty[i] && (mood == 0 || (mood != 1 && coin(disk))))
-            sector_settle(inode, i);
-        inode->dirty[i] = 0;
-    }
-    if (inode->medium_size != inode->seen_size && coin(disk))
-        inode->medium_size = inode->seen_size;
-    inode->seen_size = inode->medium_size;
-    if (inode->room) {
-        memset(inode->medium + inode->medium_size, 0, inode->room - inode->medium_size);
-        memcpy(inode->seen, inode->medium, inode->room);
     }
 }
 
 void sim_disk_crash(struct sim_disk *disk, enum sim_disk_crash how)
 {
+    memset(disk->fail, 0, sizeof(disk->fail));
+    disk->hang_until_ns = 0;
     flights_crash(disk, how);
     for (int i = 0; i < HANDLES_MAX; i++)
         disk->handles[i].inode = -1;
     disk->locked = false;
     if (how == SIM_DISK_POWER) {
         for (int i = 0; i < INODES_MAX; i++)
-            inode_power_loss(disk, &disk->inodes[i]);
+            sim_file_power_loss(&disk->inodes[i], &disk->rand);
         directory_settle(disk, (uint32_t)rand_below(&disk->rand, disk->change_count + 1ull));
         disk->seen = disk->medium;
     }
     inodes_collect(disk);
 }
 
-int sim_disk_flip(struct sim_disk *disk, const char *path, uint64_t offset, uint32_t bit)
+/* ---- damage ---- */
+
+static struct sim_file *file_named(struct sim_disk *disk, const char *path)
 {
     struct entry *entry = entry_find(&disk->seen, path);
+    return entry ? &disk->inodes[entry->inode] : NULL;
+}
+
+int sim_disk_flip(struct sim_disk *disk, const char *path, uint64_t offset, uint32_t bit)
+{
+    struct sim_file *file = file_named(disk, path);
+    uint8_t byte;
+
     CHECK(bit < 8);
-    if (!entry)
+    if (!file)
         return ERR_NOTFOUND;
-    struct inode *inode = &disk->inodes[entry->inode];
-    if (offset >= inode->seen_size)
+    if (offset >= file->seen_size)
         return ERR_RANGE;
-    inode->seen[offset] ^= (uint8_t)(1u << bit);
-    inode->medium[offset] = inode->seen[offset];
+    sim_file_read(file, offset, &byte, 1);
+    byte ^= (uint8_t)(1u << bit);
+    sim_file_write(file, offset, &byte, 1, true);
     return 0;
+}
+
+/* A file whose name begins so, drawn from the seed; NULL: none. */
+static struct entry *entry_draw(struct sim_disk *disk, const char *prefix)
+{
+    struct entry *drawn = NULL;
+    uint64_t count = 0;
+
+    for (int i = 0; i < INODES_MAX; i++) {
+        struct entry *entry = &disk->seen.entries[i];
+        if (entry->name[0] && strncmp(entry->name, prefix, strlen(prefix)) == 0 &&
+            rand_below(&disk->rand, ++count) == 0)
+            drawn = entry;
+    }
+    return drawn;
+}
+
+bool sim_disk_damage(struct sim_disk *disk, const char *prefix, enum sim_disk_damage how)
+{
+    struct entry *entry = entry_draw(disk, prefix);
+    uint8_t sector[SIM_SECTOR_SIZE], other[SIM_SECTOR_SIZE];
+    uint64_t at = 0, from = 0;
+
+    if (!entry || !sim_file_sector_draw(&disk->inodes[entry->inode], &disk->rand, &at))
+        return false;
+    struct sim_file *file = &disk->inodes[entry->inode];
+    sim_file_read(file, at, sector, sizeof(sector));
+    if (how == SIM_DISK_FLIPPED) {
+        sector[rand_below(&disk->rand, sizeof(sector))] ^=
+            (uint8_t)(1u << rand_below(&disk->rand, 8));
+    } else if (how == SIM_DISK_MISDIRECTED) {
+        (void)sim_file_sector_draw(file, &disk->rand, &from);
+        sim_file_read(file, from, other, sizeof(other));
+        if (memcmp(sector, other, sizeof(sector)) == 0)
+            return false;
+        memcpy(sector, other, sizeof(sector));
+    } else {
+        memset(sector, 0, sizeof(sector));
+    }
+    sim_file_write(file, at, sector, sizeof(sector), true);
+    return true;
+}
+
+void sim_disk_wipe(struct sim_disk *disk)
+{
+    for (int i = 0; i < HANDLES_MAX; i++)
+        CHECK(disk->handles[i].inode < 0);
+    memset(&disk->seen, 0, sizeof(disk->seen));
+    memset(&disk->medium, 0, sizeof(disk->medium));
+    disk->change_count = 0;
+    inodes_collect(disk);
+}
+
+void sim_disk_hang(struct sim_disk *disk, uint64_t until_ns)
+{
+    disk->hang_until_ns = until_ns;
+    for (int i = 0; i < DISK_WRITES_MAX; i++)
+        if (disk->flights[i].used && disk->flights[i].due_ns < until_ns)
+            disk->flights[i].due_ns = until_ns;
+}
+
+void sim_disk_fail(struct sim_disk *disk, enum sim_disk_call call)
+{
+    disk->fail[call] = true;
+}
+
+uint64_t sim_disk_used(const struct sim_disk *disk)
+{
+    return disk_used(disk);
 }
 
 struct sim_disk *sim_disk_copy(const struct sim_disk *disk, uint64_t seed)
 {
     struct sim_disk *copy = sim_disk_create(seed, disk->capacity);
+
     copy->io.block_size = disk->io.block_size;
     for (int i = 0; i < INODES_MAX; i++) {
         const struct entry *entry = &disk->seen.entries[i];
         if (!entry->name[0])
             continue;
-        const struct inode *from = &disk->inodes[entry->inode];
         int inode = inode_new(copy);
+        sim_file_copy(&copy->inodes[inode], &disk->inodes[entry->inode]);
         changed(copy, CHANGE_LINK, entry->name, "", inode);
-        if (from->seen_size)
-            inode_write(&copy->inodes[inode], 0, from->seen, (uint32_t)from->seen_size, true);
     }
     directory_settle(copy, copy->change_count);
     return copy;

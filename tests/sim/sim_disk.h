@@ -12,6 +12,7 @@
 
 #include "base/disk_io.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct sim_disk;
@@ -46,6 +47,24 @@ void sim_disk_capacity(struct sim_disk *disk, uint64_t capacity);
 /* sim_disk_flip flips one bit of a file, on the medium too. Returns 0, ERR_NOTFOUND or ERR_RANGE.
  */
 int sim_disk_flip(struct sim_disk *disk, const char *path, uint64_t offset, uint32_t bit);
+
+/* sim_disk_damage changes one sector that holds something, on the medium too, in a file whose name
+ * begins with `prefix`. False: there was none, or nothing changed. */
+enum sim_disk_damage { SIM_DISK_FLIPPED, SIM_DISK_MISDIRECTED, SIM_DISK_STALE };
+bool sim_disk_damage(struct sim_disk *disk, const char *prefix, enum sim_disk_damage how);
+
+/* sim_disk_wipe makes it an empty disk. Assumes no process uses it (sim_disk_crash). */
+void sim_disk_wipe(struct sim_disk *disk);
+
+/* sim_disk_hang: nothing in flight ends before until_ns. */
+void sim_disk_hang(struct sim_disk *disk, uint64_t until_ns);
+
+/* sim_disk_fail lets the next such call fail with ERR_IO; a crash takes it back. */
+enum sim_disk_call { SIM_DISK_READ, SIM_DISK_WRITE, SIM_DISK_SYNC, SIM_DISK_CALLS };
+void sim_disk_fail(struct sim_disk *disk, enum sim_disk_call call);
+
+/* sim_disk_used is how many bytes its files have. */
+uint64_t sim_disk_used(const struct sim_disk *disk);
 
 /* sim_disk_copy makes a second disk with the same files, all of them durable. */
 struct sim_disk *sim_disk_copy(const struct sim_disk *disk, uint64_t seed);
