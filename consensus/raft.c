@@ -5,25 +5,56 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RAFT_TERM_MAX 0x7ffffffeull /* the epoch of a zxid is the term, and a zxid is positive */
-
-int raft_init(struct raft *raft, uint8_t id, uint64_t term, uint8_t vote, uint64_t last_index,
-              uint64_t last_term, uint64_t commit_index)
+struct raft_config raft_config_default(uint8_t id)
 {
+    return (struct raft_config){.id = id, .voting = true, .heartbeat_ns = 20000000,
+                                .election_ns_min = 60000000, .election_ns_max = 120000000,
+                                .seed = id, .inflight_max = RAFT_INFLIGHT_MAX};
+}
+
+struct raft_membership raft_membership_alone(uint8_t id)
+{
+    return (struct raft_membership){.count = 1, .members = {{.id = id, .voter = true}}};
+}
+
+int raft_init(struct raft *raft, const struct raft_config *config,
+              const struct raft_recovered *recovered)
+{
+    const struct raft_terms *terms = recovered->terms;
+
     memset(raft, 0, sizeof(*raft));
-    if (id == 0 || id > 254 || term > RAFT_TERM_MAX || last_term > term)
+    uint64_t last_index = terms ? terms->last_index : 0;
+    uint64_t last_term = terms ? raft_terms_last(terms) : 0;
+    if (config->id == 0 || config->id > PEER_ID_MAX || recovered->term > PEER_TERM_MAX ||
+        last_term > recovered->term)
         return ERR_RANGE;
-    if (commit_index > last_index)
+    if (recovered->commit_index > last_index)
         return ERR_RANGE;
-    raft->id = id;
-    raft->term = term;
-    raft->vote = vote;
+    raft->config = *config;
+    if (terms)
+        raft->terms = *terms;
+    raft->term = recovered->term;
+    raft->vote = recovered->vote;
     raft->last_index = last_index;
     raft->last_term = last_term;
-    raft->commit_index = commit_index;
-    raft->member_count = 1;
-    raft->match_index[0] = last_index;
+    raft->durable_index = last_index;
+    raft->commit_index = recovered->commit_index;
     return 0;
+}
+
+int raft_init_alone(struct raft *raft, uint8_t id, uint64_t term, uint8_t vote,
+                    uint64_t last_index, uint64_t last_term)
+{
+    struct raft_config config = raft_config_default(id);
+    struct raft_terms terms;
+
+    raft_terms_init(&terms, last_index, last_term);
+    return raft_init(raft, &config,
+                     &(struct raft_recovered){.term = term,
+                                              .vote = vote,
+                                              .terms = &terms,
+                                              .commit_index = last_index,
+                                              .membership = raft_membership_alone(id)});
 }
 
 uint64_t raft_quorum_index(const uint64_t *match_index, uint32_t count)
@@ -44,10 +75,10 @@ uint64_t raft_quorum_index(const uint64_t *match_index, uint32_t count)
 static void raft_start(struct raft *raft, struct raft_output *out)
 {
     CHECK(raft->state == RAFT_FOLLOWER);
-    CHECK(raft->term < RAFT_TERM_MAX);
+    CHECK(raft->term < PEER_TERM_MAX);
     raft->state = RAFT_CANDIDATE;
     raft->term++;
-    raft->vote = raft->id;
+    raft->vote = raft->config.id;
     out->save = true;
 }
 
@@ -55,7 +86,7 @@ static void raft_saved(struct raft *raft, struct raft_output *out)
 {
     if (raft->state != RAFT_CANDIDATE)
         return;
-    CHECK(raft->vote == raft->id);
+    CHECK(raft->vote == raft->config.id);
     raft->state = RAFT_LEADER;
     raft->term_first_index = raft->last_index + 1;
     out->append_noop = true;
@@ -72,14 +103,12 @@ static void raft_appended(struct raft *raft, uint64_t index)
 static void raft_durable(struct raft *raft, uint64_t index)
 {
     CHECK(index <= raft->last_index);
-    CHECK(index >= raft->match_index[0]);
-    raft->match_index[0] = index;
-    if (raft->state != RAFT_LEADER)
-        return;
-    uint64_t quorum = raft_quorum_index(raft->match_index, raft->member_count);
+    CHECK(index >= raft->durable_index);
+    raft->durable_index = index;
     /* an entry of an older term is committed only by one of this term behind it */
-    if (quorum >= raft->term_first_index && quorum > raft->commit_index)
-        raft->commit_index = quorum;
+    if (raft->state == RAFT_LEADER && index >= raft->term_first_index &&
+        index > raft->commit_index)
+        raft->commit_index = index;
 }
 
 void raft_step(struct raft *raft, const struct raft_input *in, struct raft_output *out)
@@ -92,6 +121,7 @@ void raft_step(struct raft *raft, const struct raft_input *in, struct raft_outpu
     case RAFT_INPUT_SAVED: raft_saved(raft, out); break;
     case RAFT_INPUT_APPENDED: raft_appended(raft, in->index); break;
     case RAFT_INPUT_DURABLE: raft_durable(raft, in->index); break;
+    default: CHECK(!"known input");
     }
     CHECK(raft->commit_index >= commit_before);
     CHECK(raft->commit_index <= raft->last_index);
@@ -100,10 +130,10 @@ void raft_step(struct raft *raft, const struct raft_input *in, struct raft_outpu
 
 int raft_describe(const struct raft *raft, char *line, uint32_t size)
 {
-    static const char *const names[] = {"follower", "candidate", "leader"};
+    static const char *const names[] = {"follower", "pre-candidate", "candidate", "leader"};
 
     return snprintf(line, size, "member %u %s term %llu vote %u last %llu@%llu commit %llu",
-                    raft->id, names[raft->state], (unsigned long long)raft->term, raft->vote,
+                    raft->config.id, names[raft->state], (unsigned long long)raft->term, raft->vote,
                     (unsigned long long)raft->last_index, (unsigned long long)raft->last_term,
                     (unsigned long long)raft->commit_index);
 }

@@ -113,7 +113,7 @@ static int setup_without_room(void **state)
     memset(&t, 0, sizeof(t));
     t.now = (struct now){.mono_ns = 1000 * NS_PER_S, .wall_ms = 1700000000000};
     counters_init(&t.page, "core", 0);
-    assert_int_equal(raft_init(&raft, 3, 0, 0, 0, 0, 0), 0);
+    assert_int_equal(raft_init_alone(&raft, 3, 0, 0, 0, 0), 0);
     raft_step(&raft, &(struct raft_input){RAFT_INPUT_START, 0}, &out);
     raft_step(&raft, &(struct raft_input){RAFT_INPUT_SAVED, 0}, &out);
     assert_int_equal(log_tail_init(&t.tail, 16u << 20, 512, 0, 0), 0);

@@ -132,8 +132,8 @@ static int recover_lead(struct node *node, const struct wal_position *last, stru
                          "the log holds term %llu but the superblock promises only %llu: the "
                          "superblock is older than the log it lies beside",
                          (unsigned long long)last->term, (unsigned long long)state.term);
-    int err = raft_init(&node->raft, state.node_id, state.term, state.vote, last->index,
-                        last->term, last->index);
+    int err = raft_init_alone(&node->raft, state.node_id, state.term, state.vote, last->index,
+                              last->term);
     if (err)
         return fault_set(fault, err, "the log's terms are used up");
     raft_step(&node->raft, &(struct raft_input){RAFT_INPUT_START, 0}, &out);
