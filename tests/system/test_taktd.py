@@ -50,7 +50,7 @@ def test_taktd_wrong_usage(t):
     for flags, word in ((['--nothing'], 'unknown flag'), ([], 'no data directory'),
                         (['--data', 'd', '--listen', 'x'], 'is not an address'),
                         (['--dev', '--set', 'tickTime=soon'], 'is not a duration'),
-                        (['--config', 'zoo.cfg'], 'serves one node, not an ensemble'),
+                        (['--config', 'zoo.cfg'], 'which of them is this node?'),
                         (['--config', 'none'], 'cannot be read')):
         code, out, err = taktd(t, *flags, cwd=home)
         equal((code, out, err.count('\n')), (2, '', 1), flags)

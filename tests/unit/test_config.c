@@ -154,9 +154,8 @@ static void test_set(void **state)
         {"tick=1s", "--set: tick: no such setting; did you mean session.tick?"},
         {"maxClientCnxn=1", "--set: maxClientCnxn: no such setting; did you mean maxClientCnxns?"},
         {"something.else=1", "--set: something.else: no such setting; --help-config lists all"},
-        {"initLimit=1",
-         "--set: initLimit: has no effect in takt (about several nodes; this version "
-         "serves one)"},
+        {"initLimit=1", "--set: initLimit: has no effect in takt (takt's are ensemble.heartbeat, "
+                        "ensemble.election_min and _max)"},
         {"zookeeper.ssl.protocol=1", "--set: zookeeper.ssl.protocol: has no effect in takt (TLS is "
                                      "not in this version)"},
         {"roles.nets=17", "--set: roles.nets: '17' is not a number from 1 to 16"},
@@ -184,13 +183,13 @@ static void test_set(void **state)
     set("server.1=b:1:2");
     assert_int_equal(config.servers.count, 1);
     assert_string_equal(config.servers.server[0].host, "b");
-    for (int i = 2; i <= CONFIG_SERVERS_MAX; i++) {
+    for (int i = 2; i <= MEMBERSHIP_MAX; i++) {
         char pair[64];
         snprintf(pair, sizeof(pair), "server.%d=a:1:2", i);
         set(pair);
     }
     assert_int_equal(config_set_pair(&config, "server.99=a:1:2", &fault), ERR_CONFIG);
-    assert_string_equal(fault.text, "--set: server.99: more than 32 servers");
+    assert_string_equal(fault.text, "--set: server.99: more than 16 servers");
 }
 
 static void test_myid(void **state)
@@ -210,8 +209,7 @@ static void test_myid(void **state)
     expect_load("zoo.cfg", zoo, NULL);
     assert_int_equal(config_check(&config, &fault), ERR_CONFIG);
     snprintf(text, sizeof(text),
-             "servers (%s/zoo.cfg:2): server 7 is not this node, which is node.id "
-             "(myid) = 8",
+             "servers (%s/zoo.cfg:2): this node, node.id (myid) = 8, is not among the servers 7",
              dir);
     assert_string_equal(fault.text, text);
     write_file("myid", "seven\n");
@@ -237,22 +235,156 @@ static void test_dynamic_file(void **state)
     expect_load("zoo.cfg", zoo, "none: cannot be read: No such file or directory");
 }
 
-static void test_ensemble_is_refused(void **state)
+static void three(const char *form)
 {
-    set("data.dir=/d");
-    set("server.1=a:1:2");
-    set("server.2=b:1:2");
-    set("server.3=c:1:2");
-    expect_checked(
-        ERR_UNSUPPORTED,
-        "servers (--set): servers 1, 2, 3: this version of takt serves one node, not an "
-        "ensemble. To try this file with takt, leave only this node's own server line, or "
-        "none");
+    char pair[64];
+
     config_init(&config);
     set("data.dir=/d");
-    set("server.1=a:1:2:observer");
+    for (int i = 1; i <= 3; i++) {
+        snprintf(pair, sizeof(pair), "server.%d=h%d:%s", i, i, form);
+        set(pair);
+    }
+}
+
+/* An ensemble: who this node is, where it listens, what its clients are told. */
+static void test_ensemble(void **state)
+{
+    char text[1024];
+
+    three("2888:3888");
+    set("node.id=2");
+    set("listen=10.0.0.2:2182");
+    expect_checked(0, NULL);
+    assert_true(config_is_ensemble(&config));
+    assert_string_equal(config_self(&config)->host, "h2");
+    assert_string_equal(config_self(&config)->client_host, "10.0.0.2");
+    assert_int_equal(config_self(&config)->client_port, 2182);
+    assert_string_equal(config.notes, "");
+    config_describe(&config, text, sizeof(text));
+    assert_string_equal(text, "node 2 would listen on 10.0.0.2:2182 and keep its data in /d; as a "
+                              "voter of 3 servers, of which 3 vote and 2 decide, it would hear "
+                              "the others on UDP port 2888 of h2, 1 at h1:2888, 3 at h3:2888; "
+                              "election ports are not used");
+    three("2888:3888;2199");
+    set("node.id=3");
+    expect_checked(0, NULL);
+    assert_int_equal(config.listen.at[0].port, 2199);
+    assert_int_equal(config.listen.at[0].ip[12], 0);
+    set("server.4=h4:1:2:observer");
+    set("node.id=4");
+    set("peers.listen_all=yes");
+    expect_checked(0, NULL);
+    config_describe(&config, text, sizeof(text));
+    assert_non_null(strstr(text, "as an observer of 4 servers, of which 3 vote and 2 decide, it "
+                                 "would hear the others on UDP port 1 of every address, 1 at"));
+}
+
+/* What works but deserves a word. */
+static void test_ensemble_notes(void **state)
+{
+    three("1:2");
+    set("node.id=1");
+    set("server.4=h4:1:2");
+    expect_checked(0, NULL);
+    assert_string_equal(config.notes, "4 voting members survive no more failures than 3");
+    set("server.4=h4:1:2:observer");
+    set("server.3=h3:1:2:observer");
+    set("peerType=observer");
+    expect_checked(0, NULL);
+    assert_string_equal(config.notes,
+                        "2 voting members: none may fail; with three, one may; peers.peer_type "
+                        "(--set) does not agree with the line of server 1: it is a participant");
+    set("peerType=participant");
+    set("server.2=h2:1:2:observer");
+    expect_checked(0, NULL);
+    assert_string_equal(config.notes, "1 voting member: none may fail; with three, one may");
+}
+
+static void test_ensemble_cluster_id(void **state)
+{
+    three("1:2");
+    uint64_t id = config_cluster_id(&config);
+    assert_true(id != 0);
+    three("1:2;7"); /* clients do not matter */
+    assert_true(config_cluster_id(&config) == id);
+    three("1:3"); /* nor do the election ports */
+    assert_true(config_cluster_id(&config) == id);
+    three("3:2");
+    assert_true(config_cluster_id(&config) != id);
+    three("1:2");
+    set("ensemble.cluster=blue");
+    uint64_t blue = config_cluster_id(&config);
+    assert_true(blue != id && blue != 0);
+    set("server.4=h:1:2");
+    assert_true(config_cluster_id(&config) == blue);
+    set("node.cluster_id=5");
+    assert_true(config_cluster_id(&config) == 5);
+    config_init(&config);
+    assert_true(config_cluster_id(&config) == 0);
+    set("server.1=h:1:2");
+    assert_false(config_is_ensemble(&config));
+    set("standaloneEnabled=false");
+    assert_true(config_is_ensemble(&config) && config_cluster_id(&config) != 0);
+}
+
+static void test_ensemble_refusals(void **state)
+{
+    static const struct {
+        const char *sets[3], *sentence;
+    } cases[] = {
+        {{"node.id=9"},
+         "servers (--set): this node, node.id (--set) = 9, is not among the servers 1, 2, 3"},
+        {{NULL},
+         "servers (--set): which of them is this node? Write its number into /d/myid, or give "
+         "node.id or --id"},
+        {{"node.id=1", "server.3=h1:1:5"},
+         "servers (--set): servers 1 and 3 both want port 1 of h1"},
+        {{"node.id=1", "server.3=H2:5:1"},
+         "servers (--set): servers 2 and 3 both want port 1 of H2"},
+        {{"node.id=1", "server.3=h3:5:6;h2:2"},
+         "servers (--set): servers 2 and 3 both want port 2 of h2"},
+        {{"node.id=1", "server.3=h3|h4:1:2"},
+         "servers (--set): server 3: several addresses (h3|h4) are not in this version; give one"},
+        {{"node.id=1", "ensemble.heartbeat=31ms"},
+         "ensemble.election_min (default) must be at least twice ensemble.heartbeat (--set)"},
+        {{"node.id=1", "ensemble.election_max=60ms"},
+         "ensemble.election_max (--set) must be more than ensemble.election_min (default)"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        three("1:2");
+        for (int n = 0; n < 3 && cases[i].sets[n]; n++)
+            set(cases[i].sets[n]);
+        expect_checked(ERR_CONFIG, cases[i].sentence);
+    }
+    three("1:2:observer");
+    set("node.id=1");
+    expect_checked(ERR_CONFIG, "servers (--set): every server is an observer; somebody must vote");
+    config_init(&config);
+    set("data.dir=/d");
+    set("server.1=a:1:2;nowhere:2181");
     expect_checked(ERR_CONFIG,
-                   "servers (--set): the only server is an observer; somebody must vote");
+                   "servers (--set): server 1: its client part: listen: 'nowhere' is not an IP address "
+                   "(names are not looked up; localhost is known)");
+}
+
+/* A YAML file with servers takes its id from myid too. */
+static void test_myid_yaml(void **state)
+{
+    char text[300];
+
+    write_file("myid", "2\n");
+    snprintf(text, sizeof(text), "data: {dir: %s}\nservers: ['1=a:1:2;5', '2=b:1:2;0.0.0.0:6']\n",
+             dir);
+    expect_load("a.yaml", text, NULL);
+    expect_checked(0, NULL);
+    assert_int_equal(config.node_id, 2);
+    assert_int_equal(config.listen.at[0].port, 6);
+    snprintf(text, sizeof(text), "data: {dir: %s}\n", dir);
+    expect_load("a.yaml", text, NULL);
+    expect_checked(0, NULL);
+    assert_int_equal(config.node_id, 1); /* a node alone does not look */
 }
 
 static void test_together(void **state)
@@ -379,7 +511,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_set, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_myid, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_dynamic_file, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_ensemble_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_ensemble, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_ensemble_notes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_ensemble_cluster_id, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_ensemble_refusals, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_myid_yaml, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_together, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_spinning, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_derived, set_up, tear_down),

@@ -264,7 +264,7 @@ static void test_servers(void **state)
         snprintf(
             sentence, sizeof(sentence),
             "'%s' is not a server: host:2888:3888[:participant|"
-            ":observer][;[client host:]2181], ids are 1 to 255, ports 1 to 65535 and the first "
+            ":observer][;[client host:]2181], ids are 1 to 254, ports 1 to 65535 and the first "
             "two differ",
             bad[i]);
         expect_bad("servers", text, sentence);
@@ -272,21 +272,21 @@ static void test_servers(void **state)
     expect_bad("servers", "h:1:2",
                "'h:1:2' has no id: 1=host:2888:3888[:participant|:observer][;"
                "[client host:]2181]");
-    static const char *const ids[] = {"0", "256", "4294967297", "x", ""};
+    static const char *const ids[] = {"0", "255", "4294967297", "x", ""};
     for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
         snprintf(text, sizeof(text), "%s=h:1:2", ids[i]);
         expect_bad("servers", text,
                    "'h:1:2' is not a server: host:2888:3888[:participant|:observer]"
-                   "[;[client host:]2181], ids are 1 to 255, ports 1 to 65535 and the first two "
+                   "[;[client host:]2181], ids are 1 to 254, ports 1 to 65535 and the first two "
                    "differ");
     }
     expect_bad("servers", "1=h:1:2, 1=g:1:2", "server 1 is given twice");
     char many[1024] = "";
-    for (int i = 1; i <= CONFIG_SERVERS_MAX; i++)
+    for (int i = 1; i <= MEMBERSHIP_MAX; i++)
         snprintf(many + strlen(many), sizeof(many) - strlen(many), "%d=h:1:2,", i);
     assert_int_equal(config_value_parse(&config, config_table_find("servers"), many, 1, NULL), 0);
     strcat(many, "99=h:1:2");
-    expect_bad("servers", many, "more than 32 servers");
+    expect_bad("servers", many, "more than 16 servers");
 }
 
 /* Bytes of the field that each type writes: a setting of the wrong type would spoil its neighbour.

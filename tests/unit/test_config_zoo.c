@@ -38,7 +38,7 @@ static void test_the_sample(void **state)
     assert_int_equal(config.listen.at[0].ip[12], 0); /* every address, as in ZooKeeper */
     assert_string_equal(config.ignored,
                         "zoo.cfg: 2 keys have no effect in takt: initLimit, syncLimit "
-                        "(about several nodes; this version serves one)");
+                        "(takt's are ensemble.heartbeat, ensemble.election_min and _max)");
 }
 
 /* What docker's image, Bitnami, Strimzi and the Ansible roles write. */
@@ -54,10 +54,24 @@ static void test_real_files(void **state)
     assert_int_equal(config.servers.server[0].client_port, 2181);
     assert_string_equal(
         config.ignored,
-        "zoo.cfg: 6 keys have no effect in takt: dataLogDir (log and snapshots lie together in "
-        "data.dir); initLimit, syncLimit, standaloneEnabled (about several nodes; this version "
-        "serves one); autopurge.purgeInterval (takt always does so); admin.enableServer (the HTTP "
+        "zoo.cfg: 5 keys have no effect in takt: dataLogDir (log and snapshots lie together in "
+        "data.dir); initLimit, syncLimit (takt's are ensemble.heartbeat, ensemble.election_min "
+        "and _max); autopurge.purgeInterval (takt always does so); admin.enableServer (the HTTP "
         "admin server is not in this version; use takt status)");
+
+    assert_int_equal(load("standaloneEnabled=false\nreconfigEnabled=true\npeerType=observer\n"
+                          "quorumListenOnAllIPs=true\nreadonlymode.enabled=true\n"
+                          "server.2=b:2888:3888:observer;2182\nserver.10=c:2888:3888\n"
+                          "server.1=a:2888:3888;2181\n"),
+                     0);
+    assert_string_equal(config.ignored, "");
+    assert_false(config.ensemble_standalone);
+    assert_true(config.ensemble_reconfig && config.peers_listen_all);
+    assert_true(config.reads_without_quorum);
+    assert_int_equal(config.peer_type, CONFIG_PEER_OBSERVER);
+    assert_int_equal(config.servers.count, 3);
+    assert_int_equal(config.servers.server[1].id, 2);
+    assert_true(config.servers.server[1].observer);
 
     assert_int_equal(load("clientPort=2181\npreAllocSize=65536\nsnapCount=100000\nmaxCnxns=0\n"
                           "reconfigEnabled=false\nquorumListenOnAllIPs=false\n"
@@ -75,8 +89,7 @@ static void test_real_files(void **state)
     assert_int_equal(config.four_letter_words.count, 3);
     assert_string_equal(
         config.ignored,
-        "zoo.cfg: 8 keys have no effect in takt: reconfigEnabled, quorumListenOnAllIPs (about "
-        "several nodes; this version serves one); metricsProvider.httpPort (a metrics server is "
+        "zoo.cfg: 6 keys have no effect in takt: metricsProvider.httpPort (a metrics server is "
         "not "
         "in this version; use the word mntr); audit.enable (the audit log is not in this version); "
         "authProvider.sasl, requireClientAuthScheme (SASL, X.509 and plug-in authentication are "
@@ -180,12 +193,12 @@ static void test_refusals(void **state)
     expect_bad(
         "server.1=h g:1:2\n",
         "zoo.cfg:1: server.1: 'h g:1:2' is not a server: host:2888:3888["
-        ":participant|:observer][;[client host:]2181], ids are 1 to 255, ports 1 to 65535 and "
+        ":participant|:observer][;[client host:]2181], ids are 1 to 254, ports 1 to 65535 and "
         "the first two differ");
     expect_bad(
         "server.x=h:1:2\n",
         "zoo.cfg:1: server.x: 'h:1:2' is not a server: host:2888:3888["
-        ":participant|:observer][;[client host:]2181], ids are 1 to 255, ports 1 to 65535 and "
+        ":participant|:observer][;[client host:]2181], ids are 1 to 254, ports 1 to 65535 and "
         "the first two differ");
     static char text[6000];
     memset(text, 'a', 5000);
@@ -217,8 +230,6 @@ static void test_why(void **state)
 {
     static const char *const known[] = {"initLimit",
                                         "syncLimit",
-                                        "standaloneEnabled",
-                                        "quorumListenOnAllIPs",
                                         "admin.serverPort",
                                         "metricsProvider.className",
                                         "ssl.keyStore.password",
@@ -234,7 +245,6 @@ static void test_why(void **state)
                                         "serverCnxnFactory",
                                         "fips-mode",
                                         "commitLogCount",
-                                        "peerType",
                                         "oraclePath",
                                         "superUser",
                                         "X509AuthenticationProvider.superUser",

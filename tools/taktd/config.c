@@ -40,7 +40,7 @@ void config_dev(struct config *config)
  * -------------------------------------------------------------------------------------*/
 
 /* Reads a regular file of at most size - 1 bytes. A pipe or a device never blocks it. */
-static int config_read(const char *path, char *text, size_t size, size_t *n, struct fault *fault)
+int config_read_file(const char *path, char *text, size_t size, size_t *n, struct fault *fault)
 {
     struct stat st;
     int err = 0, fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -98,7 +98,7 @@ int config_load(struct config *config, const char *path, struct fault *fault)
 
     if (!text)
         return fault_set(fault, ERR_NOMEM, "%s: no memory to read it", path);
-    int err = config_read(path, text, CONFIG_FILE_SIZE_MAX, &n, fault);
+    int err = config_read_file(path, text, CONFIG_FILE_SIZE_MAX, &n, fault);
     if (err)
         goto out;
     snprintf(config->file, sizeof(config->file), "%s", path);
@@ -108,7 +108,7 @@ int config_load(struct config *config, const char *path, struct fault *fault)
     }
     err = config_zoo_load(config, path, text, n, fault);
     if (!err && *config->zoo_dynamic_file) {
-        err = config_read(config->zoo_dynamic_file, text, CONFIG_FILE_SIZE_MAX, &n, fault);
+        err = config_read_file(config->zoo_dynamic_file, text, CONFIG_FILE_SIZE_MAX, &n, fault);
         if (!err)
             err = config_zoo_load(config, config->zoo_dynamic_file, text, n, fault);
     }
@@ -128,13 +128,12 @@ static const struct config_origin *config_origin(const struct config *config, co
     return &config->origins[setting - config_table];
 }
 
-static bool config_is_given(const struct config *config, const char *key)
+bool config_is_given(const struct config *config, const char *key)
 {
     return config_origin(config, key)->from > CONFIG_FROM_DEV;
 }
 
-/* "session.tick (takt.yaml:3)", in one of a few buffers so that a message can name several. */
-static const char *config_named(const struct config *config, const char *key)
+const char *config_named(const struct config *config, const char *key)
 {
     static _Thread_local char names[4][1200];
     static _Thread_local uint32_t next;
@@ -144,72 +143,6 @@ static const char *config_named(const struct config *config, const char *key)
     config_print_where(config, config_table_find(key), where, sizeof(where));
     snprintf(name, sizeof(names[0]), "%s (%s)", key, where);
     return name;
-}
-
-/* A zoo.cfg takes its id from <dataDir>/myid, unless somebody said it otherwise. */
-static int config_check_myid(struct config *config, struct fault *fault)
-{
-    const struct config_setting *id = config_table_find("node.id");
-    char path[1100], text[64];
-    size_t n;
-
-    if (!config->file_is_zoo || config_is_given(config, "node.id") || !*config->data_dir)
-        return 0;
-    snprintf(path, sizeof(path), "%s/myid", config->data_dir);
-    if (access(path, F_OK) != 0) {
-        if (config->servers.count == 1)
-            config->node_id = config->servers.server[0].id;
-        return 0;
-    }
-    int err = config_read(path, text, sizeof(text), &n, fault);
-    if (err)
-        return err;
-    text[strcspn(text, " \t\r\n")] = '\0';
-    err = config_value_parse(config, id, text, 1, fault);
-    if (err)
-        return fault_wrap(fault, err, "%s", path);
-    config_set_origin(config, id, CONFIG_FROM_FILE, 0);
-    return 0;
-}
-
-static int config_check_servers(struct config *config, struct fault *fault)
-{
-    const struct config_servers *servers = &config->servers;
-    char names[200] = "";
-
-    for (uint32_t i = 0; i < servers->count; i++) {
-        size_t n = strlen(names);
-        if (n + 16 < sizeof(names))
-            snprintf(names + n, sizeof(names) - n, "%s%u", n ? ", " : "", servers->server[i].id);
-    }
-    if (servers->count > 1)
-        return fault_set(
-            fault, ERR_UNSUPPORTED,
-            "%s: servers %s: this version of takt serves one node, not an ensemble. To "
-            "try this file with takt, leave only this node's own server line, or none",
-            config_named(config, "servers"), names);
-    if (servers->count == 1 && servers->server[0].observer)
-        return fault_set(fault, ERR_CONFIG,
-                         "%s: the only server is an observer; somebody must vote",
-                         config_named(config, "servers"));
-    if (servers->count == 1 && servers->server[0].id != config->node_id)
-        return fault_set(fault, ERR_CONFIG, "%s: server %s is not this node, which is %s = %u",
-                         config_named(config, "servers"), names, config_named(config, "node.id"),
-                         config->node_id);
-    if (servers->count == 1 && servers->server[0].client_port &&
-        !config_is_given(config, "listen")) {
-        const struct config_server *server = &servers->server[0];
-        char text[128];
-        snprintf(text, sizeof(text),
-                 strchr(server->client_host, ':') && *server->client_host != '[' ? "[%s]:%u"
-                                                                                 : "%s:%u",
-                 *server->client_host ? server->client_host : "0.0.0.0", server->client_port);
-        int err = config_set(config, "listen", text, CONFIG_FROM_FILE,
-                             config_origin(config, "servers")->line, fault);
-        if (err)
-            return err;
-    }
-    return 0;
 }
 
 static int config_check_sessions(struct config *config, struct fault *fault)
@@ -381,9 +314,9 @@ int config_check(struct config *config, struct fault *fault)
                         "no data directory: give --data DIR, data.dir in a file, "
                         "or --dev");
     if (!err)
-        err = config_check_myid(config, fault);
+        err = config_ensemble_id(config, fault);
     if (!err)
-        err = config_check_servers(config, fault);
+        err = config_ensemble_check(config, fault);
     if (!err)
         err = config_check_sessions(config, fault);
     if (!err)

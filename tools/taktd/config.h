@@ -6,6 +6,7 @@
  *                            └────── config_table.c ────┘──▶ config_value.c ──▶ struct config
  *                                          │
  *                                    config_print.c: --print-config, --help-config, tools/etc/
+ *     config_check: config.c, and config_ensemble.c for the servers
  *
  * config_table.c says each setting once: its key, type, range, default, help and ZooKeeper names.
  * Messages, both file formats, --set, the printed forms and the documentation come from there.
@@ -14,6 +15,7 @@
 #pragma once
 
 #include "base/err.h"
+#include "base/membership.h"
 #include "base/messages.h"
 #include "base/say.h"
 
@@ -26,9 +28,8 @@
 #define CONFIG_NET_MAX       16 /* NET roles */
 #define CONFIG_WORDS_MAX     32 /* entries of a word list */
 #define CONFIG_WORD_SIZE     24 /* bytes of one, with its NUL */
-#define CONFIG_SERVERS_MAX   32 /* server.N lines */
 #define CONFIG_FILE_SIZE_MAX (1u << 20)
-#define CONFIG_SETTINGS_MAX  96
+#define CONFIG_SETTINGS_MAX  128
 
 enum config_port_kind { CONFIG_PORT_KERNEL, CONFIG_PORT_DPDK };
 enum config_layout { CONFIG_LAYOUT_TOGETHER, CONFIG_LAYOUT_SPREAD };
@@ -40,6 +41,9 @@ enum config_idle {
     CONFIG_IDLE_HYBRID,
 };
 enum config_backend { CONFIG_BACKEND_AUTO, CONFIG_BACKEND_URING, CONFIG_BACKEND_SYNC };
+enum config_form { CONFIG_FORM_ALL, CONFIG_FORM_MAJORITY };
+enum config_reads { CONFIG_READS_LOCAL, CONFIG_READS_LINEARIZABLE };
+enum config_peer_type { CONFIG_PEER_PARTICIPANT, CONFIG_PEER_OBSERVER };
 
 struct config_listen {
     struct address at[CONFIG_LISTEN_MAX];
@@ -54,21 +58,6 @@ struct config_words {
 /* The cpus of a role: the i-th instance runs on cpu[i]; count 0 = wherever the kernel puts it. */
 struct config_cpus {
     uint16_t cpu[CONFIG_NET_MAX];
-    uint32_t count;
-};
-
-/* One line server.<id>=host:quorum:election[:role][;[client host:]client port] */
-struct config_server {
-    uint32_t id;
-    char host[128]; /* several addresses stay joined by '|' as they were written */
-    uint16_t quorum_port, election_port;
-    bool observer;
-    char client_host[64]; /* "" = not given */
-    uint16_t client_port; /* 0 = not given */
-};
-
-struct config_servers {
-    struct config_server server[CONFIG_SERVERS_MAX];
     uint32_t count;
 };
 
@@ -152,18 +141,34 @@ struct config {
     /* who may do what */
     bool skip_acl;
     bool digest_enabled;
-    char super_digest[192];    /* "super:<base64>"; "" = nobody is super */
+    char super_digest[192]; /* "super:<base64>"; "" = nobody is super */
     bool auth_enforced;
     struct config_words auth_schemes;
 
-    struct config_servers servers;
-    uint32_t say_level; /* enum say_level */
+    /* ensemble; see config_is_ensemble */
+    struct membership servers; /* as configured; what is in force comes from the log */
+    uint32_t peer_type;        /* enum config_peer_type; the server's line counts, not this */
+    char ensemble_cluster[64]; /* "" = the cluster id comes from the servers */
+    uint32_t ensemble_form;    /* enum config_form: who must be there to begin an empty log */
+    uint32_t ensemble_heartbeat_ms;
+    uint32_t ensemble_election_ms_min, ensemble_election_ms_max;
+    bool ensemble_reconfig;   /* reconfigEnabled */
+    bool ensemble_standalone; /* standaloneEnabled: one server line is a node alone */
+    char peers_key_file[256]; /* "" = packets are not authenticated */
+    uint32_t peers_mtu;       /* largest IP packet to a peer, bytes */
+    uint64_t peers_bulk_rate; /* bytes a second to a peer that catches up */
+    bool peers_listen_all;    /* quorumListenOnAllIPs */
+    uint32_t reads_mode;      /* enum config_reads */
+    uint32_t reads_catch_up_ms;
+    bool reads_without_quorum; /* readonlymode.enabled */
+    uint32_t say_level;        /* enum say_level */
 
     /* about the configuration itself */
     char file[1024];             /* "" = none */
     bool file_is_zoo;            /* the file is ZooKeeper's zoo.cfg */
     char zoo_dynamic_file[1024]; /* dynamicConfigFile of it; "" = none */
     char ignored[2048];          /* one sentence about keys without effect; "" = none */
+    char notes[1024];            /* sentences of config_check that refuse nothing; "" = none */
     struct config_origin origins[CONFIG_SETTINGS_MAX]; /* by index in config_table */
 };
 
@@ -184,7 +189,7 @@ enum config_type {
     CONFIG_SUBNET,  /* struct config_subnet */
     CONFIG_WORDS,   /* struct config_words */
     CONFIG_CPUS,    /* struct config_cpus */
-    CONFIG_SERVERS, /* struct config_servers */
+    CONFIG_SERVERS, /* struct membership */
 };
 
 struct config_setting {
@@ -242,11 +247,6 @@ MUST_USE int config_value_address(struct address *at, const char *text, struct f
  */
 void config_value_address_print(const struct address *at, char *out, size_t size);
 
-/* config_value_server reads one server.<id> line. Returns 0 or ERR_CONFIG. */
-MUST_USE int config_value_server(struct config_server *server, uint32_t id, const char *text,
-                                 struct fault *fault);
-void config_value_server_print(const struct config_server *server, char *out, size_t size);
-
 /* ---- sources
  * -----------------------------------------------------------------------------------*/
 
@@ -282,9 +282,38 @@ void config_set_origin(struct config *config, const struct config_setting *setti
                        enum config_from from, uint32_t line);
 
 /* config_check, when all sources are in: derives what is left to the node (session limits from the
- * tick, memory limit, id from <data>/myid for a zoo.cfg) and refuses what does not fit together.
- * Returns 0, ERR_CONFIG or ERR_UNSUPPORTED. */
+ * tick, memory limit, id from <data>/myid) and refuses what does not fit together. Returns 0,
+ * ERR_CONFIG or ERR_UNSUPPORTED. */
 MUST_USE int config_check(struct config *config, struct fault *fault);
+
+/* ---- the ensemble (config_ensemble.c); behind config_check
+ * -------------------------------------*/
+
+/* config_is_ensemble asks whether this node has, or may get, peers: more than one server line, or
+ * one with ensemble.standalone false. Else it is a node alone and has no peer link. */
+bool config_is_ensemble(const struct config *config);
+
+/* config_self gives this node's own server line; NULL for a node alone without one. */
+const struct membership_server *config_self(const struct config *config);
+
+/* config_cluster_id gives the id with which these servers begin an empty log: node.cluster_id, or
+ * a hash of ensemble.cluster or of the servers. 0: a node alone takes a random one. */
+uint64_t config_cluster_id(const struct config *config);
+
+/* config_describe writes what the node would do: "node 2 of 3 (quorum 2: ...) would listen ...". */
+void config_describe(const struct config *config, char *out, size_t size);
+
+/* For config.c: the checks of ids, servers and times. config_ensemble_id comes first. */
+MUST_USE int config_ensemble_id(struct config *config, struct fault *fault);
+MUST_USE int config_ensemble_check(struct config *config, struct fault *fault);
+
+/* config_named gives "session.tick (takt.yaml:3)" for messages, in one of four rotating buffers of
+ * the thread. config_is_given: by a file, --set or a flag. config_read_file reads a regular file of
+ * less than size bytes and ends it with NUL. */
+const char *config_named(const struct config *config, const char *key);
+bool config_is_given(const struct config *config, const char *key);
+MUST_USE int config_read_file(const char *path, char *text, size_t size, size_t *n,
+                              struct fault *fault);
 
 /* ---- forms for people (config_print.c)
  * ---------------------------------------------------------*/

@@ -19,24 +19,17 @@ void config_set_origin(struct config *config, const struct config_setting *setti
 static int config_set_server(struct config *config, const char *id_text, const char *value,
                              struct fault *fault)
 {
-    struct config_servers *servers = &config->servers;
-    struct config_server server;
+    struct membership_server server;
     char *end;
     unsigned long id = strtoul(id_text, &end, 10);
-    uint32_t at = 0;
 
-    if (end == id_text || *end || id > 255)
+    if (end == id_text || *end || id > MEMBERSHIP_ID_MAX)
         id = 0;
-    int err = config_value_server(&server, (uint32_t)id, value, fault);
+    int err = membership_server_parse(&server, (uint32_t)id, value, fault);
     if (err)
         return err;
-    while (at < servers->count && servers->server[at].id != id)
-        at++;
-    if (at == CONFIG_SERVERS_MAX)
-        return fault_set(fault, ERR_CONFIG, "more than %d servers", CONFIG_SERVERS_MAX);
-    servers->server[at] = server;
-    if (at == servers->count)
-        servers->count++;
+    if (membership_add(&config->servers, &server) != 0)
+        return fault_set(fault, ERR_CONFIG, "more than %d servers", MEMBERSHIP_MAX);
     return 0;
 }
 

@@ -323,121 +323,29 @@ static int config_value_cpus(struct config_cpus *cpus, uint64_t max, const char 
 
 #define SERVER_FORM "host:2888:3888[:participant|:observer][;[client host:]2181]"
 
-/* A host name, an address, or several of them joined by '|'. */
-static bool config_value_is_host(const char *text, size_t size)
+static int config_value_servers(struct membership *servers, const char *text, struct fault *fault)
 {
-    size_t n =
-        strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_|[]:%");
-
-    return n > 0 && n < size && text[n] == '\0';
-}
-
-/* Splits "host:quorum:election[:role]" from its end. The host may be several, joined by '|'. */
-static bool config_value_server_part(struct config_server *server, char *text)
-{
-    char *colon = strrchr(text, ':');
-
-    if (!colon)
-        return false;
-    if (isalpha((unsigned char)colon[1])) {
-        server->observer = strcasecmp(colon + 1, "observer") == 0;
-        if (!server->observer && strcasecmp(colon + 1, "participant") != 0)
-            return false;
-        *colon = '\0';
-        colon = strrchr(text, ':');
-    }
-    if (!colon || !config_value_port(colon + 1, &server->election_port))
-        return false;
-    *colon = '\0';
-    colon = strrchr(text, ':');
-    if (!colon || !config_value_port(colon + 1, &server->quorum_port) ||
-        server->quorum_port == server->election_port)
-        return false;
-    *colon = '\0';
-    if (!config_value_is_host(text, sizeof(server->host)))
-        return false;
-    strcpy(server->host, text);
-    return true;
-}
-
-static bool config_value_server_client(struct config_server *server, char *text)
-{
-    char *colon = strrchr(text, ':');
-
-    if (!config_value_port(colon ? colon + 1 : text, &server->client_port))
-        return false;
-    if (!colon)
-        return true;
-    *colon = '\0';
-    if (!config_value_is_host(text, sizeof(server->client_host)))
-        return false;
-    strcpy(server->client_host, text);
-    return true;
-}
-
-int config_value_server(struct config_server *server, uint32_t id, const char *text,
-                        struct fault *fault)
-{
-    struct config_server parsed = {.id = id};
-    char copy[256] = "";
-    char *semicolon;
-    bool good = id >= 1 && id <= 255 && strlen(text) < sizeof(copy);
-
-    if (good) {
-        strcpy(copy, text);
-        semicolon = strchr(copy, ';');
-        if (semicolon) {
-            *semicolon = '\0';
-            good = config_value_server_client(&parsed, semicolon + 1);
-        }
-        good = good && config_value_server_part(&parsed, copy);
-    }
-    if (!good)
-        return fault_set(fault, ERR_CONFIG,
-                         "'%s' is not a server: " SERVER_FORM
-                         ", ids are 1 to 255, ports 1 to 65535 "
-                         "and the first two differ",
-                         text);
-    *server = parsed;
-    return 0;
-}
-
-void config_value_server_print(const struct config_server *server, char *out, size_t size)
-{
-    char client[80] = "";
-
-    if (server->client_port)
-        snprintf(client, sizeof(client), ";%s%s%u", server->client_host,
-                 *server->client_host ? ":" : "", server->client_port);
-    snprintf(out, size, "%s:%u:%u:%s%s", server->host, server->quorum_port, server->election_port,
-             server->observer ? "observer" : "participant", client);
-}
-
-static int config_value_servers(struct config_servers *servers, const char *text,
-                                struct fault *fault)
-{
-    struct config_servers parsed = {0};
-    char word[256];
+    struct membership parsed;
+    char word[MEMBERSHIP_LINE_SIZE];
     bool too_long = false;
 
+    memset(&parsed, 0, sizeof(parsed));
     while (config_value_next(&text, word, sizeof(word), &too_long)) {
+        struct membership_server server;
         char *equals = strchr(word, '=');
         uint64_t id = 0;
         if (!equals)
             return fault_set(fault, ERR_CONFIG, "'%s' has no id: 1=" SERVER_FORM, word);
         *equals = '\0';
-        if (!config_value_number(CONFIG_COUNT, word, 1, &id) || id > 255)
+        if (!config_value_number(CONFIG_COUNT, word, 1, &id) || id > MEMBERSHIP_ID_MAX)
             id = 0;
-        if (parsed.count == CONFIG_SERVERS_MAX)
-            return fault_set(fault, ERR_CONFIG, "more than %d servers", CONFIG_SERVERS_MAX);
-        int err =
-            config_value_server(&parsed.server[parsed.count], (uint32_t)id, equals + 1, fault);
+        int err = membership_server_parse(&server, (uint32_t)id, equals + 1, fault);
         if (err)
             return err;
-        for (uint32_t i = 0; i < parsed.count; i++)
-            if (parsed.server[i].id == id)
-                return fault_set(fault, ERR_CONFIG, "server %" PRIu64 " is given twice", id);
-        parsed.count++;
+        if (membership_find(&parsed, server.id))
+            return fault_set(fault, ERR_CONFIG, "server %" PRIu64 " is given twice", id);
+        if (membership_add(&parsed, &server) != 0)
+            return fault_set(fault, ERR_CONFIG, "more than %d servers", MEMBERSHIP_MAX);
     }
     *servers = parsed;
     return 0;
@@ -579,8 +487,8 @@ static void config_value_list_print(const void *field, enum config_type type, ch
     const struct config_listen *listen = field;
     const struct config_words *words = field;
     const struct config_cpus *cpus = field;
-    const struct config_servers *servers = field;
-    char word[256];
+    const struct membership *servers = field;
+    char word[MEMBERSHIP_LINE_SIZE];
 
     out[0] = '\0';
     for (uint32_t i = 0; type == CONFIG_LISTEN && i < listen->count; i++) {
@@ -595,7 +503,7 @@ static void config_value_list_print(const void *field, enum config_type type, ch
     }
     for (uint32_t i = 0; type == CONFIG_SERVERS && i < servers->count; i++) {
         int n = snprintf(word, sizeof(word), "%u=", servers->server[i].id);
-        config_value_server_print(&servers->server[i], word + n, sizeof(word) - (size_t)n);
+        membership_server_print(&servers->server[i], word + n, sizeof(word) - (size_t)n);
         config_value_append(out, size, word);
     }
 }

@@ -24,14 +24,14 @@ static void main_version(FILE *to)
 
 static int main_check(const struct config *config, FILE *to)
 {
-    char listen[1024];
+    char text[4096];
 
-    config_value_print(config, config_table_find("listen"), listen, sizeof(listen));
     if (*config->ignored)
         fprintf(to, "%s\n", config->ignored);
-    fprintf(to, "%s: good; node %u would listen on %s and keep its data in %s\n",
-            *config->file ? config->file : "configuration", config->node_id, listen,
-            config->data_dir);
+    if (*config->notes)
+        fprintf(to, "%s\n", config->notes);
+    config_describe(config, text, sizeof(text));
+    fprintf(to, "%s: good; %s\n", *config->file ? config->file : "configuration", text);
     return EXIT_STOPPED;
 }
 
@@ -40,6 +40,8 @@ static int main_run(const struct config *config)
     say_level_set((enum say_level)config->say_level);
     if (*config->ignored)
         say(SAY_WARN, "%s", config->ignored);
+    if (*config->notes)
+        say(SAY_WARN, "%s", config->notes);
     struct fault fault = {.text = ""};
     int err = run_node(config, &fault);
     if (err)
