@@ -19,6 +19,7 @@ static int recover_machine(struct node *node, struct fault *fault)
                                      .acl_count_max = LIMIT_ACL_COUNT_DEFAULT,
                                      .extended_types = c->ttl_nodes,
                                      .enforce_quota = c->quotas_enforced,
+                                     .reconfig_enabled = c->ensemble_reconfig,
                                      .skip_acl = c->skip_acl,
                                      .container_unused_ms = c->container_never_used_ms};
 
