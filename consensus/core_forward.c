@@ -116,7 +116,11 @@ void forward_leader(struct forward *f, uint8_t leader, uint64_t term, uint64_t n
         return;
     f->leader = leader;
     f->term = term;
+#if TAKT_PLANT == 36
+    f->ready = leader == f->config.node_id;
+#else
     f->ready = false;
+#endif
     forward_rewind_all(f);
 }
 
@@ -131,6 +135,7 @@ bool forward_to_send(struct forward *f, uint64_t now_ns, struct forward_out *out
 {
     if (!forward_follows(f) || now_ns < f->pause_until_ns)
         return false;
+    f->pause_until_ns = 0;
     if (f->retry_at_ns && now_ns >= f->retry_at_ns) {
         uint64_t twice = 2 * f->retry_ns;
         f->retry_ns = twice < f->config.retry_ns_max ? twice : f->config.retry_ns_max;
@@ -321,10 +326,12 @@ static void forward_propose(struct forward *f, uint8_t from, const struct forwar
     for (uint64_t lane = head->first; lane <= last; lane++) {
         const struct command *command = (const struct command *)at;
         at += outbox_span(command);
+#if TAKT_PLANT != 35
         if (lane <= known->lane) {
             f->skipped_count++;
             continue;
         }
+#endif
         int err = log->propose(log->self, command, command + 1);
         if (err == ERR_NOSPACE) {
             answer->flags |= FORWARD_FULL;

@@ -97,11 +97,19 @@ static void apply_request(struct op *op, const uint8_t *body)
         op_session_gone(op, SESSION_CLOSED);
 }
 
+/* The lane was moved already; whom it concerns learns it from there. */
+static void apply_cancel(struct op *op, const uint8_t *body)
+{
+    (void)body;
+    CHECK(op->command->lane != 0);
+    CHECK(op->command->body_size == 0);
+}
+
 static void (*const kinds[])(struct op *op, const uint8_t *body) = {
     [COMMAND_NOOP] = op_settings_apply, [COMMAND_REQUEST] = apply_request,
     [COMMAND_OPEN] = op_session_open,   [COMMAND_ATTACH] = op_session_attach,
     [COMMAND_AUTH] = op_session_auth,   [COMMAND_EXPIRE] = op_session_expire,
-    [COMMAND_REAP] = op_reap_apply,
+    [COMMAND_REAP] = op_reap_apply,     [COMMAND_CANCEL] = apply_cancel,
 };
 
 static struct op op_of(struct machine *m, const struct command *c, const struct machine_sink *sink)
@@ -126,15 +134,21 @@ void machine_apply(struct machine *m, uint64_t index, uint64_t term, const struc
     m->term = term;
     if (c->time_ms > m->time_ms)
         m->time_ms = c->time_ms;
-    if (c->kind != COMMAND_NOOP)
-        op_rooms(m, c->body_size);
-    kinds[c->kind](&op, body);
+    if (lanes_take(&m->lanes, c) == LANES_NEW) {
+        if (c->kind != COMMAND_NOOP)
+            op_rooms(m, c->body_size);
+        kinds[c->kind](&op, body);
+    } else {
+        m->counters.lane_repeats++;
+    }
+    m->counters.lane_gaps = m->lanes.gaps;
     m->counters.applied++;
     struct {
         uint64_t before, index;
         int64_t zxid, error;
         uint64_t result;
-    } link = {m->hash, index, m->zxid, op.error, op.result};
+    } link = {m->hash, index, m->zxid, op.error,
+              op.result ^ m->lanes.node[c->node].lane * 0x9E3779B97F4A7C15ull};
     m->hash = XXH3_64bits(&link, sizeof link);
 }
 
@@ -188,6 +202,16 @@ struct command_settings machine_settings(const struct machine *m)
 uint32_t machine_session_count(const struct machine *m)
 {
     return m->sessions.count;
+}
+
+struct command_lane machine_lane(const struct machine *m, uint8_t node)
+{
+    return m->lanes.node[node];
+}
+
+uint32_t machine_lanes(const struct machine *m, struct command_lane *out)
+{
+    return lanes_list(&m->lanes, out);
 }
 
 uint64_t machine_ephemeral_count(const struct machine *m)

@@ -16,6 +16,9 @@
  * one whose sequence was applied before has no effect and no new answer. A number left out means
  * that CORE refused that command (machine_refuse told the client), so the next one is taken.
  *
+ * Lanes (node, incarnation, lane): a command that was forwarded twice is applied once; the second
+ * has no effect, no answer and no zxid (store/lanes.h).
+ *
  * Role: APPLY calls everything here, one call at a time; NET reads only machine_acls and the tree.
  */
 #pragma once
@@ -64,6 +67,7 @@ struct machine_sink {
 /* Numbers for CTL; written by APPLY, read by anybody with relaxed loads. */
 struct machine_counters {
     uint64_t applied, failed, repeats, moved, undecodable, gaps;
+    uint64_t lane_repeats, lane_gaps; /* dropped as repeats or of an older start; left out */
     uint64_t memory_refused; /* writes refused at the memory limit */
     uint64_t sessions_opened, sessions_closed, sessions_expired, reaped;
 };
@@ -109,6 +113,10 @@ uint64_t machine_term(const struct machine *machine);
 int64_t machine_time_ms(const struct machine *machine); /* of the last command; never decreases */
 uint64_t machine_hash(const struct machine *machine);   /* running hash of everything applied */
 uint32_t machine_session_count(const struct machine *machine);
+/* machine_lane is how far `node`'s commands were applied (incarnation 0: it never sent any).
+ * machine_lanes copies those of all nodes that ever did, at most 256. Returns how many. */
+struct command_lane machine_lane(const struct machine *machine, uint8_t node);
+uint32_t machine_lanes(const struct machine *machine, struct command_lane *out);
 uint64_t machine_ephemeral_count(const struct machine *machine);
 const struct machine_counters *machine_counters(const struct machine *machine);
 struct acl_table *machine_acls(struct machine *machine); /* readers: acl_allows and friends */
@@ -125,8 +133,8 @@ struct acl_table *machine_acls(struct machine *machine); /* readers: acl_allows 
  * Restore, into a fresh machine and tree: machine_image_load, acl_restore for each ACL, the tree's
  * own restore of each node and machine_image_node beside it, machine_image_done at the end. */
 
-/* machine_image makes a versioned record of everything but tree and ACLs, 40 bytes and about 60 a
- * session. The caller frees *image with free(). Returns 0 or ERR_NOMEM. */
+/* machine_image makes a versioned record of everything but tree and ACLs, 40 bytes, about 60 a session
+ * and 25 a node. The caller frees *image with free(). Returns 0 or ERR_NOMEM. */
 MUST_USE int machine_image(const struct machine *machine, uint8_t **image, uint64_t *size);
 
 /* machine_image_load reads it into a machine that has applied nothing. Returns 0, ERR_VERSION,

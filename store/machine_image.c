@@ -9,8 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define IMAGE_VERSION     2 /* 1 had no settings */
-#define IMAGE_HEAD_SIZE   (4 + 5 * 8 + (4 + 2 * 8 + 4) + 4)
+#define IMAGE_VERSION     3 /* 1 had no settings, 2 no lanes */
+#define IMAGE_HEAD_SIZE   (4 + 5 * 8 + (4 + 2 * 8 + 4) + 4 + 4)
+#define IMAGE_LANE_SIZE   (1 + 3 * 8)
 #define IMAGE_SESSION_MIN (8 + 4 + 4 + 8 + 1 + 1 + ZK_PASSWORD_SIZE + 4 + 4)
 
 static void session_put(struct jute_out *out, const struct session *s)
@@ -46,9 +47,38 @@ static struct command_settings settings_get(struct jute_in *in)
     return settings;
 }
 
+static void lanes_put(struct jute_out *out, const struct machine *m)
+{
+    struct command_lane lanes[LANES_COUNT];
+    uint32_t count = lanes_list(&m->lanes, lanes);
+    jute_put_int(out, (int32_t)count);
+    for (uint32_t i = 0; i < count; i++) {
+        jute_put_byte(out, lanes[i].node);
+        jute_put_long(out, (int64_t)lanes[i].incarnation);
+        jute_put_long(out, (int64_t)lanes[i].lane);
+        jute_put_long(out, (int64_t)lanes[i].cancelled);
+    }
+}
+
+/* Each node once; the image lists them in order. */
+static void lanes_get(struct jute_in *in, struct machine *m)
+{
+    int32_t count = jute_get_count(in, IMAGE_LANE_SIZE), last = -1;
+    for (int32_t i = 0; i < count && !in->bad; i++) {
+        struct command_lane lane = {.node = jute_get_byte(in)};
+        lane.incarnation = (uint64_t)jute_get_long(in);
+        lane.lane = (uint64_t)jute_get_long(in);
+        lane.cancelled = (uint64_t)jute_get_long(in);
+        in->bad |= lane.node <= last || lane.incarnation == 0 || lane.cancelled > lane.lane;
+        last = lane.node;
+        m->lanes.node[lane.node] = lane;
+    }
+    in->bad |= count < 0;
+}
+
 int machine_image(const struct machine *m, uint8_t **image, uint64_t *size)
 {
-    uint64_t room = IMAGE_HEAD_SIZE;
+    uint64_t room = IMAGE_HEAD_SIZE + (uint64_t)LANES_COUNT * IMAGE_LANE_SIZE;
     for (const struct session *s = m->sessions.first; s; s = s->next)
         room += IMAGE_SESSION_MIN + (uint64_t)s->identities_size;
     uint8_t *at = malloc(room);
@@ -62,6 +92,7 @@ int machine_image(const struct machine *m, uint8_t **image, uint64_t *size)
     jute_put_long(&out, m->time_ms);
     jute_put_long(&out, (int64_t)m->hash);
     settings_put(&out, m);
+    lanes_put(&out, m);
     jute_put_int(&out, (int32_t)m->sessions.count);
     for (const struct session *s = m->sessions.first; s; s = s->next)
         session_put(&out, s);
@@ -120,6 +151,8 @@ int machine_image_load(struct machine *m, const uint8_t *image, uint64_t size)
     int64_t zxid = jute_get_long(&in), time_ms = jute_get_long(&in);
     uint64_t hash = (uint64_t)jute_get_long(&in);
     struct command_settings settings = version > 1 ? settings_get(&in) : op_settings_of(m);
+    if (version > 2)
+        lanes_get(&in, m);
     int32_t count = jute_get_count(&in, IMAGE_SESSION_MIN);
     if (in.bad || count < 0 || zxid < 0 || term >= 1u << 31 || (uint64_t)zxid >> 32 > term)
         return ERR_MALFORMED;

@@ -10,6 +10,7 @@
  * only when the whole command stands. One small file a kind: op_<kind>.c. Role: APPLY. */
 #pragma once
 
+#include "store/lanes.h"
 #include "store/machine.h"
 #include "store/owned.h"
 #include "store/session.h"
@@ -38,6 +39,7 @@ struct machine {
     uint64_t index, term, hash;
     int64_t zxid, time_ms;
     uint64_t quota_count; /* live zookeeper_limits nodes; 0 = no quota is looked for */
+    struct lanes lanes;
     struct machine_counters counters;
     /* rooms of the command being applied; grown before it starts, so nothing in them moves */
     struct op_effect *effects;

@@ -8,7 +8,8 @@
 
 #define STAGE_ROOM_START (64u << 10)
 #define STAGE_TO_ALL     UINT32_MAX
-#define APPLY_CORE_ROOM  4096 /* bytes kept free on apply_core for what one command may say */
+/* Bytes kept free on apply_core for what one command may say: the lanes of 255 nodes are 8184. */
+#define APPLY_CORE_ROOM  (20u << 10)
 #define REAP_TURN_MAX    256u /* candidates looked at in one turn */
 
 /* Precedes each staged record. */
@@ -188,6 +189,10 @@ static void apply_on_reply(void *self, const struct apply_reply *reply, struct b
 
     if (command->node != apply->node_id || command->conn == 0)
         return; /* another node's client, or nobody waits */
+#if TAKT_PLANT != 41
+    if (apply->current_logged && command->incarnation != apply->incarnation)
+        return; /* asked of this node before it was started again */
+#endif
     if (command->net >= apply->net_count)
         return; /* replayed from a time with more NET roles */
     uint8_t *at = stage_add(apply, (uint32_t)sizeof(*reply) + size, command->net);
@@ -219,6 +224,58 @@ static void apply_on_timer(void *self, int64_t session, int32_t timeout_ms)
     to->kind = timeout_ms > 0 ? APPLY_CORE_SESSION : APPLY_CORE_CLOSED;
     to->id = session;
     to->timeout_ms = timeout_ms;
+}
+
+static void apply_tell(struct role_apply *apply, enum apply_core_kind kind, int64_t id,
+                       const void *behind, uint32_t size)
+{
+    struct apply_core *to = link_reserve(apply->apply_core, (uint32_t)sizeof(*to) + size);
+    CHECK(to); /* APPLY_CORE_ROOM was free before the command */
+    memset(to, 0, sizeof(*to));
+    to->kind = kind;
+    to->id = id;
+    to->size = size;
+    memcpy(to + 1, behind, size);
+}
+
+/* Tells how far the own commands are, if CORE does not know it. */
+static void apply_tell_lane(struct role_apply *apply)
+{
+    struct command_lane lane = machine_lane(apply->machine, apply->node_id);
+
+    if (!apply->lane_new || link_room(apply->apply_core) < 1024)
+        return;
+    apply->lane_new = false;
+    apply_tell(apply, APPLY_CORE_LANE, 0, &lane, sizeof(lane));
+}
+
+/* What CORE must know of an entry beside sessions. before: the own lane before the entry. */
+static void apply_tell_entry(struct role_apply *apply, const struct command *command,
+                             uint64_t index, struct command_lane before)
+{
+    struct command_lane lanes[256];
+    uint64_t hash = machine_hash(apply->machine);
+    bool own = command->node == apply->node_id && command->lane != 0 &&
+               command->incarnation == apply->incarnation;
+
+    lanes[0] = machine_lane(apply->machine, apply->node_id);
+    if (own && command->kind == COMMAND_CANCEL && lanes[0].lane == command->lane &&
+        (before.incarnation != apply->incarnation || before.lane < command->lane)) {
+        if (before.incarnation == apply->incarnation)
+            apply_tell(apply, APPLY_CORE_LANE, 0, &before, sizeof(before));
+        apply_tell(apply, APPLY_CORE_CANCELLED, 0, lanes, sizeof(lanes[0]));
+        apply->lane_new = false;
+    } else if (own) {
+        apply->lane_new = true;
+    }
+    if (command->kind == COMMAND_NOOP) {
+        uint32_t count = machine_lanes(apply->machine, lanes);
+        apply_tell_lane(apply);
+        apply_tell(apply, APPLY_CORE_LANES, (int64_t)index, lanes,
+                   count * (uint32_t)sizeof(lanes[0]));
+    }
+    if (index % APPLY_HASH_EVERY == 0)
+        apply_tell(apply, APPLY_CORE_HASH, (int64_t)index, &hash, sizeof(hash));
 }
 
 static void apply_on_candidate(void *self, struct bytes path)
@@ -272,11 +329,18 @@ static bool apply_entry(struct role_apply *apply)
     CHECK(entry.size >= sizeof(struct command));
     const struct command *command = entry.payload;
     CHECK(command->body_size == entry.size - sizeof(*command));
+    struct command_lane before = {0};
+    if (apply->incarnation)
+        before = machine_lane(apply->machine, apply->node_id);
     apply->current = command;
+    apply->current_logged = true;
     machine_apply(apply->machine, entry.index, entry.term, command,
                   (const uint8_t *)(command + 1), &sink);
     apply->current = NULL;
+    apply->current_logged = false;
     apply->applied_index = entry.index;
+    if (apply->incarnation)
+        apply_tell_entry(apply, command, entry.index, before);
     apply->chain = entry.chain;
     apply->retire_count++;
     counters_add(apply->counters, METRIC_apply_commands_total, 1);
@@ -393,6 +457,7 @@ static void apply_publish(struct role_apply *apply)
 {
     for (uint32_t i = 0; i < apply->net_count; i++)
         link_publish(apply->apply_net[i]);
+    apply_tell_lane(apply);
     link_publish(apply->apply_core);
     if (apply->complete != apply->published) {
         tree_publish(apply->tree, apply->complete);
@@ -463,7 +528,7 @@ bool role_apply_idle(void *self)
 {
     struct role_apply *apply = self;
     return apply->applied_index == apply->commit_index && apply->stage_size == 0 &&
-           apply->reap_left == 0 &&
+           apply->reap_left == 0 && !apply->lane_new &&
            link_empty(apply->core_apply) && link_empty(apply->ctl_apply);
 }
 

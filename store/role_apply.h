@@ -2,7 +2,7 @@
  *
  * core_apply ─▶ committed entries (from the log tail) ─▶ machine ─▶ stage ─▶ apply_net[0..n] ─▶ NET
  *                                                           │                 then publish S
- *                                                           └─▶ apply_core (sessions, reaping)
+ *                                                           └─▶ apply_core (sessions, lanes, hashes)
  * snapshot asked by CORE ─▶ SNAP, at exactly that index ─▶ (written beside us) ─▶ CORE cuts the log
  * retired versions ─▶ apply_ctl ─▶ (grace period, elsewhere) ─▶ ctl_apply ─▶ freed here
  *
@@ -35,6 +35,11 @@ struct role_apply {
     const struct command *current; /* whose results the machine is giving; NULL between */
     struct entry_source source;
     uint8_t node_id;
+    /* of this start of the node; 0 = without peers. May be set before the roles start. Entries are
+     * answered when they carry it: those of earlier starts have nobody who waits. */
+    uint64_t incarnation;
+    bool current_logged; /* `current` came from the log */
+    bool lane_new;       /* an own lane was applied since CORE was last told */
     struct link *core_apply, *apply_core;
     struct link *apply_net[APPLY_NET_COUNT_MAX];
     uint32_t net_count;
