@@ -184,8 +184,8 @@ uint32_t forward_own(struct forward *forward, uint32_t max, const struct forward
                      uint64_t now_ns);
 
 /* forward_accept takes a FORWARD of member `from`: proposes what is new, and fills the answer to be
- * sent back. payload is 8-byte aligned. Returns 0, or ERR_MALFORMED: nothing of it was taken and no answer goes out. When this
- * node does not lead, ERR_CLOSED and no answer. */
+ * sent back. payload is 8-byte aligned. Returns 0, or ERR_MALFORMED: nothing of it was taken and no
+ * answer goes out. When this node does not lead, ERR_CLOSED and no answer. */
 MUST_USE int forward_accept(struct forward *forward, uint8_t from, const void *payload,
                             uint32_t size, const struct forward_log *log,
                             struct forward_answer *answer);
