@@ -153,24 +153,65 @@ struct apply_core {
     uint32_t reserved;
 };
 
-/* ---- core_disk and disk_core ---- */
+/* ---- core_disk and disk_core: role_disk.h says what is done for each, and in which order ---- */
+enum core_disk_kind {
+    CORE_DISK_BATCH = 1, /* write a batch of the log tail; answered by DURABLE */
+    CORE_DISK_TRIM = 2,  /* the log before first_index may go; no answer */
+    CORE_DISK_SAVE = 3,  /* a struct core_disk_save follows: into the superblock; SAVED */
+    CORE_DISK_RESET = 4, /* the log begins anew behind (last_index, term, chain); RESET_DONE */
+    CORE_DISK_READ = 5,  /* entries from first_index on, old ones, into `buffer`; READ_DONE */
+    CORE_DISK_READ_SNAPSHOT = 6,  /* [offset, offset + size) of snapshot last_index into `buffer` */
+    CORE_DISK_WRITE_SNAPSHOT = 7, /* `size` bytes of `buffer` at `offset` of the one being received */
+    CORE_DISK_INSTALL = 8, /* what was received is snapshot (last_index, term, chain): make it ours,
+                            * and begin the log anew behind it; INSTALLED */
+};
+
+/* What is not named at a kind is zero. */
 struct core_disk {
-    uint64_t first_index, last_index;
-    uint64_t tail_offset; /* where the batch lies in the log tail, in bytes ever appended */
-    uint64_t chain;       /* of record last_index; a segment that begins behind it stores it */
-    uint32_t size;        /* bytes, a multiple of the block size */
-    uint32_t reserved;
+    uint32_t kind;
+    uint32_t size;        /* BATCH: bytes, a multiple of the block size; READ...: room of buffer */
+    uint64_t first_index; /* BATCH, TRIM, READ */
+    uint64_t last_index;  /* BATCH; READ: entries above it are not wanted */
+    uint64_t term, chain; /* of last_index */
+    uint64_t term_before, chain_before; /* BATCH: of the entry before first_index */
+    uint64_t offset; /* BATCH: where it lies in the log tail, in bytes ever appended */
+    uint64_t number; /* BATCH: its number; else: handed back in the answer */
+    void *buffer;    /* lent until the answer */
+};
+
+#define CORE_DISK_MEMBERSHIP_SIZE_MAX 2048
+
+/* What CORE decides of the superblock. Flags and membership are as they are to be from now on. */
+struct core_disk_save {
+    uint64_t term;
+    uint8_t vote; /* 0 = nobody */
+    uint8_t formed, catching_up;
+    uint8_t reserved[5];
+    uint8_t cluster_id[16];
+    uint64_t membership_index; /* of the entry that the text comes from */
+    uint32_t membership_size;  /* bytes of text behind this struct; in [0, ..._SIZE_MAX] */
+    uint32_t reserved2;
 };
 
 enum disk_core_kind {
-    DISK_CORE_DURABLE = 1, /* everything up to `index` is on disk */
+    DISK_CORE_DURABLE = 1, /* the batch up to `index` of `term` is on disk, in the tail to `offset` */
     DISK_CORE_ROOM = 2,    /* `index` bytes can be appended before more disk must be found */
+    DISK_CORE_SAVED = 3,
+    DISK_CORE_RESET_DONE = 4,
+    DISK_CORE_READ_DONE = 5, /* entries [index, index + count) lie in the buffer, `size` bytes */
+    DISK_CORE_SNAPSHOT_READ = 6,    /* `size` bytes; fewer than asked for: the file ends there */
+    DISK_CORE_SNAPSHOT_WRITTEN = 7,
+    DISK_CORE_INSTALLED = 8,
 };
 
 struct disk_core {
     uint32_t kind;
-    uint32_t reserved;
+    int32_t error; /* READ_DONE, SNAPSHOT_*, INSTALLED: 0 or an ERR_* */
     uint64_t index;
+    uint64_t term;
+    uint64_t offset;
+    uint64_t number; /* as it was asked with; SAVED: the term that was saved */
+    uint32_t size, count;
 };
 
 /* ---- apply_net: one ordered stream to each NET ---- */

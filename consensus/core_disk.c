@@ -1,15 +1,12 @@
 /* Batches of the log tail to DISK, and what DISK says. */
 #include "consensus/core_parts.h"
 
-#include <string.h>
-
 static void core_send_trim(struct role_core *core)
 {
     struct core_disk *trim = core->trim_index ? link_reserve(core->core_disk, sizeof(*trim)) : NULL;
     if (!trim)
         return;
-    memset(trim, 0, sizeof(*trim)); /* size 0: the log below first_index may go */
-    trim->first_index = core->trim_index;
+    *trim = (struct core_disk){.kind = CORE_DISK_TRIM, .first_index = core->trim_index};
     core->trim_index = 0;
 }
 
@@ -39,6 +36,7 @@ uint32_t core_poll_disk(struct role_core *core)
         if (done->kind == DISK_CORE_DURABLE) {
             CHECK(core->writing);
             core->writing = false;
+            log_tail_written(core->tail, done->offset);
             raft_step(&core->raft, &(struct raft_input){RAFT_INPUT_DURABLE, done->index}, &out);
         } else {
             CHECK(done->kind == DISK_CORE_ROOM);

@@ -6,11 +6,16 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-static uint32_t log_record_crc(const struct log_record *record)
+uint32_t log_record_seed(uint64_t salt)
+{
+    return crc32c(0, &salt, sizeof(salt));
+}
+
+static uint32_t log_record_crc(const struct log_record *record, uint32_t seed)
 {
     const uint8_t *from = (const uint8_t *)&record->size;
     size_t payload = record->kind == LOG_RECORD_PAD ? 0 : record->size;
-    return crc32c(0, from, sizeof(*record) - offsetof(struct log_record, size) + payload);
+    return crc32c(seed, from, sizeof(*record) - offsetof(struct log_record, size) + payload);
 }
 
 uint64_t log_record_chain(const struct log_record *record, uint64_t chain_before)
@@ -22,17 +27,17 @@ uint64_t log_record_chain(const struct log_record *record, uint64_t chain_before
     return XXH3_64bits_withSeed(record + 1, record->size, head);
 }
 
-uint64_t log_record_seal(struct log_record *record, uint64_t chain_before)
+uint64_t log_record_seal(struct log_record *record, uint64_t chain_before, uint32_t seed)
 {
     CHECK(record->kind == LOG_RECORD_ENTRY || record->kind == LOG_RECORD_PAD);
     record->magic = LOG_RECORD_MAGIC;
     record->chain = record->kind == LOG_RECORD_PAD ? chain_before
                                                    : log_record_chain(record, chain_before);
-    record->crc = log_record_crc(record);
+    record->crc = log_record_crc(record, seed);
     return record->chain;
 }
 
-int log_record_intact(const struct log_record *record, uint64_t room)
+int log_record_intact(const struct log_record *record, uint64_t room, uint32_t seed)
 {
     if (room < sizeof(*record) || record->magic != LOG_RECORD_MAGIC)
         return ERR_MALFORMED;
@@ -40,5 +45,5 @@ int log_record_intact(const struct log_record *record, uint64_t room)
         return ERR_MALFORMED;
     if (record->size > room - sizeof(*record))
         return ERR_SHORT;
-    return log_record_crc(record) == record->crc ? 0 : ERR_CORRUPT;
+    return log_record_crc(record, seed) == record->crc ? 0 : ERR_CORRUPT;
 }

@@ -1,58 +1,168 @@
 #include "consensus/log_tail.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-int log_tail_init(struct log_tail *tail, uint64_t size, uint32_t block_size, uint64_t last_index,
-                  uint64_t chain)
+#define SLOT_COUNT_MIN 64u
+#define SLOT_COUNT_MAX (1u << 24)
+#define RELEASE_SHARE  64u /* when room is needed, this share of the ring is freed at once */
+
+static bool config_possible(const struct log_tail_config *config, uint32_t slot_count)
 {
-    memset(tail, 0, sizeof(*tail));
-    if (size < 4ull * LOG_TAIL_BATCH_SIZE_MAX || (size & (size - 1)))
-        return ERR_RANGE;
-    if (block_size < LOG_BLOCK_SIZE_MIN || block_size > LOG_BLOCK_SIZE_MAX)
-        return ERR_RANGE;
+    return config->batch_size_max >= LOG_TAIL_BATCH_SIZE_MIN &&
+           config->batch_size_max <= LOG_TAIL_BATCH_SIZE_MAX &&
+           config->size >= 4ull * config->batch_size_max &&
+           (config->size & (config->size - 1)) == 0 && slot_count >= SLOT_COUNT_MIN &&
+           slot_count <= SLOT_COUNT_MAX && (slot_count & (slot_count - 1)) == 0 &&
+           config->block_size >= LOG_BLOCK_SIZE_MIN && config->block_size <= LOG_BLOCK_SIZE_MAX;
+}
+
+/* The ring's memory, seen twice in a row; NULL: no memory. */
+static uint8_t *ring_map(uint64_t size)
+{
     int fd = memfd_create("takt-log-tail", MFD_CLOEXEC);
+    uint8_t *both = NULL;
     if (fd < 0)
-        return ERR_NOMEM;
-    int err = ERR_NOMEM;
-    if (ftruncate(fd, (off_t)size))
-        goto out;
-    uint8_t *both = mmap(NULL, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (both == MAP_FAILED)
-        goto out;
-    const int prot = PROT_READ | PROT_WRITE, flags = MAP_SHARED | MAP_FIXED;
-    if (mmap(both, size, prot, flags, fd, 0) == MAP_FAILED ||
-        mmap(both + size, size, prot, flags, fd, 0) == MAP_FAILED) {
-        munmap(both, 2 * size);
-        goto out;
+        return NULL;
+    if (ftruncate(fd, (off_t)size) == 0) {
+        both = mmap(NULL, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        both = both == MAP_FAILED ? NULL : both;
     }
-    tail->ring = both;
-    tail->size = size;
-    tail->block_size = block_size;
-    tail->last_index = last_index;
-    tail->chain = chain;
-    err = 0;
-out:
+    const int prot = PROT_READ | PROT_WRITE, flags = MAP_SHARED | MAP_FIXED;
+    if (both && (mmap(both, size, prot, flags, fd, 0) == MAP_FAILED ||
+                 mmap(both + size, size, prot, flags, fd, 0) == MAP_FAILED)) {
+        munmap(both, 2 * size);
+        both = NULL;
+    }
     close(fd);
-    return err;
+    return both;
+}
+
+int log_tail_init(struct log_tail *tail, const struct log_tail_config *config)
+{
+    uint32_t slot_count = config->slot_count ? config->slot_count : LOG_TAIL_SLOT_COUNT;
+    memset(tail, 0, sizeof(*tail));
+    if (!config_possible(config, slot_count))
+        return ERR_RANGE;
+    tail->ring = ring_map(config->size);
+    tail->slots = calloc(slot_count, sizeof(*tail->slots));
+    tail->size = config->size;
+    if (!tail->ring || !tail->slots) {
+        log_tail_fini(tail);
+        return ERR_NOMEM;
+    }
+    tail->slot_count = slot_count;
+    tail->block_size = config->block_size;
+    tail->batch_size_max = config->batch_size_max;
+    tail->seed = log_record_seed(config->salt);
+    tail->last_index = config->last_index;
+    tail->first_index = config->last_index + 1;
+    tail->last_term = tail->term_before = config->last_term;
+    tail->chain = tail->chain_before = config->chain;
+    tail->batch = config->batch;
+    return 0;
 }
 
 void log_tail_fini(struct log_tail *tail)
 {
     if (tail->ring)
         munmap(tail->ring, 2 * tail->size);
+    free(tail->slots);
     tail->ring = NULL;
+    tail->slots = NULL;
 }
+
+/* ---- what is held ---- */
+
+static inline uint64_t *slot_of(const struct log_tail *tail, uint64_t index)
+{
+    return &tail->slots[index & (tail->slot_count - 1)];
+}
+
+static inline const struct log_record *record_of(const struct log_tail *tail, uint64_t index)
+{
+    return (const struct log_record *)log_tail_at(tail, *slot_of(tail, index));
+}
+
+const struct log_record *log_tail_entry(const struct log_tail *tail, uint64_t index)
+{
+    const struct log_record *record = record_of(tail, index);
+    CHECK(record->index == index && record->magic == LOG_RECORD_MAGIC);
+    CHECK(record->kind == LOG_RECORD_ENTRY);
+    return record;
+}
+
+uint64_t log_tail_end(const struct log_tail *tail, uint64_t index)
+{
+    return *slot_of(tail, index) + log_record_span(log_tail_entry(tail, index)->size);
+}
+
+const struct log_record *log_tail_find(const struct log_tail *tail, uint64_t index)
+{
+    if (index < tail->first_index || index > tail->last_index)
+        return NULL;
+    return log_tail_entry(tail, index);
+}
+
+uint64_t log_tail_term(const struct log_tail *tail, uint64_t index)
+{
+    CHECK(index + 1 >= tail->first_index && index <= tail->last_index);
+    return index + 1 == tail->first_index ? tail->term_before : log_tail_entry(tail, index)->term;
+}
+
+/* Lets go of the oldest entries until `need` more bytes and one more slot fit, and a share of the
+ * ring beyond that, so that this is not done for each entry. False: APPLY or DISK still needs them.
+ */
+static bool release(struct log_tail *tail, uint64_t need)
+{
+    uint64_t applied = atomic_load_explicit(&tail->applied, memory_order_acquire);
+    uint64_t limit = applied < tail->written ? applied : tail->written;
+    uint64_t least = tail->appended + need > tail->size ? tail->appended + need - tail->size : 0;
+    uint64_t target = least + tail->size / RELEASE_SHARE, first = tail->first_index;
+    uint64_t slots_end = first + tail->slot_count / RELEASE_SHARE;
+
+    if (least > limit)
+        return false;
+    target = target < limit ? target : limit;
+    bool slots_full = tail->last_index + 1 - first >= tail->slot_count;
+    while (first <= tail->last_index) {
+        uint64_t at = *slot_of(tail, first);
+        if (at >= limit || (at >= target && !(slots_full && first < slots_end)))
+            break;
+        first++;
+    }
+    if (first > tail->first_index) {
+        const struct log_record *last = log_tail_entry(tail, first - 1);
+        tail->term_before = last->term;
+        tail->chain_before = last->chain;
+        tail->first_index = first;
+    }
+    if (target > tail->first_offset)
+        tail->first_offset = target;
+    return tail->last_index + 1 - tail->first_index < tail->slot_count;
+}
+
+static inline bool has_room(struct log_tail *tail, uint64_t span)
+{
+    /* one block and one header are kept back so that closing a batch always has room */
+    uint64_t need = span + 2ull * tail->block_size;
+    if (tail->appended + need - tail->first_offset <= tail->size &&
+        tail->last_index + 1 - tail->first_index < tail->slot_count)
+        return true;
+    return release(tail, need);
+}
+
+/* ---- append ---- */
 
 uint8_t *log_tail_append(struct log_tail *tail, uint64_t term, uint32_t payload_size)
 {
     uint64_t span = log_record_span(payload_size);
-    uint64_t applied = atomic_load_explicit(&tail->applied, memory_order_acquire);
 
-    CHECK(span + tail->block_size <= LOG_TAIL_BATCH_SIZE_MAX);
-    /* one block and one header are kept back so that closing a batch always has room */
-    if (tail->appended + span + 2ull * tail->block_size - applied > tail->size)
+    CHECK(span + tail->block_size <= tail->batch_size_max);
+    CHECK(term >= tail->last_term);
+    if (!has_room(tail, span))
         return NULL;
     struct log_record *record = (struct log_record *)log_tail_at(tail, tail->appended);
     memset(record, 0, sizeof(*record));
@@ -60,7 +170,8 @@ uint8_t *log_tail_append(struct log_tail *tail, uint64_t term, uint32_t payload_
     record->kind = LOG_RECORD_ENTRY;
     record->index = tail->last_index + 1;
     record->term = term;
-    record->batch = tail->batch_index ? tail->batch_index : record->index;
+    record->batch = tail->batch + 1;
+    record->commit = tail->commit;
     return (uint8_t *)(record + 1);
 }
 
@@ -72,64 +183,119 @@ uint64_t log_tail_seal(struct log_tail *tail, uint8_t *payload)
     CHECK((uint8_t *)record == log_tail_at(tail, tail->appended));
     CHECK(record->index == tail->last_index + 1);
     memset(payload + record->size, 0, span - sizeof(*record) - record->size);
-    tail->chain = log_record_seal(record, tail->chain);
+    if (tail->batch_index == 0) {
+        tail->batch_index = record->index;
+        tail->batch_term_before = tail->last_term;
+        tail->batch_chain_before = tail->chain;
+    }
+    *slot_of(tail, record->index) = tail->appended;
+    tail->chain = log_record_seal(record, tail->chain, tail->seed);
     tail->last_index = record->index;
-    tail->batch_index = record->batch;
+    tail->last_term = record->term;
     tail->appended += span;
     return record->index;
 }
 
-bool log_tail_batch_full(const struct log_tail *tail)
+int log_tail_append_record(struct log_tail *tail, const struct log_record *record, uint64_t room)
 {
-    return tail->appended - tail->batch_start >= LOG_TAIL_BATCH_SIZE_MAX / 2;
+    if (room < sizeof(*record) || record->magic != LOG_RECORD_MAGIC ||
+        record->kind != LOG_RECORD_ENTRY || record->size > room - sizeof(*record) ||
+        log_record_span(record->size) + tail->block_size > tail->batch_size_max)
+        return ERR_MALFORMED;
+    if (record->index != tail->last_index + 1)
+        return ERR_RANGE;
+    if (record->term < tail->last_term || record->chain != log_record_chain(record, tail->chain))
+        return ERR_CORRUPT;
+    uint8_t *payload = log_tail_append(tail, record->term, record->size);
+    if (!payload)
+        return ERR_FULL;
+    memcpy(payload, record + 1, record->size);
+    uint64_t index = log_tail_seal(tail, payload);
+    CHECK(index == record->index && tail->chain == record->chain);
+    return 0;
 }
 
-bool log_tail_close_batch(struct log_tail *tail, struct core_disk *batch)
+void log_tail_truncate(struct log_tail *tail, uint64_t from_index)
 {
-    if (!tail->batch_index)
-        return false;
+    CHECK(from_index > tail->commit && from_index <= tail->last_index + 1);
+    CHECK(from_index >= tail->first_index);
+    if (from_index > tail->last_index)
+        return;
+    if (tail->batch_index && from_index <= tail->batch_index) { /* lent to nobody */
+        tail->appended = tail->batch_start;
+        tail->batch_index = 0;
+    } else if (tail->batch_index) {
+        tail->appended = *slot_of(tail, from_index);
+    }
+    bool all = from_index == tail->first_index;
+    const struct log_record *last = all ? NULL : log_tail_entry(tail, from_index - 1);
+    tail->last_index = from_index - 1;
+    tail->last_term = all ? tail->term_before : last->term;
+    tail->chain = all ? tail->chain_before : last->chain;
+}
+
+/* ---- batches ---- */
+
+bool log_tail_batch_full(const struct log_tail *tail)
+{
+    return tail->appended - tail->batch_start >= tail->batch_size_max / 2;
+}
+
+/* Fills the last block of the open batch. */
+static void pad(struct log_tail *tail)
+{
     uint64_t mask = tail->block_size - 1;
     uint64_t fill = (tail->block_size - (tail->appended & mask)) & mask;
     uint8_t *at = log_tail_at(tail, tail->appended);
 
     memset(at, 0, fill);
     if (fill >= sizeof(struct log_record)) {
-        struct log_record *pad = (struct log_record *)at;
-        pad->kind = LOG_RECORD_PAD;
-        pad->size = (uint32_t)(fill - sizeof(*pad));
-        pad->index = tail->last_index;
-        pad->batch = tail->batch_index;
-        log_record_seal(pad, tail->chain);
+        struct log_record *record = (struct log_record *)at;
+        record->kind = LOG_RECORD_PAD;
+        record->size = (uint32_t)(fill - sizeof(*record));
+        record->index = tail->last_index;
+        record->term = tail->last_term;
+        record->batch = tail->batch + 1;
+        record->commit = tail->commit;
+        log_record_seal(record, tail->chain, tail->seed);
     }
     tail->appended += fill;
+}
+
+bool log_tail_close_batch(struct log_tail *tail, struct core_disk *batch)
+{
+    if (!tail->batch_index)
+        return false;
+    pad(tail);
     memset(batch, 0, sizeof(*batch));
+    batch->kind = CORE_DISK_BATCH;
     batch->first_index = tail->batch_index;
     batch->last_index = tail->last_index;
-    batch->tail_offset = tail->batch_start;
+    batch->term = tail->last_term;
     batch->chain = tail->chain;
+    batch->term_before = tail->batch_term_before;
+    batch->chain_before = tail->batch_chain_before;
+    batch->offset = tail->batch_start;
+    batch->number = ++tail->batch;
     batch->size = (uint32_t)(tail->appended - tail->batch_start);
-    CHECK(batch->size <= LOG_TAIL_BATCH_SIZE_MAX);
-    CHECK((batch->size & mask) == 0);
+    CHECK(batch->size <= tail->batch_size_max);
+    CHECK((batch->size & (tail->block_size - 1)) == 0);
     tail->batch_start = tail->appended;
     tail->batch_index = 0;
     return true;
 }
 
-const struct log_record *log_tail_next(const struct log_tail *tail, uint64_t *offset)
+void log_tail_written(struct log_tail *tail, uint64_t offset)
 {
-    for (;;) {
-        const struct log_record *record =
-            (const struct log_record *)log_tail_at(tail, *offset);
-        if (record->magic == 0) { /* too little room for a PAD record: zeros to the block's end */
-            *offset = (*offset | (tail->block_size - 1)) + 1;
-            continue;
-        }
-        CHECK(record->magic == LOG_RECORD_MAGIC);
-        if (record->kind == LOG_RECORD_ENTRY) {
-            *offset += log_record_span(record->size);
-            return record;
-        }
-        CHECK(record->kind == LOG_RECORD_PAD);
-        *offset += sizeof(*record) + record->size;
-    }
+    CHECK(offset >= tail->written && offset <= tail->batch_start);
+    tail->written = offset;
+}
+
+void log_tail_settle(struct log_tail *tail)
+{
+    CHECK(tail->written == tail->batch_start);
+    uint64_t mask = tail->block_size - 1;
+    tail->appended = (tail->appended + mask) & ~mask;
+    tail->batch_start = tail->written = tail->appended;
+    tail->batch_index = 0;
 }

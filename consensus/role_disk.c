@@ -16,7 +16,6 @@ int role_disk_init(struct role_disk *disk, const struct role_disk_config *config
         return ERR_RANGE;
     disk->config = *config;
     disk->wal = wal;
-    disk->durable_index = disk->durable_told = wal->last.index;
     disk->room_told = UINT64_MAX; /* so that the first turn tells, also when there is none */
     return 0;
 }
@@ -46,12 +45,12 @@ static void disk_count(struct role_disk *disk, const struct wal_event *event)
     counters_latency(page, event->elapsed_ns);
 }
 
-static bool disk_tell(struct role_disk *disk, enum disk_core_kind kind, uint64_t index)
+static bool disk_tell(struct role_disk *disk, const struct disk_core *what)
 {
     struct disk_core *at = link_reserve(disk->config.disk_core, sizeof(*at));
     if (!at)
         return false;
-    *at = (struct disk_core){.kind = kind, .index = index};
+    *at = *what;
     return true;
 }
 
@@ -59,11 +58,11 @@ static bool disk_tell(struct role_disk *disk, enum disk_core_kind kind, uint64_t
 static void disk_answer(struct role_disk *disk)
 {
     uint64_t room = wal_room(disk->wal);
-    bool durable = disk->durable_told != disk->durable_index;
-    if (room != disk->room_told && disk_tell(disk, DISK_CORE_ROOM, room))
+    if (room != disk->room_told && 
+        disk_tell(disk, &(struct disk_core){.kind = DISK_CORE_ROOM, .index = room}))
         disk->room_told = room;
-    if (durable && disk_tell(disk, DISK_CORE_DURABLE, disk->durable_index))
-        disk->durable_told = disk->durable_index;
+    if (disk->durable.kind && disk_tell(disk, &disk->durable))
+        disk->durable.kind = 0;
     link_publish(disk->config.disk_core);
 }
 
@@ -77,8 +76,13 @@ static int disk_collect(struct role_disk *disk, struct now now, uint32_t *work)
     if (event.trim_failed)
         say(SAY_WARN, "an old log segment stays: %s", disk->fault.text);
     if (event.durable_index) {
-        CHECK(event.durable_index > disk->durable_index);
-        disk->durable_index = event.durable_index;
+        const struct core_disk *batch = &disk->wal->batch;
+        CHECK(event.durable_index == batch->last_index && disk->durable.kind == 0);
+        disk->durable = (struct disk_core){.kind = DISK_CORE_DURABLE,
+                                           .index = batch->last_index,
+                                           .term = batch->term,
+                                           .offset = batch->offset + batch->size,
+                                           .number = batch->number};
         disk->quiet_ns = now.mono_ns;
         disk_count(disk, &event);
     }
@@ -93,7 +97,7 @@ static void disk_take(struct role_disk *disk, uint32_t *work)
     uint32_t size;
     while (disk->batch.size == 0 && (m = link_peek(link, &size))) {
         CHECK(size == sizeof(*m));
-        if (m->size == 0)
+        if (m->kind == CORE_DISK_TRIM)
             wal_trim(disk->wal, m->first_index);
         else
             disk->batch = *m;
@@ -107,7 +111,7 @@ static int disk_start(struct role_disk *disk, uint32_t *work)
 {
     if (disk->batch.size == 0 || disk->wal->state != WAL_IDLE)
         return 0;
-    const uint8_t *memory = log_tail_at(disk->config.tail, disk->batch.tail_offset);
+    const uint8_t *memory = log_tail_at(disk->config.tail, disk->batch.offset);
     int err = wal_append(disk->wal, &disk->batch, memory, &disk->fault);
     if (err == ERR_NOSPACE)
         return 0; /* it waits for the next segment; CORE was promised less than that */
@@ -192,7 +196,7 @@ bool role_disk_idle(void *self)
         return false; /* nothing will wake us */
     if (disk->batch.size && wal->state == WAL_IDLE && wal_may_advance(wal))
         return false;
-    return link_empty(disk->config.core_disk) && disk->durable_told == disk->durable_index;
+    return link_empty(disk->config.core_disk) && disk->durable.kind == 0;
 }
 
 uint64_t role_disk_deadline_ns(void *self, struct now now)

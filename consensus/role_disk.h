@@ -1,14 +1,28 @@
 /* role_disk: the loop body of DISK, the only one that touches the log's files.
  *
- *   core_disk ─▶ batch ─▶ wal_append (memory of the log tail) ─▶ device ─▶ wal_poll ─▶ disk_core
- *            └─▶ trim  ─▶ wal_trim_step, one file a turn, when nothing else is to be done
+ *   core_disk ─▶ BATCH ─▶ wal_append (memory of the log tail) ─▶ device ─▶ wal_poll ─▶ disk_core
+ *            ├─▶ TRIM  ─▶ wal_trim_step, one file a turn, when nothing else is to be done
+ *            └─▶ SAVE, RESET, READ, READ_SNAPSHOT, WRITE_SNAPSHOT, INSTALL: done within the turn
  *   spare segment: a slice of zeros when one is due, or when DISK has been quiet for a while
+ *
+ * Records are taken in the order in which CORE sent them, and a batch is submitted before the next
+ * record is looked at. Which of their answers comes first:
+ *
+ *   SAVE            done at once, also while a batch is in flight: SAVED may come before the DURABLE
+ *                   of an earlier batch, and comes before that of every later one
+ *   READ, *_SNAPSHOT  the same
+ *   RESET, INSTALL  wait until the batch in flight is answered for
+ *
+ * Full-policies: CORE has at most one BATCH, one TRIM, one SAVE, one RESET or INSTALL, and
+ * ROLE_DISK_READS_MAX of the others in flight. A buffer is lent from the request to its answer. An
+ * error of READ or READ_SNAPSHOT (ERR_NOTFOUND: no longer or not yet there; ERR_CORRUPT) is the
+ * asker's matter; one of anything that writes ends the role.
  *
  * ROOM is told when it changes: when a batch is taken (what is in flight is not room), and when
  * more was found; never later than the DURABLE of the batch it counts. A failed write ends the
  * role: `failed` is called once with the reason, and nothing is answered any more, so that no
- * client is told of a write that may be lost. Full-policy of core_disk: it cannot be full (one
- * batch and one trim at most); of disk_core: HOLD. */
+ * client is told of a write that may be lost. Full-policy of core_disk: it cannot be full; of disk_core:
+ * HOLD. */
 #pragma once
 
 #include "base/counters.h"
@@ -16,6 +30,7 @@
 #include "consensus/log_tail.h"
 #include "consensus/wal.h"
 
+#define ROLE_DISK_READS_MAX 4
 #define ROLE_DISK_QUIET_NS (2 * NS_PER_MS) /* without a batch for so long: time for the spare */
 
 struct role_disk_config {
@@ -31,7 +46,7 @@ struct role_disk {
     struct role_disk_config config;
     struct wal *wal;
     struct core_disk batch; /* popped and not yet given to the wal; size 0: none */
-    uint64_t durable_index, durable_told;
+    struct disk_core durable; /* of the last batch, not told yet; kind 0: told */
     uint64_t room_told;
     uint64_t quiet_ns; /* when the last batch ended */
     uint64_t worst_ns;

@@ -9,6 +9,8 @@
 
 #define MAGIC 0x31505553544b4154ull /* "TAKTSUP1" */
 
+enum copy_flag { FLAG_FORMED = 1, FLAG_CATCHING_UP = 2 };
+
 struct copy {
     uint64_t magic;
     uint32_t version;
@@ -16,11 +18,17 @@ struct copy {
     uint64_t sequence;
     uint8_t cluster_id[16];
     uint64_t term, snapshot_index, snapshot_term;
-    uint8_t node_id, vote;
-    uint8_t rest[SUPERBLOCK_SIZE - 66];
+    uint8_t node_id, vote, flags, pad[5];
+    uint64_t salt, incarnation;
+    uint64_t installed_index, installed_term, installed_chain, promised_index;
+    uint64_t membership_index;
+    uint32_t membership_size, pad2;
+    char membership[SUPERBLOCK_MEMBERSHIP_SIZE];
+    uint8_t rest[SUPERBLOCK_SIZE - 136 - SUPERBLOCK_MEMBERSHIP_SIZE];
 };
-static_assert(sizeof(struct copy) == 512, "struct copy is stored");
+static_assert(sizeof(struct copy) == SUPERBLOCK_SIZE, "struct copy is stored");
 static_assert(offsetof(struct copy, sequence) == 16, "struct copy is stored");
+static_assert(offsetof(struct copy, membership) == 136, "struct copy is stored");
 
 static const char *const copy_names[2] = {"superblock.0", "superblock.1"};
 
@@ -43,13 +51,19 @@ static int copy_judge(const struct copy *copy, const char *name, struct fault *f
         return fault_set(fault, ERR_CORRUPT, "%s: expected a superblock, found magic %016" PRIx64,
                          name, copy->magic);
     if (copy->version != SUPERBLOCK_VERSION)
-        return fault_set(fault, ERR_VERSION, "%s has format %u; this build reads %u", name,
-                         copy->version, SUPERBLOCK_VERSION);
+        return fault_set(fault, ERR_VERSION, "%s has format %u; this build reads %u%s", name,
+                         copy->version, SUPERBLOCK_VERSION,
+                         copy->version < SUPERBLOCK_VERSION
+                             ? ": an older takt wrote it; start with an empty data directory"
+                             : ": a newer takt wrote it");
     if (copy->crc != copy_crc(copy))
         return fault_set(fault, ERR_CORRUPT, "%s: checksum expected %08x, found %08x", name,
                          copy_crc(copy), copy->crc);
     if (copy->node_id == 0 || copy->node_id > 254)
         return fault_set(fault, ERR_CORRUPT, "%s: impossible node id %u", name, copy->node_id);
+    if (copy->membership_size > SUPERBLOCK_MEMBERSHIP_SIZE)
+        return fault_set(fault, ERR_CORRUPT, "%s: impossible membership of %u bytes", name,
+                         copy->membership_size);
     return 0;
 }
 
@@ -95,19 +109,37 @@ static int copy_write(struct disk_io *io, uint32_t which, const struct copy *cop
     return !err && made ? io->sync_dir(io->ctx, fault) : err;
 }
 
-static int both_write(struct superblock *superblock, struct fault *fault)
+static void copy_fill(struct copy *copy, const struct superblock *superblock)
 {
     const struct superblock_state *state = &superblock->state;
-    struct copy copy = {.magic = MAGIC,
-                        .version = SUPERBLOCK_VERSION,
-                        .sequence = superblock->sequence,
-                        .term = state->term,
-                        .snapshot_index = state->snapshot_index,
-                        .snapshot_term = state->snapshot_term,
-                        .node_id = state->node_id,
-                        .vote = state->vote};
-    memcpy(copy.cluster_id, state->cluster_id, sizeof(copy.cluster_id));
-    copy.crc = copy_crc(&copy);
+    *copy = (struct copy){.magic = MAGIC,
+                          .version = SUPERBLOCK_VERSION,
+                          .sequence = superblock->sequence,
+                          .term = state->term,
+                          .snapshot_index = state->snapshot_index,
+                          .snapshot_term = state->snapshot_term,
+                          .node_id = state->node_id,
+                          .vote = state->vote,
+                          .salt = state->salt,
+                          .incarnation = state->incarnation,
+                          .installed_index = state->installed_index,
+                          .installed_term = state->installed_term,
+                          .installed_chain = state->installed_chain,
+                          .promised_index = state->promised_index,
+                          .membership_index = state->membership_index,
+                          .membership_size = state->membership_size};
+    copy->flags = (uint8_t)((state->formed ? FLAG_FORMED : 0) |
+                            (state->catching_up ? FLAG_CATCHING_UP : 0));
+    memcpy(copy->cluster_id, state->cluster_id, sizeof(copy->cluster_id));
+    CHECK(state->membership_size <= sizeof(copy->membership));
+    memcpy(copy->membership, state->membership, state->membership_size);
+    copy->crc = copy_crc(copy);
+}
+
+static int both_write(struct superblock *superblock, struct fault *fault)
+{
+    struct copy copy;
+    copy_fill(&copy, superblock);
     CHECK(copy.sequence > 0 && copy.node_id != 0);
     int err = copy_write(superblock->io, 0, &copy, fault);
     return err ? err : copy_write(superblock->io, 1, &copy, fault);
@@ -116,31 +148,56 @@ static int both_write(struct superblock *superblock, struct fault *fault)
 static void state_take(struct superblock *superblock, const struct copy *copy)
 {
     struct superblock_state *state = &superblock->state;
-    memset(state, 0, sizeof(*state));
+    *state = (struct superblock_state){.node_id = copy->node_id,
+                                       .vote = copy->vote,
+                                       .formed = copy->flags & FLAG_FORMED,
+                                       .catching_up = copy->flags & FLAG_CATCHING_UP,
+                                       .salt = copy->salt,
+                                       .incarnation = copy->incarnation,
+                                       .term = copy->term,
+                                       .snapshot_index = copy->snapshot_index,
+                                       .snapshot_term = copy->snapshot_term,
+                                       .installed_index = copy->installed_index,
+                                       .installed_term = copy->installed_term,
+                                       .installed_chain = copy->installed_chain,
+                                       .promised_index = copy->promised_index,
+                                       .membership_index = copy->membership_index,
+                                       .membership_size = copy->membership_size};
     memcpy(state->cluster_id, copy->cluster_id, sizeof(state->cluster_id));
-    state->node_id = copy->node_id;
-    state->vote = copy->vote;
-    state->term = copy->term;
-    state->snapshot_index = copy->snapshot_index;
-    state->snapshot_term = copy->snapshot_term;
+    memcpy(state->membership, copy->membership, copy->membership_size);
     superblock->sequence = copy->sequence;
 }
 
-/* Two valid copies are of one node, and what is newer does not go back. */
-static int copies_agree(const struct copy *old, const struct copy *new, struct fault *fault)
+/* Takes the newer of two valid copies; what the other one promised is not taken back. */
+static int copies_join(struct superblock *superblock, const struct copy *old,
+                       const struct copy *new, struct superblock_report *report,
+                       struct fault *fault)
 {
-    if (memcmp(old->cluster_id, new->cluster_id, sizeof(old->cluster_id)) != 0 ||
-        old->node_id != new->node_id)
+    struct superblock_state *state = &superblock->state;
+    if (old->salt != new->salt || old->node_id != new->node_id)
         return fault_set(fault, ERR_CORRUPT,
-                         "superblock.0 and superblock.1 are of different nodes (%u and %u) or "
-                         "clusters: one was copied here from elsewhere",
-                         old->node_id, new->node_id);
-    if (old->term > new->term ||
-        (old->sequence == new->sequence &&memcmp(old, new, sizeof(*old)) != 0))
-        return fault_set(fault, ERR_CORRUPT,
-                         "superblock.0 and superblock.1 contradict each other: term %" PRIu64
-                         " in save %" PRIu64 ", term %" PRIu64 " in save %" PRIu64,
-                         old->term, old->sequence, new->term, new->sequence);
+                         "superblock.0 and superblock.1 are of different nodes (%u and %u, logs "
+                         "%016" PRIx64 " and %016" PRIx64 "): one was copied here from elsewhere",
+                         old->node_id, new->node_id, old->salt, new->salt);
+    state_take(superblock, new);
+    bool tie = old->sequence == new->sequence && memcmp(old, new, sizeof(*old)) != 0;
+    if (old->term <= new->term && !tie)
+        return 0;
+    if (old->term > new->term) {
+        state->term = old->term;
+        state->vote = old->vote;
+    } else if (old->term == new->term && old->vote != new->vote) {
+        state->vote = SUPERBLOCK_VOTE_UNKNOWN;
+    }
+    state->formed |= old->flags & FLAG_FORMED;
+    state->catching_up |= old->flags & FLAG_CATCHING_UP;
+    report->contradicted = true;
+    fault_set(&report->fault, 0,
+              "superblock.0 and superblock.1 contradict each other: term %" PRIu64
+              " and vote %u in save %" PRIu64 ", term %" PRIu64 " and vote %u in save %" PRIu64
+              "; this node goes on with term %" PRIu64 " and vote %u",
+              old->term, old->vote, old->sequence, new->term, new->vote, new->sequence,
+              state->term, state->vote);
     return 0;
 }
 
@@ -170,12 +227,11 @@ static int copies_choose(struct superblock *superblock, const struct found found
         return 0;
     }
     int newer = found[1].copy.sequence > found[0].copy.sequence;
-    int err = copies_agree(&found[!newer].copy, &found[newer].copy, fault);
+    int err = copies_join(superblock, &found[!newer].copy, &found[newer].copy, report, fault);
     if (err)
         return err;
-    state_take(superblock, &found[newer].copy);
-    report->mended = found[0].copy.sequence != found[1].copy.sequence;
-    if (report->mended)
+    report->mended = report->contradicted || found[0].copy.sequence != found[1].copy.sequence;
+    if (report->mended && !report->contradicted)
         fault_set(&report->fault, 0, "%s is behind: a save did not end", copy_names[!newer]);
     return 0;
 }
@@ -245,6 +301,8 @@ int superblock_open(struct superblock *superblock, struct disk_io *io,
         return fault_set(fault, ERR_CONFIG,
                          "data directory %s belongs to node %u, this node is configured as %u",
                          io->where, superblock->state.node_id, fresh->node_id);
+    if (report->contradicted) /* what is written now is newer than both */
+        superblock->sequence++;
     return report->mended ? both_write(superblock, fault) : 0;
 }
 
@@ -252,9 +310,11 @@ int superblock_save(struct superblock *superblock, const struct superblock_state
                     struct fault *fault)
 {
     CHECK(state->term >= superblock->state.term);
-    CHECK(state->node_id == superblock->state.node_id &&
+    CHECK(state->node_id == superblock->state.node_id && state->salt == superblock->state.salt);
+    CHECK(!superblock->state.formed ||
           memcmp(state->cluster_id, superblock->state.cluster_id, 16) == 0);
-    superblock->state = *state;
+    if (state != &superblock->state)
+        superblock->state = *state;
     superblock->sequence++;
     return both_write(superblock, fault);
 }

@@ -1,8 +1,9 @@
-/* superblock: who this node is, and what it promised: cluster, node id, term and vote, and the
- * newest snapshot it knows of. Two checksummed copies, in files of their own.
+/* superblock: who this node is, and what it promised: cluster, node id, term and vote, whether it
+ * may vote at all, the members it knows of, and the newest snapshot. Two checksummed copies, in
+ * files of their own.
  *
- *   superblock.0  ┌ magic, version, crc ┬ sequence ┬ cluster, node ┬ term, vote ┬ snapshot ┐ 512 B
- *   superblock.1  └─────────────────────┴──────────┴───────────────┴────────────┴──────────┘
+ *   superblock.0  ┌ magic, version, crc ┬ sequence ┬ node, salt ┬ term, vote ┬ flags ┬ members ┐ 4 KiB
+ *   superblock.1  └─────────────────────┴──────────┴────────────┴────────────┴───────┴─────────┘
  *
  * A save writes and syncs one copy, then the other, each in place. A crash damages at most the one
  * that was being written, and then the other is whole: it is the old state when copy 0 was being
@@ -11,23 +12,41 @@
  * term, and the node cannot vote twice. Opening mends a copy that is damaged, missing or behind,
  * and says so.
  *
+ * Two whole copies that contradict each other (the disk brought an old block back) are resolved by
+ * this rule, and reported: the newer save counts, but nothing that was promised is taken back. The
+ * higher term counts with its vote; two votes in one term count as a vote for somebody unknown
+ * (SUPERBLOCK_VOTE_UNKNOWN: for nobody any more in this term); formed and catching_up stay set.
+ *
  * Blocks. Role: start-up, then one role at a time. */
 #pragma once
 
 #include "base/disk_io.h"
+#include "base/messages.h"
 
 #include <stdbool.h>
 
-#define SUPERBLOCK_SIZE    512u
-#define SUPERBLOCK_VERSION 1u
+#define SUPERBLOCK_SIZE            4096u
+#define SUPERBLOCK_VERSION         2u /* 1: takt before ensembles, 512 bytes; not read any more */
+#define SUPERBLOCK_MEMBERSHIP_SIZE CORE_DISK_MEMBERSHIP_SIZE_MAX
+#define SUPERBLOCK_VOTE_UNKNOWN    255
 
 struct superblock_state {
-    uint8_t cluster_id[16];
-    uint8_t node_id; /* in [1, 254] */
-    uint8_t vote;    /* whom this node voted for in `term`; 0 = nobody */
+    uint8_t cluster_id[16]; /* may change until `formed` */
+    uint8_t node_id;        /* in [1, 254] */
+    uint8_t vote;           /* whom this node voted for in `term`; 0 = nobody */
+    bool formed;            /* the node belongs to an ensemble (or is one by itself) */
+    bool catching_up;       /* it must not vote or campaign: what it promised may be lost */
+    uint64_t salt;          /* of the log, random, never changes */
+    uint64_t incarnation;   /* grows with each start */
     uint64_t term;
     uint64_t snapshot_index; /* newest snapshot known; 0 = none */
     uint64_t snapshot_term;
+    /* the last snapshot that came from a peer: the log may end before it, and then begins anew */
+    uint64_t installed_index, installed_term, installed_chain;
+    uint64_t promised_index; /* catching_up after damage: this node may have promised up to here */
+    uint64_t membership_index; /* of the log entry that the text is from; 0: the configuration */
+    uint32_t membership_size;
+    char membership[SUPERBLOCK_MEMBERSHIP_SIZE]; /* not ended by a zero */
 };
 
 struct superblock {
@@ -39,14 +58,15 @@ struct superblock {
 /* What opening came across. */
 struct superblock_report {
     bool created;
-    bool mended; /* a copy was rewritten; `fault` says which and why */
+    bool mended;       /* a copy was rewritten; `fault` says which and why */
+    bool contradicted; /* both were whole and disagreed: resolved by the rule above */
     struct fault fault;
 };
 
 /* superblock_open reads the newest valid copy. When there is none at all, and no log and no
- * snapshot either, it makes them from `fresh` (whose cluster id was drawn just now). io outlives
- * the superblock. Returns 0; ERR_CORRUPT: both copies are damaged, they disagree on who the node
- * is, or they are missing where a log or a snapshot exists; ERR_CONFIG: the directory belongs to
+ * snapshot either, it makes them from `fresh` (whose cluster id and salt were drawn just now). io outlives
+ * the superblock. Returns 0; ERR_CORRUPT: both copies are damaged, they disagree on whose
+ * they are (node, salt), or they are missing where a log or a snapshot exists; ERR_CONFIG: the directory belongs to
  * another node id than fresh->node_id; ERR_VERSION; ERR_NOSPACE; ERR_IO; ERR_RANGE
  * (fresh->node_id). */
 MUST_USE int superblock_open(struct superblock *superblock, struct disk_io *io,
@@ -54,7 +74,7 @@ MUST_USE int superblock_open(struct superblock *superblock, struct disk_io *io,
                              struct fault *fault);
 
 /* superblock_save makes a new state durable; when it returns 0, it may be acted upon. Assumes the
- * same cluster and node, and a term that does not go down. Returns 0, ERR_NOSPACE or ERR_IO: then
+ * same node and salt, the same cluster once it is formed, and a term that does not go down. Returns 0, ERR_NOSPACE or ERR_IO: then
  * stop. */
 MUST_USE int superblock_save(struct superblock *superblock, const struct superblock_state *state,
                              struct fault *fault);

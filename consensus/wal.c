@@ -35,12 +35,13 @@ static int roll(struct wal *wal, struct fault *fault)
     struct wal_header header = {
         .sequence = wal->sequence,
         .first_index = wal->batch.first_index,
-        .term_before = wal->last.term,
-        .chain_before = wal->last.chain,
+        .salt = wal->config.salt,
+        .term_before = wal->batch.term_before,
+        .chain_before = wal->batch.chain_before,
+        .batch_before = wal->number,
         .segment_size = wal->size,
         .block_size = wal->io->block_size,
     };
-    memcpy(header.cluster_id, wal->config.cluster_id, sizeof(header.cluster_id));
     wal_segment_seal(&header);
     memset(wal->header_block, 0, wal->io->block_size);
     memcpy(wal->header_block, &header, sizeof(header));
@@ -58,7 +59,8 @@ int wal_append(struct wal *wal, const struct core_disk *batch, const uint8_t *me
     CHECK(batch->size <= wal->config.segment_size - wal->io->block_size);
     CHECK(batch->first_index == wal->last.index + 1 && batch->last_index >= batch->first_index);
     CHECK(first->magic == LOG_RECORD_MAGIC && first->index == batch->first_index &&
-          first->batch == batch->first_index && first->term >= wal->last.term);
+          first->batch == wal->number + 1 && batch->number == wal->number + 1);
+    CHECK(batch->term_before == wal->last.term && batch->chain_before == wal->last.chain);
     CHECK(batch->chain != 0);
 
     bool fits = wal->offset + batch->size <= wal->size;
@@ -76,7 +78,9 @@ static void batch_done(struct wal *wal, const struct disk_done *done, struct wal
     const struct log_record *first = (const struct log_record *)wal->memory;
     CHECK(wal->state == WAL_BATCH);
     CHECK(first->index == wal->batch.first_index); /* the lent memory was left alone */
-    wal->last = (struct wal_position){wal->batch.last_index, first->term, wal->batch.chain};
+    wal->last =
+        (struct wal_position){wal->batch.last_index, wal->batch.term, wal->batch.chain};
+    wal->number = wal->batch.number;
     wal->offset += wal->batch.size;
     wal->state = WAL_IDLE;
     event->durable_index = wal->batch.last_index;

@@ -29,7 +29,7 @@
 #define WAL_RETRY_NS             NS_PER_S   /* a full disk is looked at again after this */
 
 struct wal_config {
-    uint8_t cluster_id[16];
+    uint64_t salt; /* of the superblock */
     /* Bytes in [WAL_SEGMENT_SIZE_MIN, _MAX], a multiple of 4096. A node needs at least 16 MiB: the
      * largest batch has 4 MiB, and CORE keeps 8 back. */
     uint64_t segment_size;
@@ -42,6 +42,7 @@ struct wal_config {
 struct wal_recovery {
     struct wal_position last; /* the last entry, or the snapshot when there is none behind it */
     uint64_t first_index;     /* the oldest index that the log still holds */
+    uint64_t batch;           /* number of the last batch on disk, for log_tail_init */
     uint64_t segment_count, entry_count;
     uint64_t torn_size; /* bytes of an unfinished write that were cut; 0: the log ended cleanly */
     struct fault torn;  /* where and why, when torn_size > 0 */
@@ -71,7 +72,8 @@ struct wal {
     struct core_disk batch;
     const uint8_t *memory;
     uint64_t elapsed_ns;      /* of the header write, added to the batch's */
-    struct wal_position last; /* durable: last index and its chain; a term that is not above its */
+    struct wal_position last; /* durable */
+    uint64_t number;          /* of the last batch that is durable */
     /* all segments in use */
     uint64_t first_sequence;
     uint64_t trim_below;                    /* entries before this index may go */
@@ -93,7 +95,7 @@ struct wal_event {
  * segments, checks that they follow each other, reads every entry behind the snapshot
  * (config.visit), cuts and zeroes an unfinished write, and makes all that durable. `io` must
  * outlive the wal. Returns 0; ERR_CORRUPT, with a fault that names file, offset, what was expected
- * and found, for: damage, a missing segment, a segment of another cluster or in another's place, a
+ * and found, for: damage, a missing segment, a segment of another node or in another's place, a
  * chain that does not meet the snapshot's, a log that begins behind or ends before the snapshot;
  * ERR_VERSION; ERR_NOSPACE; ERR_IO; ERR_NOMEM; ERR_RANGE (segment_size); ERR_LIMIT (more than
  * WAL_SEGMENTS_MAX segments); or what visit returned. Blocks; may take as long as reading the log

@@ -14,8 +14,8 @@ struct pass {
     uint64_t sequences[WAL_SEGMENTS_MAX];
     bool overflow;
     bool joined;            /* the segment before was whole: the next must follow it */
-    uint8_t cluster_id[16]; /* of the first segment with a header */
-    bool cluster_known;
+    uint64_t salt;          /* of the first segment with a header */
+    bool salt_known;
 };
 
 const char *wal_inspect_state_name(enum wal_inspect_state state)
@@ -52,11 +52,11 @@ static int pass_entry(void *self, const struct log_record *record, struct fault 
     return 0;
 }
 
-static const uint8_t *pass_cluster(struct pass *pass)
+static const uint64_t *pass_salt(struct pass *pass)
 {
-    if (pass->inspect->cluster_id)
-        return pass->inspect->cluster_id;
-    return pass->cluster_known ? pass->cluster_id : NULL;
+    if (pass->inspect->salt)
+        return pass->inspect->salt;
+    return pass->salt_known ? &pass->salt : NULL;
 }
 
 /* Reads the batches of a segment whose header is in order. */
@@ -65,8 +65,8 @@ static int pass_scan(struct pass *pass, const uint8_t *data, bool last,
 {
     struct wal_scan *scan = &pass->scan;
     const struct wal_header *header = &segment->header;
-    memcpy(pass->cluster_id, header->cluster_id, sizeof(pass->cluster_id));
-    pass->cluster_known = true;
+    pass->salt = header->salt;
+    pass->salt_known = true;
     if (segment->size != header->segment_size)
         return fault_set(&segment->fault, ERR_CORRUPT, "%s is %llu bytes long, expected %llu",
                          segment->name, (unsigned long long)segment->size,
@@ -95,7 +95,7 @@ static int pass_judge(struct pass *pass, uint64_t sequence, const uint8_t *data,
                       bool final, struct wal_inspect_segment *segment)
 {
     memcpy(&segment->header, data, sizeof(segment->header));
-    int err = wal_segment_check(&segment->header, sequence, pass_cluster(pass), &segment->fault);
+    int err = wal_segment_check(&segment->header, sequence, pass_salt(pass), &segment->fault);
     if (err == ERR_NOTFOUND && final && wal_segment_is_zero(data, segment->size)) {
         segment->state = WAL_INSPECT_UNUSED;
         return 0;

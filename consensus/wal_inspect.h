@@ -34,7 +34,7 @@ struct wal_inspect_sum {
 
 struct wal_inspect {
     struct disk_io *io;
-    const uint8_t *cluster_id; /* 16 bytes, or NULL: any, but one for all segments */
+    const uint64_t *salt; /* of the superblock, or NULL: any, but one for all segments */
     void (*segment)(void *self, const struct wal_inspect_segment *segment); /* in order */
     void (*entry)(void *self,
                   const struct log_record *record); /* before its segment; may be NULL */

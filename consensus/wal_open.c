@@ -110,7 +110,7 @@ static int survey_unused(struct survey *survey, struct disk_io *io, uint64_t i, 
 }
 
 static int survey_header(struct survey *survey, struct disk_io *io, uint64_t i,
-                         const uint8_t *cluster_id, struct fault *fault)
+                         const uint64_t *salt, struct fault *fault)
 {
     char name[DISK_PATH_SIZE_MAX];
     struct wal_header *header = &survey->headers[i];
@@ -125,7 +125,7 @@ static int survey_header(struct survey *survey, struct disk_io *io, uint64_t i,
         err = wal_segment_read_header(io, file, header, fault);
     io->close(io->ctx, file);
     if (!err)
-        err = wal_segment_check(header, survey->sequences[i], cluster_id, fault);
+        err = wal_segment_check(header, survey->sequences[i], salt, fault);
     if (err == ERR_NOTFOUND)
         return survey_unused(survey, io, i, size, fault);
     if (!err && size != header->segment_size)
@@ -262,9 +262,9 @@ static int log_begin(struct wal *wal, struct fault *fault)
 {
     struct wal_header header = {.sequence = 1,
                                 .first_index = 1,
+                                .salt = wal->config.salt,
                                 .segment_size = wal->config.segment_size,
                                 .block_size = wal->io->block_size};
-    memcpy(header.cluster_id, wal->config.cluster_id, sizeof(header.cluster_id));
     int err = wal_segment_create(wal->io, 1, header.segment_size, &wal->file, fault);
     if (err) {
         wal->file = -1;
@@ -313,6 +313,7 @@ static int log_recover(struct wal *wal, struct survey *survey, struct wal_recove
                          ": its newest segments are missing",
                          wal->io->where, scan.at.index, config->snapshot.index);
     wal->last = recovery->last = scan.at;
+    wal->number = recovery->batch = scan.batch;
     /* A file that is seen need not be durable yet: its maker may have ended before it synced. */
     err = wal->io->sync_dir(wal->io->ctx, fault);
     if (!err)
@@ -367,7 +368,7 @@ int wal_open(struct wal *wal, struct disk_io *io, const struct wal_config *confi
     if (!err)
         err = survey_files(survey, io, fault);
     for (uint64_t i = 0; !err && i < survey->count; i++)
-        err = survey_header(survey, io, i, config->cluster_id, fault);
+        err = survey_header(survey, io, i, &config->salt, fault);
     if (!err)
         err =
             survey->count ? log_recover(wal, survey, recovery, fault) : log_new(wal, survey, fault);

@@ -11,7 +11,7 @@
 struct walk {
     uint64_t begin; /* offset of its first record */
     uint64_t at;    /* offset of the next one */
-    uint64_t batch; /* index of its first record */
+    uint64_t batch; /* its number */
     struct wal_position last;
     uint64_t entry_count;
     bool end_in_doubt; /* it ends in a sector of zeros, which may be one that was lost */
@@ -97,7 +97,7 @@ static bool batch_is_over(const struct wal_scan *scan, const struct walk *walk)
     if (walk->at + HEADER > scan->size)
         return true;
     const struct log_record *record = record_at(scan, walk->at);
-    return log_record_intact(record, scan->size - walk->at) != 0 || record->batch != walk->batch ||
+    return log_record_intact(record, scan->size - walk->at, scan->seed) != 0 || record->batch != walk->batch ||
            record->kind != LOG_RECORD_ENTRY;
 }
 
@@ -120,7 +120,7 @@ static int walk_step(const struct wal_scan *scan, struct walk *walk, enum walk_s
     if (walk->at + HEADER > scan->size)
         return scan_fault(scan, walk->at, expected, ERR_TORN, fault, "too little room");
     const struct log_record *record = record_at(scan, walk->at);
-    int err = log_record_intact(record, scan->size - walk->at);
+    int err = log_record_intact(record, scan->size - walk->at, scan->seed);
     if (err)
         return scan_fault(scan, walk->at, expected, ERR_TORN, fault,
                           err == ERR_CORRUPT   ? "a record with a wrong checksum"
@@ -185,8 +185,7 @@ static uint64_t later_batch(const struct wal_scan *scan, const struct walk *walk
     for (uint64_t at = from; at + HEADER <= end; at += scan->block_size) {
         const struct log_record *record = record_at(scan, at);
         if (at > walk->begin && record->magic == LOG_RECORD_MAGIC &&
-            record->kind == LOG_RECORD_ENTRY && record->batch == record->index &&
-            record->batch > walk->batch && log_record_intact(record, scan->size - at) == 0)
+            record->kind == LOG_RECORD_ENTRY && record->batch > walk->batch && log_record_intact(record, scan->size - at, scan->seed) == 0)
             return at;
     }
     return 0;
@@ -198,7 +197,7 @@ static bool record_was_written(const struct wal_scan *scan, uint64_t at)
     if (at + HEADER > scan->size || !sectors_written(scan, at, at + HEADER))
         return false;
     const struct log_record *record = record_at(scan, at);
-    if (log_record_intact(record, scan->size - at) != ERR_CORRUPT)
+    if (log_record_intact(record, scan->size - at, scan->seed) != ERR_CORRUPT)
         return true; /* its header is there and makes no sense */
     uint64_t size = record->kind == LOG_RECORD_PAD ? 0 : record->size;
     return sectors_written(scan, at, at + HEADER + size);
@@ -213,7 +212,7 @@ static bool batch_was_written(const struct wal_scan *scan, const struct walk *wa
         const struct log_record *record = record_at(scan, at);
         if (record->magic == LOG_RECORD_MAGIC && record->kind == LOG_RECORD_PAD &&
             record->batch == walk->batch && HEADER + record->size == block_left(scan, at) &&
-            log_record_intact(record, scan->size - at) == 0)
+            log_record_intact(record, scan->size - at, scan->seed) == 0)
             return sectors_written(scan, walk->begin, at + HEADER);
     }
     return false;
@@ -250,6 +249,8 @@ void wal_scan_enter(struct wal_scan *scan, const struct wal_header *header, bool
     uint64_t term = joined ? scan->at.term : header->term_before;
     scan->size = header->segment_size;
     scan->block_size = header->block_size;
+    scan->seed = log_record_seed(header->salt);
+    scan->batch = header->batch_before;
     scan->at = (struct wal_position){header->first_index - 1, term, header->chain_before};
 }
 
@@ -257,7 +258,7 @@ int wal_scan_joins(const struct wal_scan *scan, const struct wal_header *header,
                    struct fault *fault)
 {
     if (header->first_index == scan->at.index + 1 && header->chain_before == scan->at.chain &&
-        header->term_before <= scan->at.term)
+        header->term_before <= scan->at.term && header->batch_before == scan->batch)
         return 0;
     return fault_set(fault, ERR_CORRUPT,
                      "segment log.%016" PRIx64 " at offset 0: expected to follow entry %" PRIu64
@@ -293,7 +294,7 @@ int wal_scan_segment(struct wal_scan *scan, struct fault *fault)
     bool end_in_doubt = false;
     while (scan->end < scan->size) {
         struct walk walk = {
-            .begin = scan->end, .at = scan->end, .last = scan->at, .batch = scan->at.index + 1};
+            .begin = scan->end, .at = scan->end, .last = scan->at, .batch = scan->batch + 1};
         int err = walk_batch(scan, &walk, fault);
         if (err == ERR_TORN && written_end(scan, scan->end) == scan->end)
             break; /* nothing but zeros: the log ends here */
@@ -304,6 +305,7 @@ int wal_scan_segment(struct wal_scan *scan, struct fault *fault)
         if (err)
             return err;
         scan->end = walk.at;
+        scan->batch = walk.batch;
         end_in_doubt = walk.end_in_doubt;
         scan->entry_count += walk.entry_count;
         scan->batch_count++;

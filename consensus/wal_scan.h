@@ -44,6 +44,7 @@ struct wal_scan {
     const char *name;  /* the file's, for faults */
     const char *where; /* the data directory, for faults */
     bool last;         /* no segment in use follows */
+    uint32_t seed;     /* log_record_seed of the log's salt */
     wal_visit *visit;  /* may be NULL */
     void *self;
     uint64_t visit_above;         /* visit entries with a greater index */
@@ -51,13 +52,14 @@ struct wal_scan {
                                    * chain 0: not known, only the term is checked */
     /* in: the record before the first; out: the last record of the last whole batch */
     struct wal_position at;
+    uint64_t batch; /* number of the batch before; of the last whole one */
     /* out */
     uint64_t end;       /* where the next batch goes */
     uint64_t torn_size; /* bytes behind `end` that are not zero, up to the last such sector */
     uint64_t entry_count, batch_count;
 };
 
-/* wal_scan_enter sets size, block size and position from a segment's header. joined: the segment
+/* wal_scan_enter sets size, block size, seed, position and batch from a segment's header. joined: the segment
  * before was read and wal_scan_joins; its term is known better than the header's. */
 void wal_scan_enter(struct wal_scan *scan, const struct wal_header *header, bool joined);
 

@@ -32,7 +32,7 @@ uint64_t wal_segment_sequence(const char *name)
 
 static uint32_t header_crc(const struct wal_header *header)
 {
-    size_t from = offsetof(struct wal_header, cluster_id);
+    size_t from = offsetof(struct wal_header, salt);
     return crc32c(0, (const uint8_t *)header + from, sizeof(*header) - from);
 }
 
@@ -51,18 +51,12 @@ static bool geometry_possible(const struct wal_header *header)
            header->segment_size <= WAL_SEGMENT_SIZE_MAX &&
            header->block_size >= DISK_BLOCK_SIZE_MIN && header->block_size <= DISK_BLOCK_SIZE_MAX &&
            (header->block_size & (header->block_size - 1)) == 0 &&
-           header->segment_size % header->block_size == 0 && header->first_index > 0;
-}
-
-static uint64_t id_front(const uint8_t id[16])
-{
-    uint64_t front;
-    memcpy(&front, id, sizeof(front));
-    return __builtin_bswap64(front); /* as it is printed elsewhere, byte by byte */
+           header->segment_size % header->block_size == 0 && header->first_index > 0 &&
+           (header->flags & ~WAL_HEADER_RESET) == 0;
 }
 
 int wal_segment_check(const struct wal_header *header, uint64_t sequence,
-                      const uint8_t cluster_id[16], struct fault *fault)
+                      const uint64_t *salt, struct fault *fault)
 {
     char name[DISK_PATH_SIZE_MAX];
     wal_segment_name(name, sequence);
@@ -73,8 +67,12 @@ int wal_segment_check(const struct wal_header *header, uint64_t sequence,
                          "segment %s at offset 0: expected a header, found magic %016" PRIx64, name,
                          header->magic);
     if (header->version != WAL_SEGMENT_VERSION)
-        return fault_set(fault, ERR_VERSION, "segment %s has format %u; this build reads %u", name,
-                         header->version, WAL_SEGMENT_VERSION);
+        return fault_set(fault, ERR_VERSION,
+                         "segment %s has format %u; this build reads %u%s", name, header->version,
+                         WAL_SEGMENT_VERSION,
+                         header->version < WAL_SEGMENT_VERSION
+                             ? ": an older takt wrote it; start with an empty data directory"
+                             : ": a newer takt wrote it");
     if (header->crc != header_crc(header))
         return fault_set(fault, ERR_CORRUPT,
                          "segment %s at offset 0: header checksum expected %08x, found %08x", name,
@@ -83,11 +81,11 @@ int wal_segment_check(const struct wal_header *header, uint64_t sequence,
         return fault_set(fault, ERR_CORRUPT,
                          "segment %s at offset 0: impossible sizes %" PRIu64 " and %u", name,
                          header->segment_size, header->block_size);
-    if (cluster_id && memcmp(header->cluster_id, cluster_id, 16) != 0)
+    if (salt && header->salt != *salt)
         return fault_set(fault, ERR_CORRUPT,
-                         "segment %s belongs to cluster %016" PRIx64 "..., this node to %016" PRIx64
-                         "...: a file of another node's data directory",
-                         name, id_front(header->cluster_id), id_front(cluster_id));
+                         "segment %s belongs to the log %016" PRIx64 ", this node's is %016" PRIx64
+                         ": a file of another node's data directory",
+                         name, header->salt, *salt);
     if (header->sequence != sequence)
         return fault_set(fault, ERR_CORRUPT,
                          "segment %s holds sequence %" PRIx64 ": a file in another's place", name,

@@ -24,6 +24,7 @@ static struct fault fault;
 
 static void entries(int64_t count)
 {
+    log_tail_written(&tail, tail.batch_start);
     log_tail_applied(&tail, tail.batch_start);
     for (int64_t i = 0; i < count; i++) {
         uint8_t *payload = log_tail_append(&tail, 1, PAYLOAD);
@@ -31,6 +32,13 @@ static void entries(int64_t count)
         memset(payload, 7, PAYLOAD);
         log_tail_seal(&tail, payload);
     }
+}
+
+static void tail_begin(uint32_t block_size)
+{
+    struct log_tail_config config = {
+        .size = 32u << 20, .batch_size_max = LOG_TAIL_BATCH_SIZE_MAX, .block_size = block_size};
+    CHECK(log_tail_init(&tail, &config) == 0);
 }
 
 static void log_begin(struct disk_io *io)
@@ -41,7 +49,7 @@ static void log_begin(struct disk_io *io)
     if (err)
         fprintf(stderr, "%s\n", fault.text);
     CHECK(err == 0);
-    CHECK(log_tail_init(&tail, 32u << 20, io->block_size, 0, 0) == 0);
+    tail_begin(io->block_size);
 }
 
 static void log_end(void)
@@ -65,7 +73,7 @@ static void write_batch(struct disk_io *io, int64_t count)
     while (event.durable_index != batch.last_index) {
         struct now now = clock_now();
         if (!sent)
-            sent = wal_append(&wal, &batch, log_tail_at(&tail, batch.tail_offset), &fault) == 0;
+            sent = wal_append(&wal, &batch, log_tail_at(&tail, batch.offset), &fault) == 0;
         CHECK(wal_prepare(&wal, now, !sent, &work, &fault) == 0);
         CHECK(wal_poll(&wal, now, &event, &fault) == 0);
         struct pollfd fd = {io->park_fd, POLLIN, 0};
@@ -78,7 +86,7 @@ static void write_batch(struct disk_io *io, int64_t count)
 
 static void bench_seal(struct bench *bench, int64_t unused)
 {
-    CHECK(log_tail_init(&tail, 32u << 20, 512, 0, 0) == 0);
+    tail_begin(512);
     struct core_disk batch;
     while (bench_next(bench)) {
         entries(64);

@@ -15,6 +15,7 @@
 
 #define SEGMENT       16384u
 #define SEED_SEGMENTS 3u
+#define SALT          0x7a6c74ull
 
 struct chain {
     uint64_t index, term;
@@ -42,6 +43,7 @@ static void append(struct wal *wal, struct log_tail *tail, uint32_t count, uint3
     struct fault fault;
     uint32_t work;
     struct now now = {1, 1};
+    log_tail_written(tail, tail->batch_start);
     log_tail_applied(tail, tail->batch_start);
     for (uint32_t i = 0; i < count; i++) {
         uint8_t *payload = log_tail_append(tail, wal->last.term + 1, size);
@@ -51,7 +53,7 @@ static void append(struct wal *wal, struct log_tail *tail, uint32_t count, uint3
     }
     CHECK(log_tail_close_batch(tail, &batch));
     int err;
-    while ((err = wal_append(wal, &batch, log_tail_at(tail, batch.tail_offset), &fault)) != 0) {
+    while ((err = wal_append(wal, &batch, log_tail_at(tail, batch.offset), &fault)) != 0) {
         CHECK(err == ERR_NOSPACE);
         CHECK(wal_prepare(wal, now, true, &work, &fault) == 0);
         CHECK(wal_poll(wal, now, &event, &fault) == 0);
@@ -61,13 +63,25 @@ static void append(struct wal *wal, struct log_tail *tail, uint32_t count, uint3
     while (event.durable_index != batch.last_index);
 }
 
+static void tail_begin(struct log_tail *tail, const struct wal_recovery *recovery)
+{
+    struct log_tail_config config = {.size = 1 << 20,
+                                     .batch_size_max = 1 << 18,
+                                     .block_size = 512,
+                                     .salt = SALT,
+                                     .last_index = recovery->last.index,
+                                     .last_term = recovery->last.term,
+                                     .chain = recovery->last.chain,
+                                     .batch = recovery->batch};
+    CHECK(log_tail_init(tail, &config) == 0);
+}
+
 static int log_open(struct wal *wal, struct sim_disk *disk, struct chain *chain,
                     struct wal_recovery *recovery)
 {
     struct fault fault;
-    struct wal_config config = {.segment_size = SEGMENT, .visit = chain_visit, .self = chain};
+    struct wal_config config = {.salt = SALT, .segment_size = SEGMENT, .visit = chain_visit, .self = chain};
     *chain = (struct chain){0, 0};
-    memset(config.cluster_id, 'c', sizeof(config.cluster_id));
     fault.text[0] = 0;
     int err = wal_open(wal, sim_disk_io(disk), &config, recovery, &fault);
     CHECK(err == 0 || fault.text[0] != 0);
@@ -90,7 +104,7 @@ static uint8_t *seed_log(void)
     }
     data = calloc(SEED_SEGMENTS + 1, SEGMENT);
     CHECK(data && log_open(&wal, disk, &chain, &recovery) == 0);
-    CHECK(log_tail_init(&tail, 4ull * LOG_TAIL_BATCH_SIZE_MAX, 512, 0, 0) == 0);
+    tail_begin(&tail, &recovery);
     for (uint32_t i = 0; wal.sequence < SEED_SEGMENTS || wal.offset < SEGMENT / 2; i++)
         append(&wal, &tail, 1 + i % 3, 100 + 300 * (i % 5));
     wal_close(&wal);
@@ -134,7 +148,7 @@ static void reseal(uint8_t *segment)
             continue;
         }
         bool entry = record->kind == LOG_RECORD_ENTRY;
-        record->crc = crc32c(0, &record->size, sizeof(*record) - 8 + (entry ? record->size : 0));
+        record->crc = crc32c(log_record_seed(SALT), &record->size, sizeof(*record) - 8 + (entry ? record->size : 0));
         at += log_record_span(record->size);
     }
 }
@@ -186,9 +200,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     disk_fill(disk, data, size);
     if (log_open(&wal, disk, &chain, &recovery) == 0) {
         CHECK(chain.index == recovery.last.index);
-        if (recovery.last.index < UINT64_MAX - 10 && recovery.last.term < UINT64_MAX) {
-            CHECK(log_tail_init(&tail, 4ull * LOG_TAIL_BATCH_SIZE_MAX, 512, recovery.last.index,
-                                recovery.last.chain) == 0);
+        if (recovery.last.index < UINT64_MAX - 10 && recovery.last.term < UINT64_MAX &&
+            recovery.batch < UINT64_MAX - 10) {
+            tail_begin(&tail, &recovery);
             append(&wal, &tail, 3, 200);
             log_tail_fini(&tail);
         }

@@ -94,9 +94,9 @@ static struct core_apply told(void)
     return head;
 }
 
-static const struct command *command_at(uint64_t *offset)
+static const struct command *command_at(uint64_t *index)
 {
-    return (const struct command *)(log_tail_next(&t.tail, offset) + 1);
+    return (const struct command *)(log_tail_entry(&t.tail, ++*index) + 1);
 }
 
 static int setup_without_room(void **state)
@@ -116,7 +116,9 @@ static int setup_without_room(void **state)
     assert_int_equal(raft_init_alone(&raft, 3, 0, 0, 0, 0), 0);
     raft_step(&raft, &(struct raft_input){RAFT_INPUT_START, 0}, &out);
     raft_step(&raft, &(struct raft_input){RAFT_INPUT_SAVED, 0}, &out);
-    assert_int_equal(log_tail_init(&t.tail, 16u << 20, 512, 0, 0), 0);
+    struct log_tail_config tail = {
+        .size = 16u << 20, .batch_size_max = LOG_TAIL_BATCH_SIZE_MAX, .block_size = 512};
+    assert_int_equal(log_tail_init(&t.tail, &tail), 0);
     assert_int_equal(role_core_init(&t.core, &config, &raft, &t.tail, &t.page, 0, 0), 0);
     struct link *links[] = {&t.net_core, &t.core_apply, &t.apply_core, &t.core_disk, &t.disk_core};
     for (int i = 0; i < 5; i++)
@@ -149,12 +151,12 @@ static int teardown(void **state)
 
 static void test_commits_only_what_disk_says_is_durable(void **state)
 {
-    uint64_t offset = 0;
+    uint64_t index = 0;
     turn();
     struct core_disk batch = take_batch();
     assert_int_equal(batch.first_index, 1); /* the no-op of the new term */
     assert_int_equal(batch.last_index, 1);
-    const struct command *noop = command_at(&offset);
+    const struct command *noop = command_at(&index);
     const struct command_settings *settings = (const struct command_settings *)(noop + 1);
     assert_int_equal(noop->kind, COMMAND_NOOP);
     assert_int_equal(noop->body_size, sizeof(*settings)); /* the leader's settings */
@@ -172,8 +174,8 @@ static void test_commits_only_what_disk_says_is_durable(void **state)
     batch = take_batch(); /* what arrived while the last was being written */
     assert_int_equal(batch.first_index, 2);
     assert_int_equal(batch.last_index, 3);
-    assert_int_equal(command_at(&offset)->xid, 1);
-    assert_int_equal(command_at(&offset)->xid, 2);
+    assert_int_equal(command_at(&index)->xid, 1);
+    assert_int_equal(command_at(&index)->xid, 2);
     disk_says(DISK_CORE_DURABLE, 3);
     turn();
     assert_int_equal(told().index, 3);
@@ -181,7 +183,7 @@ static void test_commits_only_what_disk_says_is_durable(void **state)
 
 static void test_stamps_time_session_and_password(void **state)
 {
-    uint64_t offset = 0;
+    uint64_t index = 0;
     turn();
     net_says(COMMAND_OPEN, 0, 0, NULL, 0);
     net_says(COMMAND_OPEN, 0, 0, NULL, 0);
@@ -189,12 +191,12 @@ static void test_stamps_time_session_and_password(void **state)
     t.now.wall_ms -= 5000; /* wall time steps back; stamps do not */
     net_says(COMMAND_REQUEST, 1, 1, NULL, 0);
     turn();
-    command_at(&offset);
-    const struct command *first = command_at(&offset), *second = command_at(&offset);
+    command_at(&index);
+    const struct command *first = command_at(&index), *second = command_at(&index);
     assert_int_equal((uint64_t)first->session >> 56, 3);
     assert_true(second->session > first->session);
     assert_memory_not_equal(first->random, second->random, 16);
-    assert_true(command_at(&offset)->time_ms == first->time_ms);
+    assert_true(command_at(&index)->time_ms == first->time_ms);
 }
 
 /* The roles may begin in any order: a client that is faster than DISK's first turn waits for it. */
@@ -285,10 +287,10 @@ static void test_a_query_between_two_writes_is_told_between_their_commits(void *
 
 static void test_a_silent_session_is_expired_and_a_touched_one_is_not(void **state)
 {
-    uint64_t offset = 0;
+    uint64_t index = 0;
     int64_t touched = 11;
     turn();
-    command_at(&offset);
+    command_at(&index);
     apply_says(APPLY_CORE_SESSION, 10, 1000);
     apply_says(APPLY_CORE_SESSION, 11, 1000);
     turn();
@@ -297,7 +299,7 @@ static void test_a_silent_session_is_expired_and_a_touched_one_is_not(void **sta
     turn();
     t.now.mono_ns += 300 * NS_PER_MS;
     turn();
-    const struct command *expire = command_at(&offset);
+    const struct command *expire = command_at(&index);
     assert_int_equal(expire->kind, COMMAND_EXPIRE);
     assert_int_equal(expire->session, 10);
     assert_int_equal(counters_get(&t.page, METRIC_core_expired_total), 1);

@@ -46,7 +46,9 @@ static int setup(void **state)
     bench->disk = sim_disk_create(1, 1ull << 40);
     fault_disk_init(&bench->faulty, sim_disk_io(bench->disk), FAULT_DISK_EIO, UINT64_MAX);
     assert_int_equal(wal_open(&bench->wal, &bench->faulty.io, &config, &recovery, &fault), 0);
-    assert_int_equal(log_tail_init(&bench->tail, 32u << 20, 512, 0, 0), 0);
+    struct log_tail_config tail = {
+        .size = 32u << 20, .batch_size_max = LOG_TAIL_BATCH_SIZE_MAX, .block_size = 512};
+    assert_int_equal(log_tail_init(&bench->tail, &tail), 0);
     assert_int_equal(link_init(&bench->core_disk, "core_disk", 4096), 0);
     assert_int_equal(link_init(&bench->disk_core, "disk_core", 4096), 0);
     counters_init(&bench->page, "disk", 0);
@@ -100,6 +102,7 @@ static uint32_t turn(struct bench *bench, uint64_t ms)
 static void send(struct bench *bench, uint32_t size)
 {
     struct core_disk batch;
+    log_tail_written(&bench->tail, bench->tail.batch_start);
     log_tail_applied(&bench->tail, bench->tail.batch_start);
     uint8_t *payload = log_tail_append(&bench->tail, 1, size);
     assert_non_null(payload);
@@ -116,7 +119,7 @@ static void send_trim(struct bench *bench, uint64_t below)
 {
     struct core_disk *at = link_reserve(&bench->core_disk, sizeof(*at));
     assert_non_null(at);
-    *at = (struct core_disk){.first_index = below};
+    *at = (struct core_disk){.kind = CORE_DISK_TRIM, .first_index = below};
     link_publish(&bench->core_disk);
 }
 

@@ -196,12 +196,17 @@ static void test_files_in_the_wrong_place(void **state)
     sim_disk_destroy(bench->disk);
     bench->disk = whole;
     bench->kit->io = sim_disk_io(whole);
-    bench->kit->config.cluster_id[2] ^= 1;
-    expect(bench, ERR_CORRUPT, "belongs to cluster 5a5a5a5a");
-    bench->kit->config.cluster_id[2] ^= 1;
+    bench->kit->config.salt ^= 1;
+    expect(bench, ERR_CORRUPT, "belongs to the log 5a5a5a5a");
+    bench->kit->config.salt ^= 1;
     sim_disk_flip(whole, seg2, 8, 3);
-    expect(bench, ERR_VERSION, "has format 9");
+    expect(bench, ERR_VERSION, "has format 10; this build reads 2: a newer takt");
     sim_disk_flip(whole, seg2, 8, 3);
+    sim_disk_flip(whole, seg2, 8, 0);
+    sim_disk_flip(whole, seg2, 8, 1); /* 2 becomes 1 */
+    expect(bench, ERR_VERSION, "has format 1; this build reads 2: an older takt");
+    sim_disk_flip(whole, seg2, 8, 0);
+    sim_disk_flip(whole, seg2, 8, 1);
     copy_file(bench, seg2, seg2, 512);
     expect(bench, ERR_CORRUPT, "bytes long");
 }
@@ -420,16 +425,16 @@ static void test_an_entry_that_does_not_follow(void **state)
     rewrite(bench, seg1, 512 + 4 * 1024, bytes, 1024, true);
     struct log_record *record = (struct log_record *)bytes;
     assert_int_equal(record->index, 5);
-    log_record_seal(record, 12345);
+    log_record_seal(record, 12345, log_record_seed(KIT_SALT));
     rewrite(bench, seg1, 512 + 4 * 1024, bytes, 1024, false);
     expect(bench, ERR_CORRUPT, "chain value that does not follow");
     record->index = 6;
-    log_record_seal(record, 12345);
+    log_record_seal(record, 12345, log_record_seed(KIT_SALT));
     rewrite(bench, seg1, 512 + 4 * 1024, bytes, 1024, false);
     expect(bench, ERR_CORRUPT, "entry of another index");
     record->index = 5;
     record->term = 0;
-    log_record_seal(record, 12345);
+    log_record_seal(record, 12345, log_record_seed(KIT_SALT));
     rewrite(bench, seg1, 512 + 4 * 1024, bytes, 1024, false);
     expect(bench, ERR_CORRUPT, "older term");
 }

@@ -16,7 +16,7 @@ struct wal_kit *kit_create(struct disk_io *io, uint64_t segment_size, uint64_t s
     struct wal_kit *kit = calloc(1, sizeof(*kit));
     CHECK(kit);
     kit->io = io;
-    memset(kit->config.cluster_id, KIT_CLUSTER, 16);
+    kit->config.salt = KIT_SALT;
     kit->config.segment_size = segment_size;
     kit->now = (struct now){1, 1};
     kit->term = 1;
@@ -62,8 +62,15 @@ int kit_open(struct wal_kit *kit)
     if (err)
         return err;
     const struct wal_position *last = &kit->recovery.last;
-    CHECK(log_tail_init(&kit->tail, 4ull * LOG_TAIL_BATCH_SIZE_MAX, kit->io->block_size,
-                        last->index, last->chain) == 0);
+    struct log_tail_config tail = {.size = 1 << 20,
+                                   .batch_size_max = 1 << 18,
+                                   .block_size = kit->io->block_size,
+                                   .salt = KIT_SALT,
+                                   .last_index = last->index,
+                                   .last_term = last->term,
+                                   .chain = last->chain,
+                                   .batch = kit->recovery.batch};
+    CHECK(log_tail_init(&kit->tail, &tail) == 0);
     kit->open = true;
     kit->proposed = kit->durable = last->index;
     return 0;
@@ -72,6 +79,7 @@ int kit_open(struct wal_kit *kit)
 int kit_append(struct wal_kit *kit, const uint32_t *sizes, uint32_t count, bool zero)
 {
     CHECK(!kit->writing);
+    log_tail_written(&kit->tail, kit->tail.batch_start);
     log_tail_applied(&kit->tail, kit->tail.appended); /* the tail's room is not what is tested */
     for (uint32_t i = 0; i < count; i++) {
         uint8_t *payload = log_tail_append(&kit->tail, kit->term, sizes[i]);
@@ -86,7 +94,7 @@ int kit_append(struct wal_kit *kit, const uint32_t *sizes, uint32_t count, bool 
     }
     CHECK(log_tail_close_batch(&kit->tail, &kit->batch));
     kit->writing = true;
-    int err = wal_append(&kit->wal, &kit->batch, log_tail_at(&kit->tail, kit->batch.tail_offset),
+    int err = wal_append(&kit->wal, &kit->batch, log_tail_at(&kit->tail, kit->batch.offset),
                          &kit->fault);
     kit->waiting = err == ERR_NOSPACE;
     return err;
@@ -109,7 +117,7 @@ int kit_pump(struct wal_kit *kit, bool hurry)
     err = wal_prepare(&kit->wal, kit->now, hurry, &work, &kit->fault);
     if (err || !kit->waiting)
         return err;
-    err = wal_append(&kit->wal, &kit->batch, log_tail_at(&kit->tail, kit->batch.tail_offset),
+    err = wal_append(&kit->wal, &kit->batch, log_tail_at(&kit->tail, kit->batch.offset),
                      &kit->fault);
     kit->waiting = err == ERR_NOSPACE;
     return kit->waiting ? 0 : err;

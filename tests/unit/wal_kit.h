@@ -11,7 +11,7 @@
 #include "tests/sim/sim_disk.h"
 
 #define KIT_ENTRIES_MAX 65536
-#define KIT_CLUSTER     0x5a
+#define KIT_SALT        0x5a5a5a5a00000000ull
 
 struct kit_entry {
     uint64_t term, hash, chain;

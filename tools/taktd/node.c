@@ -59,7 +59,7 @@ static void node_disk_failed(void *self, const struct fault *reason)
 static void node_entry_next(void *self, struct entry *entry)
 {
     struct node *node = self;
-    const struct log_record *record = log_tail_next(&node->tail, &node->apply_offset);
+    const struct log_record *record = log_tail_entry(&node->tail, ++node->apply_index);
 
     node_entry_of(record, entry);
     if (node->env.tap)
@@ -69,7 +69,7 @@ static void node_entry_next(void *self, struct entry *entry)
 static void node_entry_done(void *self)
 {
     struct node *node = self;
-    log_tail_applied(&node->tail, node->apply_offset);
+    log_tail_applied(&node->tail, log_tail_end(&node->tail, node->apply_index));
 }
 
 static int node_core_init(struct node *node, struct fault *fault)

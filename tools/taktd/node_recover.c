@@ -159,6 +159,7 @@ static int recover_superblock(struct node *node, struct fault *fault)
         memcpy(fresh.cluster_id, &node->config->cluster_id, sizeof(node->config->cluster_id));
     else
         node->env.random(node->env.random_self, fresh.cluster_id, sizeof(fresh.cluster_id));
+    node->env.random(node->env.random_self, &fresh.salt, sizeof(fresh.salt));
     int err = superblock_open(&node->superblock, node->env.disk, &fresh, &report, fault);
     if (!err && report.mended)
         say(SAY_WARN, "%s", report.fault.text);
@@ -171,7 +172,7 @@ static int recover_log(struct node *node, struct wal_recovery *found, struct fau
                                 .visit = recover_entry,
                                 .self = node};
 
-    memcpy(&config.cluster_id, node->superblock.state.cluster_id, sizeof(config.cluster_id));
+    config.salt = node->superblock.state.salt;
     int err = recover_snapshot(node, &config.snapshot, fault);
     if (err)
         return err;
@@ -212,7 +213,15 @@ int node_recover(struct node *node, struct fault *fault)
     node->recovery.term = node->raft.term;
     node->recovery.nodes = tree_node_count(node->tree);
     node->recovery.sessions = machine_session_count(node->machine);
-    err = log_tail_init(&node->tail, NODE_LOG_TAIL_SIZE, io->block_size, found.last.index,
-                        found.last.chain);
+    struct log_tail_config tail = {.size = NODE_LOG_TAIL_SIZE,
+                                   .batch_size_max = LOG_TAIL_BATCH_SIZE_MAX,
+                                   .block_size = io->block_size,
+                                   .salt = node->superblock.state.salt,
+                                   .last_index = found.last.index,
+                                   .last_term = found.last.term,
+                                   .chain = found.last.chain,
+                                   .batch = found.batch};
+    node->apply_index = found.last.index;
+    err = log_tail_init(&node->tail, &tail);
     return err ? fault_set(fault, err, "no memory for the log's tail") : 0;
 }
