@@ -61,6 +61,7 @@ static void node_entry_next(void *self, struct entry *entry)
     struct node *node = self;
     const struct log_record *record = log_tail_entry(&node->tail, ++node->apply_index);
 
+    node->apply_offset = log_tail_end(&node->tail, record->index);
     node_entry_of(record, entry);
     if (node->env.tap)
         node->env.tap(node->env.tap_self, entry);
@@ -69,7 +70,7 @@ static void node_entry_next(void *self, struct entry *entry)
 static void node_entry_done(void *self)
 {
     struct node *node = self;
-    log_tail_applied(&node->tail, log_tail_end(&node->tail, node->apply_index));
+    log_tail_applied(&node->tail, node->apply_offset);
 }
 
 static int node_core_init(struct node *node, struct fault *fault)

@@ -31,7 +31,7 @@ struct node {
     struct wal *wal;
     struct raft raft;
     struct log_tail tail;
-    uint64_t apply_index; /* the last entry that APPLY took out of the log tail */
+    uint64_t apply_index, apply_offset; /* APPLY's place: the last entry it took, and behind it */
     struct tree *tree;
     struct machine *machine;
 
