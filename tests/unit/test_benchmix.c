@@ -5,7 +5,9 @@
 #include "tools/takt/bench_stats.h"
 #include "tools/takt/benchmix.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -114,6 +116,26 @@ static void test_proc_stat(void **state)
     assert_int_equal(bench_proc_read(999999999, &proc), ERR_NOTFOUND);
 }
 
+static void test_proc_list(void **state)
+{
+    (void)state;
+    struct bench_proc one, two;
+    char list[64];
+    snprintf(list, sizeof(list), "%d", (int)getpid());
+    assert_int_equal(bench_proc_read_all(list, &one), 0);
+    assert_true(one.rss_bytes > 100000);
+    snprintf(list, sizeof(list), "%d,%d", (int)getpid(), (int)getpid());
+    assert_int_equal(bench_proc_read_all(list, &two), 0);
+    assert_true(two.rss_bytes >= 2 * one.rss_bytes && two.rss_bytes < 4 * one.rss_bytes);
+    const char *bad[] = {"", "x", "12x", "0", "1,,2", ",1", "-1"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_int_equal(bench_proc_read_all(bad[i], &one), ERR_MALFORMED);
+    snprintf(list, sizeof(list), "%d,", (int)getpid());
+    assert_int_equal(bench_proc_read_all(list, &one), ERR_MALFORMED);
+    snprintf(list, sizeof(list), "%d,999999999", (int)getpid());
+    assert_int_equal(bench_proc_read_all(list, &one), ERR_NOTFOUND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -122,6 +144,7 @@ int main(void)
         cmocka_unit_test(test_draws_follow_the_shares),
         cmocka_unit_test(test_stats_merge),
         cmocka_unit_test(test_proc_stat),
+        cmocka_unit_test(test_proc_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

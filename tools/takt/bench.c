@@ -9,7 +9,7 @@ void bench_sample(const struct bench_config *config, struct bench_result *result
     if (bench_proc_read(0, client) != 0)
         *client = (struct bench_proc){0};
     result->has_server =
-        config->server_pid != 0 && bench_proc_read(config->server_pid, server) == 0;
+        config->server_pids != NULL && bench_proc_read_all(config->server_pids, server) == 0;
 }
 
 size_t bench_request_size(const struct bench_config *config)

@@ -13,9 +13,10 @@
 
 struct bench_config {
     const char *server, *scenario, *ops, *root, *plot, *watch_mode;
+    const char *server_pids; /* as bench_proc_read_all takes them; NULL: no figures of the servers */
     struct address_tcp address;
     struct benchmix mix;
-    uint64_t connections, window, payload, keys, threads, server_pid, seed, parents;
+    uint64_t connections, window, payload, keys, threads, seed, parents;
     double duration_s, warmup_s, rate_per_s;
     bool as_json, keep, progress;
     char run_id[16]; /* tells this run's znodes from another's */

@@ -2,8 +2,10 @@
 
 #include "base/clock.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -45,6 +47,26 @@ int bench_proc_read(uint64_t pid, struct bench_proc *proc)
         return ERR_NOTFOUND;
     proc->cpu_s = (double)ticks / (double)sysconf(_SC_CLK_TCK);
     proc->rss_bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    return 0;
+}
+
+int bench_proc_read_all(const char *pids, struct bench_proc *sum)
+{
+    struct bench_proc all = {0}, one;
+    const char *at = pids;
+    do {
+        char *end;
+        uint64_t pid = strtoull(at, &end, 10);
+        if (!isdigit((unsigned char)*at) || (*end != ',' && *end != '\0') || pid == 0)
+            return ERR_MALFORMED;
+        int err = bench_proc_read(pid, &one);
+        if (err != 0)
+            return err;
+        all.cpu_s += one.cpu_s;
+        all.rss_bytes += one.rss_bytes;
+        at = *end == ',' ? end + 1 : end;
+    } while (at[-1] == ',');
+    *sum = all;
     return 0;
 }
 

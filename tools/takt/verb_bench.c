@@ -41,6 +41,9 @@ static int verb_bench_check(struct bench_config *config, struct fault *fault)
         return fault_set(fault, ERR_CONFIG, "--rate and --threads are for the scenario mix");
     if (config->duration_s <= 0)
         return fault_set(fault, ERR_CONFIG, "--duration is more than 0");
+    struct bench_proc proc;
+    if (config->server_pids && bench_proc_read_all(config->server_pids, &proc) == ERR_MALFORMED)
+        return fault_set(fault, ERR_CONFIG, "--server-pid is a number, or several with commas");
     err = address_resolve(config->server, &config->address, fault);
     return err;
 }
@@ -111,8 +114,8 @@ int verb_bench(int argc, char **argv)
         {"root", 0, OPTS_STRING, &config.root, "PATH", "where the znodes go"},
         {"keep", 0, OPTS_FLAG, &config.keep, NULL, "do not remove them"},
         {"seed", 0, OPTS_NUMBER, &config.seed, "N", "of the choice of operations and keys", 0, 0},
-        {"server-pid", 0, OPTS_NUMBER, &config.server_pid, "PID",
-         "also report this process's CPU and memory", 1, 0},
+        {"server-pid", 0, OPTS_STRING, &config.server_pids, "PID,...",
+         "also report CPU and memory of these processes, summed"},
         {"plot", 0, OPTS_STRING, &config.plot, "FILE.svg", "draw the percentiles, with gnuplot"},
         {"output", 'o', OPTS_CHOICE, &output, "FORM", "table or json", .choices = "table|json"},
         {0},
