@@ -5,7 +5,8 @@
 #   tools/packages.sh missing PURPOSE...   prints those that are not installed
 #   tools/packages.sh install PURPOSE...   installs those; asks for sudo only if it must
 #
-# Purposes: build (taktd and takt), test (what tests/run.sh adds), bench (what perf/ adds).
+# Purposes: build (taktd and takt), test (what tests/run.sh adds), bench (what perf/ adds), ensemble (what
+# perf/ensemble.sh adds to that).
 set -euo pipefail
 
 packages_build='
@@ -17,6 +18,9 @@ packages_test='
     libzookeeper-mt-dev procps python3 python3-kazoo util-linux zookeeper'
 packages_bench='
     g++ gnuplot-nox libbenchmark-dev zookeeper'
+
+packages_ensemble='
+    etcd-server'
 
 die() { echo "tools/packages.sh: $*" >&2; exit 2; }
 
@@ -30,7 +34,8 @@ list() {
             # Any npm serves; Debian's is only asked for where there is none.
             command -v npm >/dev/null || echo nodejs npm ;;
         bench) echo $packages_bench ;;
-        *) die "unknown purpose '$purpose': build, test or bench" ;;
+        ensemble) echo $packages_ensemble ;;
+        *) die "unknown purpose '$purpose': build, test, bench or ensemble" ;;
         esac
     done | tr ' ' '\n' | sort -u
 }
@@ -71,5 +76,5 @@ install() {
 
 case ${1:-} in
 list | missing | install) "$@" ;;
-*) sed -n '2,8s/^# \{0,1\}//p' "$0"; [ "${1:-}" = --help ] || exit 2 ;;
+*) sed -n '2,9s/^# \{0,1\}//p' "$0"; [ "${1:-}" = --help ] || exit 2 ;;
 esac
