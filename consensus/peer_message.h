@@ -2,8 +2,9 @@
  * A fixed header, little-endian as the host is, then `payload_size` bytes. Loss, repetition and
  * reordering of messages are normal; a message is never split or joined on its way.
  *
- *   ┌ kind from to flags payload_size │ term │ index │ log_term │ commit │ context │ extra ┐ payload
- *   └──────────────────────────────── 56 bytes, all 8-byte aligned ────────────────────────┘ ...
+ *   ┌ kind from to flags payload_size │ term │ index │ log_term │ commit │ context │ extra ┐
+ * payload └──────────────────────────────── 56 bytes, all 8-byte aligned ────────────────────────┘
+ * ...
  *
  * What the fields mean, by kind (- = zero):
  *
@@ -38,8 +39,8 @@
 /* Where a normal APPEND is cut; one larger record travels alone. */
 #define PEER_APPEND_SIZE (64u << 10)
 /* A term is the epoch of a zxid, and a zxid is positive. */
-#define PEER_TERM_MAX    0x7ffffffeull
-#define PEER_ID_MAX      254u
+#define PEER_TERM_MAX 0x7ffffffeull
+#define PEER_ID_MAX   254u
 
 enum peer_message_kind {
     PEER_PRE_VOTE = 1,
@@ -64,17 +65,18 @@ enum peer_message_kind {
 };
 
 enum peer_message_flag {
-    PEER_REJECT = 1,   /* a reply that says no */
-    PEER_QUIET = 2,    /* APPEND: answered only when it is rejected */
-    PEER_TRANSFER = 4, /* VOTE: the leader asked for it, so a leader that is heard does not matter */
-    PEER_REFUSED = 8,  /* FORWARD_REPLY: never to be executed */
-    PEER_CANCEL = 16,  /* FORWARD: asks for that */
-    PEER_LAST = 32,    /* SNAPSHOT: the last chunk */
+    PEER_REJECT = 1, /* a reply that says no */
+    PEER_QUIET = 2,  /* APPEND: answered only when it is rejected */
+    PEER_TRANSFER =
+        4,            /* VOTE: the leader asked for it, so a leader that is heard does not matter */
+    PEER_REFUSED = 8, /* FORWARD_REPLY: never to be executed */
+    PEER_CANCEL = 16, /* FORWARD: asks for that */
+    PEER_LAST = 32,   /* SNAPSHOT: the last chunk */
 };
 #define PEER_FLAGS_KNOWN 63u
 
 struct peer_message {
-    uint8_t kind; /* enum peer_message_kind */
+    uint8_t kind;     /* enum peer_message_kind */
     uint8_t from, to; /* node ids in [1, PEER_ID_MAX] */
     uint8_t flags;    /* of enum peer_message_flag */
     uint32_t payload_size;

@@ -22,8 +22,8 @@
  *        other entry. (raft->last_index < raft->term_first_index says the same, later.)
  *      - messages: send them. Whatever tells a term or a vote is here only once it is durable.
  *      - reads: serve them when applied >= index. commit_index: apply up to there.
- *   2. for each member: while raft_next_append says ENTRIES or EMPTY: cut to bytes, build the header
- *      by raft_append_message, send, step SENT. Member states, heartbeats and the commit index
+ *   2. for each member: while raft_next_append says ENTRIES or EMPTY: cut to bytes, build the
+ * header by raft_append_message, send, step SENT. Member states, heartbeats and the commit index
  *      travel that way too.
  *   3. raft_leave_joint: append the final membership. raft_snapshot_due: send a snapshot.
  *   4. step TICK when raft_deadline_ns is reached.
@@ -44,13 +44,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RAFT_MEMBER_COUNT_MAX   16
-#define RAFT_CONFIG_COUNT_MAX   8  /* memberships in the log that are not known committed, and one */
-#define RAFT_INFLIGHT_MAX       64 /* entry messages to one member that are not answered */
-#define RAFT_READ_COUNT_MAX     64 /* reads waiting, own and others' each */
+#define RAFT_MEMBER_COUNT_MAX 16
+#define RAFT_CONFIG_COUNT_MAX 8  /* memberships in the log that are not known committed, and one */
+#define RAFT_INFLIGHT_MAX     64 /* entry messages to one member that are not answered */
+#define RAFT_READ_COUNT_MAX   64 /* reads waiting, own and others' each */
 /* One step: a message to each other member, and an answer to each waiting read. */
-#define RAFT_MESSAGE_COUNT_MAX  (RAFT_MEMBER_COUNT_MAX + RAFT_READ_COUNT_MAX)
-#define RAFT_DESCRIBE_SIZE      512 /* a line of any describe function fits */
+#define RAFT_MESSAGE_COUNT_MAX (RAFT_MEMBER_COUNT_MAX + RAFT_READ_COUNT_MAX)
+#define RAFT_DESCRIBE_SIZE     512 /* a line of any describe function fits */
 
 enum raft_state { RAFT_FOLLOWER = 0, RAFT_PRE_CANDIDATE = 1, RAFT_CANDIDATE = 2, RAFT_LEADER = 3 };
 
@@ -69,9 +69,9 @@ struct raft_membership {
 };
 
 struct raft_config {
-    uint8_t id;              /* this member */
-    uint32_t rank;           /* the lowest campaigns first when a leader is lost */
-    bool voting;             /* false: catching up after its disk was lost; RAFT_INPUT_VOTING */
+    uint8_t id;    /* this member */
+    uint32_t rank; /* the lowest campaigns first when a leader is lost */
+    bool voting;   /* false: catching up after its disk was lost; RAFT_INPUT_VOTING */
     uint64_t heartbeat_ns;
     uint64_t election_ns_min; /* >= 2 * heartbeat_ns */
     uint64_t election_ns_max; /* > election_ns_min */
@@ -83,8 +83,8 @@ struct raft_config {
 struct raft_recovered {
     uint64_t term;
     uint8_t vote;
-    const struct raft_terms *terms; /* base: the snapshot; entries behind it */
-    uint64_t commit_index;          /* in [base, last]: known committed */
+    const struct raft_terms *terms;    /* base: the snapshot; entries behind it */
+    uint64_t commit_index;             /* in [base, last]: known committed */
     struct raft_membership membership; /* at commit_index; later ones by CONFIG, in order */
 };
 
@@ -97,15 +97,15 @@ enum raft_progress_state {
 struct raft_progress {
     uint8_t id;
     enum raft_progress_state state;
-    bool probe_sent;       /* PROBE: entries or a heartbeat went out, unanswered */
-    uint64_t match_index;  /* durable there and equal to ours up to here */
-    uint64_t next_index;   /* first entry not sent */
-    uint64_t commit_sent;  /* the commit index that it was told */
-    uint64_t heard_ns;     /* its last message of this term */
-    uint64_t sent_round;   /* round of the last message sent */
-    uint64_t acked_round;  /* highest round it answered */
+    bool probe_sent;        /* PROBE: entries or a heartbeat went out, unanswered */
+    uint64_t match_index;   /* durable there and equal to ours up to here */
+    uint64_t next_index;    /* first entry not sent */
+    uint64_t commit_sent;   /* the commit index that it was told */
+    uint64_t heard_ns;      /* its last message of this term */
+    uint64_t sent_round;    /* round of the last message sent */
+    uint64_t acked_round;   /* highest round it answered */
     uint64_t matched_round; /* highest round it answered without REJECT */
-    uint64_t backup_round; /* refusals of older rounds are stale */
+    uint64_t backup_round;  /* refusals of older rounds are stale */
     uint32_t inflight_first, inflight_count;
     uint64_t inflight[RAFT_INFLIGHT_MAX]; /* last index of each, a ring */
 };
@@ -116,9 +116,9 @@ struct raft_read {
 };
 
 struct raft_read_wait {
-    uint8_t from;     /* who asked: this member's own id, or another's */
-    bool placed;      /* leader: index and round are set */
-    bool asked;       /* follower: the leader was asked at asked_ns */
+    uint8_t from; /* who asked: this member's own id, or another's */
+    bool placed;  /* leader: index and round are set */
+    bool asked;   /* follower: the leader was asked at asked_ns */
     uint64_t context, index, round, asked_ns;
 };
 
@@ -129,7 +129,7 @@ struct raft {
     uint8_t leader; /* of `term`, 0 = unknown */
     uint64_t term;
     uint64_t last_index, last_term;
-    uint64_t durable_index;    /* of this member's own log */
+    uint64_t durable_index; /* of this member's own log */
     uint64_t commit_index;
     uint64_t matched_index;    /* follower: equal to the leader's log up to here */
     uint64_t term_first_index; /* leader: the first entry of its term */
@@ -157,12 +157,12 @@ struct raft {
     uint64_t outage_ns;      /* how long the last such time was */
     const char *reason;      /* of the last change of state */
 
-    uint64_t round;        /* leader: heartbeats are numbered; reads are tied to them */
-    bool round_open;       /* nothing of this round was sent yet */
-    uint64_t heartbeat_ns; /* leader: next round */
-    uint64_t answer_round; /* follower: highest round of this leader, echoed */
-    uint8_t transfer_to;   /* leader: hands over to; 0 = nobody */
-    uint64_t transfer_ns;  /* gives up then */
+    uint64_t round;          /* leader: heartbeats are numbered; reads are tied to them */
+    bool round_open;         /* nothing of this round was sent yet */
+    uint64_t heartbeat_ns;   /* leader: next round */
+    uint64_t answer_round;   /* follower: highest round of this leader, echoed */
+    uint8_t transfer_to;     /* leader: hands over to; 0 = nobody */
+    uint64_t transfer_ns;    /* gives up then */
     uint64_t transfer_round; /* TIMEOUT_NOW was sent in this round */
     struct raft_progress progress[RAFT_MEMBER_COUNT_MAX]; /* as membership members[] */
 
@@ -180,20 +180,20 @@ enum raft_input_kind {
      * log_epoch was `epoch`: a batch may hold entries that were truncated while it was written. */
     RAFT_INPUT_DURABLE = 4,
     RAFT_INPUT_TICK = 5,
-    RAFT_INPUT_MESSAGE = 6,   /* `message` came from another member */
-    RAFT_INPUT_CONFIG = 7,    /* the entry `index` holds `membership`: in force from now on */
-    RAFT_INPUT_TRANSFER = 8,  /* leader: hand over to `member`; 0 = give the attempt up */
+    RAFT_INPUT_MESSAGE = 6,  /* `message` came from another member */
+    RAFT_INPUT_CONFIG = 7,   /* the entry `index` holds `membership`: in force from now on */
+    RAFT_INPUT_TRANSFER = 8, /* leader: hand over to `member`; 0 = give the attempt up */
     /* A read named `context` wants an index; on any member. It is asked for until it is known,
      * also across leaders. A context is never used twice, not even after a restart. */
     RAFT_INPUT_READ = 9,
-    RAFT_INPUT_SENT = 10,     /* an APPEND went to `member`, its last entry is `index` */
+    RAFT_INPUT_SENT = 10,        /* an APPEND went to `member`, its last entry is `index` */
     RAFT_INPUT_UNREACHABLE = 11, /* `member` is not reached: probe it */
     RAFT_INPUT_REBORN = 12,      /* `member` came back with another log or incarnation */
     /* The log begins behind index@term now; `membership` is the one of the snapshot. Entries behind
      * that one stay exactly when the log held index@term. */
     RAFT_INPUT_SNAPSHOT_INSTALLED = 13,
-    RAFT_INPUT_COMPACTED = 14,          /* entries up to `index` can no longer be sent */
-    RAFT_INPUT_VOTING = 15,             /* caught up: votes and campaigns from now on */
+    RAFT_INPUT_COMPACTED = 14, /* entries up to `index` can no longer be sent */
+    RAFT_INPUT_VOTING = 15,    /* caught up: votes and campaigns from now on */
 };
 
 /* now_ns is monotonic and belongs in every input; 0 = as the last one. */
@@ -232,13 +232,15 @@ struct raft_config raft_config_default(uint8_t id);
 struct raft_membership raft_membership_alone(uint8_t id);
 
 /* raft_init restores what the superblock and the log held; recovered is copied. Returns 0, or
- * ERR_RANGE: config or recovered values outside their ranges, a term above PEER_TERM_MAX or below
- * the log's, a commit index outside the log, a membership that is empty, repeats an id or has no
- * voter. */
+ * ERR_RANGE: config or recovered values outside their ranges, a term above PEER_TERM_MAX, a commit
+ * index outside the log, a membership that is empty, repeats an id or has no voter. A log whose
+ * last term is above the saved one (the crash came between the two writes) raises the term: the
+ * first step asks for a save, and nobody is told anything before. */
 MUST_USE int raft_init(struct raft *raft, const struct raft_config *config,
                        const struct raft_recovered *recovered);
 
-/* raft_init_alone is raft_init for a node that is its own ensemble: all its log is committed. */
+/* raft_init_alone is raft_init for a node that is its own ensemble: all its log is committed.
+ * Returns as raft_init does; ERR_RANGE also when last_term is above term. */
 MUST_USE int raft_init_alone(struct raft *raft, uint8_t id, uint64_t term, uint8_t vote,
                              uint64_t last_index, uint64_t last_term);
 
@@ -293,7 +295,8 @@ bool raft_may_change(const struct raft *raft);
 /* Is it this leader's turn to append the final membership (the next voters, not joint). */
 bool raft_leave_joint(const struct raft *raft);
 
-/* Does the member at member_index need a snapshot: it lacks entries that the log no longer holds. */
+/* Does the member at member_index need a snapshot: it lacks entries that the log no longer holds.
+ */
 bool raft_snapshot_due(const struct raft *raft, uint32_t member_index);
 
 /* raft_snapshot_wanted is false when installing a snapshot of index@term would lose or gain nothing

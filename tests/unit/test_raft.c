@@ -83,10 +83,11 @@ static void test_init_refuses_what_cannot_be(void **state)
 static void test_describe(void **state)
 {
     struct raft raft;
-    char line[128];
+    char line[RAFT_DESCRIBE_SIZE];
     assert_int_equal(raft_init_alone(&raft, 3, 7, 3, 9, 7), 0);
     raft_describe(&raft, line, sizeof(line));
-    assert_string_equal(line, "member 3 follower term 7 vote 3 last 9@7 commit 9");
+    assert_string_equal(line, "member 3 follower term 7 vote 3 leader 0 last 9@7 durable 9 commit 9 "
+                              "members 0[3]");
 }
 
 int main(void)
