@@ -1,401 +1,282 @@
-/* sim: one whole node (NET with the real codec, CORE, DISK, APPLY, SNAP, sessions, watches), its
- * clients, a hostile network, a disk that forgets, and time, all in one thread from one seed.
+/* sim: runs the simulated ensemble (sim_world.h) for one seed or for many.
  *
- *   run --seed N           one run; prints what it did, and a digest of every byte the clients got
- *   run --seeds A..B       many, each in a process of its own; every 16th twice, digests compared
+ *   run [--nodes 1|3|5|3+2] [--set knob=value ...] [--trace] --seed N
+ *       one run; prints its knobs, what it came to, and a digest of every byte that clients got
+ *   run [--nodes ...] [--set ...] [-jN] --seeds A..B      many, in N worker processes
+ *   run ... --fresh COUNT                                 as many new seeds; prints which
+ *   run --knobs                                           what there is to set
  *
- * What is checked: every reply against a model fed with the committed log (code, zxid, body); reads
- * against the model's state at the zxid of the reply; zxids of a session never go back; every watch
- * event exactly once, in order, before any reply that could show the change; nothing acknowledged
- * is lost or changed by a crash, whatever of the unsynced sectors stays; a session ends only for a
- * committed reason; when the faults stop every client is answered; at the end the tree is the
- * model's, node by node. */
-#include "tests/sim/sim_client.h"
-#include "tests/sim/sim_disk.h"
+ * A worker runs one seed after the other; when a run aborts, its seed has failed, and a new worker
+ * goes on behind it. Every 16th seed is run twice: it must replay byte for byte. */
+#include "tests/sim/sim_world.h"
 
 #include "base/check.h"
-#include "base/limits.h"
-#include "store/machine.h"
-#include "store/tree.h"
-#include "tools/taktd/node.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-#define SIM_CLIENTS_MAX 8
-#define SIM_STEPS       3000
-#define SIM_STEPS_CALM  20000 /* within so many steps without faults everybody must be answered */
-#define SIM_DISK_LARGE  (1ull << 30)
-#define SIM_DISK_SMALL  (34ull << 20) /* two segments and a little */
+#define SIM_JOBS_MAX     16
+#define SIM_OVERRIDE_MAX 32
+#define SIM_SEED_SECONDS 120 /* a run that hangs is a failure too */
+#define SIM_WORKER_SEEDS 64  /* then the worker makes room for a fresh one */
 
-struct sim {
-    uint64_t seed;
-    struct rand rand;
-    struct sim_knobs knobs;
-    struct config config;
-    struct sim_log log;
-    struct sim_disk *disk;
-    struct disk_io io; /* the node's: dead after a crash */
-    struct port *port;
-    struct node *node;
-    struct now now;
-    struct sim_client clients[SIM_CLIENTS_MAX];
-    uint64_t crashes, recovered_entries, snapshots;
-    bool verbose;
+/* Pages that a run gave back are kept for the next one. */
+extern const char *malloc_conf;
+const char *malloc_conf = "dirty_decay_ms:-1,muzzy_decay_ms:-1";
+
+struct sim_plan {
+    uint32_t voters, observers, jobs;
+    char *overrides[SIM_OVERRIDE_MAX + 1];
+    uint32_t override_count;
+    bool trace, one, fresh;
+    uint64_t first, last;
+    const char *nodes, *program;
 };
 
-static uint32_t sim_below(struct sim *sim, uint32_t bound)
+/* What a worker tells of a seed that ended well. */
+struct sim_word {
+    uint64_t seed, simulated_ns, entries;
+    bool replayed; /* false: a second run gave another digest */
+};
+
+struct sim_worker {
+    pid_t pid; /* 0: none */
+    int fd;
+    uint64_t next, last; /* seeds: the one it is at, and its last */
+};
+
+struct sim_sum {
+    uint64_t done, failed, simulated_ns, entries;
+};
+
+static void worker_main(const struct sim_plan *plan, uint64_t first, uint64_t last, int fd)
 {
-    return (uint32_t)rand_below(&sim->rand, bound);
-}
-
-static void sim_random(void *self, void *out, uint32_t n)
-{
-    struct sim *sim = self;
-    for (uint32_t i = 0; i < n; i++)
-        ((uint8_t *)out)[i] = (uint8_t)rand_next(&sim->rand);
-}
-
-/* ---- the node -------------------------------------------------------------------------------- */
-
-static int sim_port_open(void *self, uint32_t index, const struct port_setup *setup,
-                         struct port **port, struct fault *fault)
-{
-    struct sim *sim = self;
-    int err = port_sim_open(setup, 1 << 16, &sim->port);
-    *port = sim->port;
-    return err ? fault_set(fault, err, "no simulated port") : 0;
-}
-
-static void sim_start(struct sim *sim)
-{
-    struct node_env env = {.disk = &sim->io,
-                           .port_open = sim_port_open,
-                           .port_self = sim,
-                           .random = sim_random,
-                           .random_self = sim,
-                           .tap = sim_log_tap,
-                           .tap_self = &sim->log,
-                           .now = sim->now};
-    struct fault fault = {.text = ""};
-
-    sim->io = *sim_disk_io(sim->disk);
-    int err = node_open(&sim->node, &sim->config, &env, &fault);
-    if (err) {
-        fprintf(stderr, "the node does not come back: %s (%s)\n", fault.text, err_name(err));
-        abort();
+    for (uint64_t seed = first; seed <= last; seed++) {
+        alarm(SIM_SEED_SECONDS);
+        struct sim_result result =
+            sim_world_run(seed, plan->voters, plan->observers, plan->overrides, false, false);
+        struct sim_word word = {seed, result.simulated_ns, result.entries, true};
+        if (seed % 16 == 0)
+            word.replayed =
+                sim_world_run(seed, plan->voters, plan->observers, plan->overrides, false, false)
+                    .digest == result.digest;
+        CHECK(write(fd, &word, sizeof(word)) == sizeof(word));
     }
-    /* everything that was committed is there again */
-    CHECK(node_recovery(sim->node)->last_index >= sim->log.count);
-    sim->recovered_entries += node_recovery(sim->node)->entries;
-    sim->snapshots += node_recovery(sim->node)->snapshot_index > 0;
+    _exit(0);
 }
 
-static int dead_submit(void *ctx, int file, uint64_t offset, const void *memory, uint32_t size,
-                       uint64_t token, struct fault *fault)
+static void worker_start(struct sim_worker *worker, const struct sim_plan *plan, uint64_t first,
+                         uint64_t last)
 {
-    return ERR_IO;
-}
-
-static uint32_t dead_poll(void *ctx, struct disk_done *done, uint32_t max, struct fault *fault)
-{
-    return 0;
-}
-
-static void dead_close(void *ctx, int file)
-{
-}
-
-static int dead_path(void *ctx, const char *path, struct fault *fault)
-{
-    return ERR_IO;
-}
-
-static int dead_file(void *ctx, int file, struct fault *fault)
-{
-    return ERR_IO;
-}
-
-static int dead_dir(void *ctx, struct fault *fault)
-{
-    return ERR_IO;
-}
-
-/* Connections end with their port. */
-static void sim_bury(struct sim *sim)
-{
-    for (uint32_t i = 0; i < sim->knobs.client_count; i++)
-        sim_client_bury(&sim->clients[i]);
-}
-
-/* The process dies: what it had in flight happens or not, as the disk's seed has it. */
-static void sim_crash(struct sim *sim)
-{
-    bool power = sim_below(sim, 100) < sim->knobs.power_percent;
-
-    for (uint32_t i = 0; i < sim->knobs.client_count; i++)
-        sim_client_lost(&sim->clients[i]);
-    sim_disk_crash(sim->disk, power ? SIM_DISK_POWER : SIM_DISK_KILL);
-    sim->io.submit_write = dead_submit;
-    sim->io.poll = dead_poll;
-    sim->io.close = dead_close;
-    sim->io.unlink = dead_path;
-    sim->io.sync = dead_file;
-    sim->io.sync_dir = dead_dir;
-    node_abandon(sim->node);
-    sim_bury(sim);
-    sim->node = NULL;
-    sim->port = NULL;
-    sim->crashes++;
-}
-
-/* ---- the world ------------------------------------------------------------------------------- */
-
-static void sim_time(struct sim *sim, bool calm)
-{
-    uint64_t step_ns = rand_below(&sim->rand, 300000);
-
-    if (!calm && sim_below(sim, 1000) < sim->knobs.leap_per_mille)
-        step_ns = rand_below(&sim->rand, 300 * NS_PER_MS);
-    if (calm && sim_below(sim, 50) == 0)
-        step_ns = 20 * NS_PER_MS;
-    sim->now.mono_ns += step_ns;
-    sim->now.wall_ms = 1700000000000 + (int64_t)(sim->now.mono_ns / NS_PER_MS);
-    sim_disk_time(sim->disk, sim->now.mono_ns);
-}
-
-static void sim_step(struct sim *sim, bool calm)
-{
-    struct fault fault = {.text = ""};
-
-    sim_time(sim, calm);
-    for (uint32_t i = 0; i < sim->knobs.client_count; i++)
-        if (sim_below(sim, 2))
-            sim_client_step(&sim->clients[i], sim->port);
-    if (node_turn(sim->node, sim->now, NULL, &fault) < 0) {
-        fprintf(stderr, "the node stopped: %s\n", fault.text);
-        abort();
-    }
-    if (calm)
-        return;
-    if (sim->knobs.small_disk && sim_below(sim, 400) == 0)
-        sim_disk_capacity(sim->disk, sim_below(sim, 2) ? SIM_DISK_SMALL : SIM_DISK_LARGE);
-    if (sim_below(sim, 1000) < sim->knobs.crash_per_mille) {
-        sim_crash(sim);
-        sim_time(sim, false);
-        sim_disk_capacity(sim->disk, SIM_DISK_LARGE);
-        sim_start(sim);
-    }
-}
-
-static bool sim_settled(const struct sim *sim)
-{
-    for (uint32_t i = 0; i < sim->knobs.client_count; i++)
-        if (!sim_client_settled(&sim->clients[i]))
-            return false;
-    return true;
-}
-
-/* The faults stop: everybody is answered, and the tree is the model's. */
-static void sim_calm_down(struct sim *sim)
-{
-    sim_disk_capacity(sim->disk, SIM_DISK_LARGE);
-    for (uint32_t i = 0; i < sim->knobs.client_count; i++) {
-        sim->clients[i].quiet = true;
-        sim->clients[i].silent_steps = 0;
-    }
-    for (uint32_t step = 0; !sim_settled(sim); step++) {
-        if (step == SIM_STEPS_CALM) {
-            fprintf(stderr, "without faults, somebody is still not answered\n");
-            abort();
-        }
-        sim_step(sim, true);
-    }
-}
-
-static void sim_compare_tree(struct sim *sim)
-{
-    struct tree_view view = tree_view(node_tree(sim->node));
-    uint32_t count = model_node_count(sim->log.model), seen = 0;
-
-    CHECK(view.zxid == model_zxid(sim->log.model));
-    for (uint32_t i = 0; i < count; i++) {
-        const struct model_node *want = model_node_at(sim->log.model, i);
-        const struct znode *got = tree_get(&view, want->path);
-        struct zk_stat a, b;
-        memset(&a, 0, sizeof(a));
-        memset(&b, 0, sizeof(b));
-        if (!got) {
-            fprintf(stderr, "node %.*s is missing at the end\n", want->path.size, want->path.at);
-            abort();
-        }
-        znode_stat(got, &a);
-        model_stat(want, &b);
-        CHECK(memcmp(&a, &b, sizeof(a)) == 0);
-        CHECK(bytes_equal(znode_data(got), want->data));
-        seen++;
-    }
-    struct bytes root = bytes_of_string("/");
-    CHECK(tree_descendant_count(&view, tree_get(&view, root)) + 1 == seen);
-}
-
-/* ---- one run --------------------------------------------------------------------------------- */
-
-static void sim_draw_knobs(struct sim *sim)
-{
-    struct sim_knobs *k = &sim->knobs;
-
-    k->client_count = 1 + sim_below(sim, SIM_CLIENTS_MAX);
-    k->cut_per_mille = sim_below(sim, 3) ? sim_below(sim, 20) : 0;
-    k->silent_per_mille = sim_below(sim, 2) ? sim_below(sim, 10) : 0;
-    k->crash_per_mille = sim_below(sim, 4) ? 1 + sim_below(sim, 8) : 0;
-    k->power_percent = sim_below(sim, 101);
-    k->leap_per_mille = sim_below(sim, 2) ? sim_below(sim, 30) : 0;
-    k->split_percent = sim_below(sim, 2) ? sim_below(sim, 100) : 0;
-    k->slow_percent = sim_below(sim, 2) ? sim_below(sim, 95) : 0;
-    k->snapshot_entries = sim_below(sim, 2) ? 20 + sim_below(sim, 400) : 0;
-    k->small_disk = sim_below(sim, 8) == 0;
-}
-
-static void sim_configure(struct sim *sim)
-{
-    struct config *c = &sim->config;
-
-    config_init(c);
-    c->net_count = 1;
-    c->session_tick_ms = 100;
-    c->session_timeout_ms_min = 200;
-    c->session_timeout_ms_max = 4000;
-    c->connections_max = 64;
-    c->sessions_max = 4096;
-    c->tree_memory_limit = 64 << 20;
-    c->tree_nodes_max = 1 << 16;
-    c->net_memory_limit = 256 << 20;
-    c->log_segment_size = 16 << 20;
-    c->snapshot_every_count = sim->knobs.snapshot_entries;
-    c->snapshot_every_size = 0;
-    c->snapshot_kept_count = 2;
-    c->container_check_ms = 0;
-}
-
-static uint64_t sim_run(uint64_t seed, bool verbose)
-{
-    static struct sim sim;
-    struct model_config model = {.session_count_max = 4096};
-    uint64_t digest = 14695981039346656037ull, replies = 0, events = 0, refused = 0, expired = 0;
-
-    memset(&sim, 0, sizeof(sim));
-    sim.seed = seed;
-    rand_seed(&sim.rand, seed);
-    sim_draw_knobs(&sim);
-    sim_configure(&sim);
-    sim_log_init(&sim.log, &model);
-    sim.disk = sim_disk_create(rand_next(&sim.rand), SIM_DISK_LARGE);
-    sim_disk_latency(sim.disk, 20000, 20000 + rand_below(&sim.rand, 2000000));
-    sim.now.mono_ns = 1000 * NS_PER_S;
-    sim_time(&sim, true);
-    for (uint32_t i = 0; i < sim.knobs.client_count; i++)
-        sim_client_init(&sim.clients[i], i, &sim.log, &sim.knobs, &sim.rand);
-    sim_start(&sim);
-    for (uint32_t step = 0; step < SIM_STEPS; step++)
-        sim_step(&sim, false);
-    sim_calm_down(&sim);
-    sim_compare_tree(&sim);
-    for (uint32_t i = 0; i < sim.knobs.client_count; i++) {
-        digest = (digest ^ sim.clients[i].digest) * 1099511628211ull;
-        replies += sim.clients[i].replies;
-        events += sim.clients[i].events;
-        refused += sim.clients[i].refused;
-        expired += sim.clients[i].expired;
-        sim_client_lost(&sim.clients[i]);
-    }
-    if (verbose)
-        printf("seed %llu  clients %u  entries %llu  replies %llu  events %llu  crashes %llu  "
-               "replayed %llu  from snapshot %llu  refused %llu  expired %llu  digest %016llx\n",
-               (unsigned long long)seed, sim.knobs.client_count,
-               (unsigned long long)sim.log.count, (unsigned long long)replies,
-               (unsigned long long)events, (unsigned long long)sim.crashes,
-               (unsigned long long)sim.recovered_entries, (unsigned long long)sim.snapshots,
-               (unsigned long long)refused, (unsigned long long)expired,
-               (unsigned long long)digest);
-    sim_disk_time(sim.disk, UINT64_MAX); /* what is in flight ends */
-    node_close(sim.node);
-    sim_bury(&sim);
-    sim_disk_destroy(sim.disk);
-    sim_log_fini(&sim.log);
-    return digest;
-}
-
-/* ---- many runs ------------------------------------------------------------------------------- */
-
-/* Runs a seed in a child. Returns 0 and the digest, or how the child ended. */
-static int sim_child(uint64_t seed, uint64_t *digest)
-{
-    int ends[2], status = 0;
+    int ends[2];
 
     CHECK(pipe(ends) == 0);
     fflush(NULL);
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
-        alarm(120); /* a run that hangs is a failure too */
-        uint64_t result = sim_run(seed, false);
-        CHECK(write(ends[1], &result, sizeof(result)) == sizeof(result));
-        _exit(0);
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        close(ends[0]);
+        worker_main(plan, first, last, ends[1]);
     }
     close(ends[1]);
-    ssize_t got = read(ends[0], digest, sizeof(*digest));
-    close(ends[0]);
-    CHECK(waitpid(child, &status, 0) == child);
-    return got == sizeof(*digest) && status == 0 ? 0 : status ? status : -1;
+    *worker = (struct sim_worker){pid, ends[0], first, last};
 }
 
-static int sim_many(uint64_t first, uint64_t last, const char *program)
+static void seed_failed(const struct sim_plan *plan, struct sim_sum *sum, uint64_t seed,
+                        const char *how)
 {
-    uint64_t failed = 0, started_ns = clock_now().mono_ns;
+    sum->failed++;
+    sum->done++;
+    printf("not ok - seed %llu %s; replay: %s --nodes %s", (unsigned long long)seed, how,
+           plan->program, plan->nodes);
+    for (uint32_t i = 0; i < plan->override_count; i++)
+        printf(" --set %s", plan->overrides[i]);
+    printf(" --seed %llu   (git %s)\n", (unsigned long long)seed, SIM_COMMIT);
+}
 
-    for (uint64_t seed = first; seed <= last; seed++) {
-        uint64_t digest = 0, again = 0;
-        int bad = sim_child(seed, &digest);
-        if (!bad && seed % 16 == 0) {
-            bad = sim_child(seed, &again);
-            if (!bad && digest != again) {
-                fprintf(stderr, "seed %llu did not replay byte for byte\n",
-                        (unsigned long long)seed);
-                bad = -1;
-            }
+/* Takes one word of a worker, or its end. */
+static void worker_listen(struct sim_worker *worker, const struct sim_plan *plan,
+                          struct sim_sum *sum)
+{
+    struct sim_word word;
+    int status = 0;
+
+    if (read(worker->fd, &word, sizeof(word)) == sizeof(word)) {
+        worker->next = word.seed + 1;
+        if (!word.replayed) {
+            seed_failed(plan, sum, word.seed, "did not replay byte for byte");
+            return;
         }
-        if (bad) {
-            failed++;
-            printf("not ok - seed %llu; replay: %s --seed %llu\n", (unsigned long long)seed,
-                   program, (unsigned long long)seed);
-        } else if (seed % 100 == 0 || seed == last) {
-            printf("# %llu seeds, %llu failed, %.0f s\n", (unsigned long long)(seed - first + 1),
-                   (unsigned long long)failed, (double)(clock_now().mono_ns - started_ns) / 1e9);
-        }
-        fflush(stdout);
+        sum->done++;
+        sum->simulated_ns += word.simulated_ns;
+        sum->entries += word.entries;
+        return;
     }
-    if (!failed)
-        printf("ok - seeds %llu..%llu\n", (unsigned long long)first, (unsigned long long)last);
-    printf("1..%llu\n", failed ? (unsigned long long)failed : 1ull);
-    return failed ? 1 : 0;
+    close(worker->fd);
+    CHECK(waitpid(worker->pid, &status, 0) == worker->pid);
+    worker->pid = 0;
+    if (worker->next > worker->last)
+        return;
+    seed_failed(plan, sum, worker->next,
+                WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM ? "did not end" : "failed");
+    if (worker->next < worker->last)
+        worker_start(worker, plan, worker->next + 1, worker->last);
+}
+
+static void progress(const struct sim_plan *plan, const struct sim_sum *sum, uint64_t began_ns)
+{
+    double seconds = (double)(clock_now().mono_ns - began_ns) / 1e9;
+
+    printf("# %llu of %llu seeds, %llu failed, %.0f s, %.0f s simulated (%.0f x real time per "
+           "job), %llu entries\n",
+           (unsigned long long)sum->done, (unsigned long long)(plan->last - plan->first + 1),
+           (unsigned long long)sum->failed, seconds, (double)sum->simulated_ns / 1e9,
+           (double)sum->simulated_ns / 1e9 / seconds / plan->jobs,
+           (unsigned long long)sum->entries);
+    fflush(stdout);
+}
+
+/* Waits until some worker says something; fills free places with new ones. Returns false when all
+ * is done. */
+static bool workers_step(struct sim_worker *workers, const struct sim_plan *plan, uint64_t *next,
+                         struct sim_sum *sum)
+{
+    struct pollfd fds[SIM_JOBS_MAX];
+    uint32_t running = 0;
+
+    for (uint32_t i = 0; i < plan->jobs; i++) {
+        if (!workers[i].pid && *next <= plan->last) {
+            uint64_t last = *next + SIM_WORKER_SEEDS - 1;
+            last = last < plan->last ? last : plan->last;
+            worker_start(&workers[i], plan, *next, last);
+            *next = last + 1;
+        }
+        running += workers[i].pid != 0;
+        fds[i] = (struct pollfd){.fd = workers[i].pid ? workers[i].fd : -1, .events = POLLIN};
+    }
+    if (!running)
+        return false;
+    CHECK(poll(fds, plan->jobs, -1) >= 0);
+    for (uint32_t i = 0; i < plan->jobs; i++)
+        if (fds[i].fd >= 0 && fds[i].revents)
+            worker_listen(&workers[i], plan, sum);
+    return true;
+}
+
+static int sim_many(const struct sim_plan *plan)
+{
+    struct sim_worker workers[SIM_JOBS_MAX] = {{0}};
+    struct sim_sum sum = {0, 0, 0, 0};
+    uint64_t next = plan->first, began_ns = clock_now().mono_ns, told_ns = began_ns;
+
+    while (workers_step(workers, plan, &next, &sum)) {
+        if (clock_now().mono_ns - told_ns < 15 * NS_PER_S)
+            continue;
+        told_ns = clock_now().mono_ns;
+        progress(plan, &sum, began_ns);
+    }
+    progress(plan, &sum, began_ns);
+    if (!sum.failed)
+        printf("ok - nodes %s, seeds %llu..%llu\n", plan->nodes, (unsigned long long)plan->first,
+               (unsigned long long)plan->last);
+    printf("1..%llu\n", sum.failed ? (unsigned long long)sum.failed : 1ull);
+    return sum.failed ? 1 : 0;
+}
+
+static int sim_one(const struct sim_plan *plan)
+{
+    uint64_t began_ns = clock_now().mono_ns;
+    struct sim_result result = sim_world_run(plan->first, plan->voters, plan->observers,
+                                             plan->overrides, true, plan->trace);
+    double seconds = (double)(clock_now().mono_ns - began_ns) / 1e9;
+
+    fprintf(stderr, "%.3f s, %.0f x real time\n", seconds,
+            (double)result.simulated_ns / 1e9 / seconds);
+    return 0;
+}
+
+static bool plan_nodes(struct sim_plan *plan, const char *text)
+{
+    char end;
+
+    plan->nodes = text;
+    plan->observers = 0;
+    int n = sscanf(text, "%u+%u%c", &plan->voters, &plan->observers, &end);
+    return (n == 2 || (n == 1 && !strchr(text, '+'))) && plan->voters >= 1 &&
+           plan->voters + plan->observers <= SIM_NODES_MAX;
+}
+
+static bool plan_seeds(struct sim_plan *plan, const char *option, const char *text)
+{
+    unsigned long long first = 0, last = 0;
+
+    if (strcmp(option, "--seed") == 0) {
+        plan->one = true;
+        plan->first = plan->last = strtoull(text, NULL, 10);
+        return true;
+    }
+    if (strcmp(option, "--fresh") == 0) {
+        plan->fresh = true;
+        plan->first = 1000000 + (uint64_t)time(NULL) % 1000000000 * 1000;
+        plan->last = plan->first + strtoull(text, NULL, 10) - 1;
+        printf("# fresh seeds %llu..%llu\n", (unsigned long long)plan->first,
+               (unsigned long long)plan->last);
+        return plan->last >= plan->first;
+    }
+    if (sscanf(text, "%llu..%llu", &first, &last) != 2 || first > last)
+        return false;
+    plan->first = first;
+    plan->last = last;
+    return true;
+}
+
+/* Options, each with one value but --trace and -jN. */
+static bool plan_read(struct sim_plan *plan, int argc, char **argv)
+{
+    *plan = (struct sim_plan){.voters = 1, .jobs = 1, .nodes = "1", .program = argv[0], .last = 0};
+    plan->first = 1;
+    for (int i = 1; i < argc; i++) {
+        bool more = i + 1 < argc;
+        if (strcmp(argv[i], "--trace") == 0)
+            plan->trace = true;
+        else if (strncmp(argv[i], "-j", 2) == 0)
+            plan->jobs = (uint32_t)strtoul(argv[i] + 2, NULL, 10);
+        else if (more && strcmp(argv[i], "--nodes") == 0) {
+            if (!plan_nodes(plan, argv[++i]))
+                return false;
+        } else if (more && strcmp(argv[i], "--set") == 0 && plan->override_count < SIM_OVERRIDE_MAX)
+            plan->overrides[plan->override_count++] = argv[++i];
+        else if (more && (strcmp(argv[i], "--seed") == 0 || strcmp(argv[i], "--seeds") == 0 ||
+                          strcmp(argv[i], "--fresh") == 0)) {
+            if (!plan_seeds(plan, argv[i], argv[i + 1]))
+                return false;
+            i++;
+        } else
+            return false;
+    }
+    return plan->last >= plan->first && plan->jobs >= 1 && plan->jobs <= SIM_JOBS_MAX;
 }
 
 int main(int argc, char **argv)
 {
-    unsigned long long first, last;
+    struct sim_plan plan;
 
-    if (argc == 3 && strcmp(argv[1], "--seed") == 0) {
-        sim_run(strtoull(argv[2], NULL, 10), true);
+    if (argc == 2 && strcmp(argv[1], "--knobs") == 0) {
+        sim_knobs_list();
         return 0;
     }
-    if (argc == 3 && strcmp(argv[1], "--seeds") == 0 &&
-        sscanf(argv[2], "%llu..%llu", &first, &last) == 2 && first <= last)
-        return sim_many(first, last, argv[0]);
-    fprintf(stderr, "usage: %s --seed N | --seeds A..B\n", argv[0]);
+    if (plan_read(&plan, argc, argv))
+        return plan.one ? sim_one(&plan) : sim_many(&plan);
+    fprintf(stderr,
+            "usage: %s [--nodes 1|3|5|3+2] [--set knob=value ...] [--trace] --seed N\n"
+            "       %s [--nodes ...] [--set ...] [-jN] --seeds A..B | --fresh COUNT\n"
+            "       %s --knobs\n",
+            argv[0], argv[0], argv[0]);
     return 2;
 }

@@ -1,6 +1,12 @@
-/* sim_client: a ZooKeeper client on the simulated port: draws what it does from the run's seed,
+/* sim_client: a ZooKeeper client of the simulated ensemble: draws what it does from the run's seed,
  * speaks the wire protocol in whatever pieces, and checks every byte that comes back against the
- * committed history. */
+ * committed history. It knows every node; when its connection ends, or says nothing for too long,
+ * it goes to another one with its session, its password and the last zxid it saw.
+ *
+ *   DOWN ── connect to any node ──▶ GREETING ── ConnectResponse ──▶ LIVE ── cut, closed, silent ──┐
+ *    ▲                                 │ refused, no answer                                       │
+ *    └─────────────────────────────────┴──────────────────────────────────────────────────────────┘
+ */
 #pragma once
 
 #include "base/rand.h"
@@ -11,19 +17,7 @@
 #define SIM_PENDING_MAX 16
 #define SIM_PATH_SIZE   128
 
-/* What a run may do. Drawn from the seed, so that each seed is a swarm member of its own. */
-struct sim_knobs {
-    uint32_t client_count;
-    uint32_t cut_per_mille;     /* a live connection is reset, per step of a client */
-    uint32_t silent_per_mille;  /* a client says nothing for a while */
-    uint32_t crash_per_mille;   /* the node's process dies, per step of the world */
-    uint32_t power_percent;     /* of those crashes: the power goes, and unsynced sectors with it */
-    uint32_t leap_per_mille;    /* time jumps by up to 300 ms, per step of the world */
-    uint32_t split_percent;     /* of sends: only some bytes go now */
-    uint32_t slow_percent;      /* of steps: the client does not receive */
-    uint32_t snapshot_entries;  /* a snapshot after so many */
-    bool small_disk;            /* the disk fills up, and has room again later */
-};
+struct sim_world;
 
 enum sim_client_state { SIM_DOWN, SIM_GREETING, SIM_LIVE };
 
@@ -31,25 +25,38 @@ struct sim_request {
     int32_t xid, op;
     char path[SIM_PATH_SIZE];
     bool watch;
-    bool write; /* ordered in the log */
-    int32_t mode; /* addWatch */
+    bool write;    /* ordered in the log */
+    int32_t mode;  /* addWatch */
+    int64_t floor; /* of check_order, when it was sent */
+    int32_t key;   /* a register's: what check_registers is told; -1 */
+    uint32_t key_op;
+    uint64_t value; /* of a register's write */
 };
 
 struct sim_client {
     uint32_t id;
+    struct sim_world *world;
     const struct sim_log *log;
-    const struct sim_knobs *knobs;
-    struct rand *rand;
+    struct rand rand;
     struct port_sim_peer *peer;
-    struct port_sim_peer **graves; /* peers done with; freed when their port is gone */
+    uint32_t host; /* the node it is connected to */
+    struct sim_grave {
+        struct port_sim_peer *peer;
+        uint32_t host;
+    } * graves; /* peers done with; freed when their port is gone */
     uint32_t grave_count, grave_room;
     enum sim_client_state state;
     int64_t session, last_zxid;
     uint8_t password[16];
+    int32_t timeout_ms;
     int32_t xid_next;
+    uint64_t next_ns;                     /* its next step */
+    uint64_t heard_ns, sent_ns, since_ns; /* last bytes either way; when it was connected */
     uint32_t silent_steps;
-    bool quiet;  /* no new requests: the run is coming to its end */
+    bool quiet; /* no new requests: the run is coming to its end */
     bool closing;
+    int64_t synced_floor;                        /* reads of this connection show at least this */
+    bool key_busy;                               /* one operation on a register at a time */
     struct sim_request pending[SIM_PENDING_MAX]; /* in the order sent */
     uint32_t pending_count;
     struct sim_watch watch;
@@ -59,22 +66,34 @@ struct sim_client {
     int64_t wanted_zxid;
     uint8_t out[1 << 16]; /* bytes not yet sent */
     uint32_t out_size;
-    uint64_t replies, events, refused, expired;
+    uint64_t replies, events, refused, expired, moves, given_up, closed;
     uint64_t digest; /* of every byte received */
 };
 
-void sim_client_init(struct sim_client *client, uint32_t id, const struct sim_log *log,
-                     const struct sim_knobs *knobs, struct rand *rand);
+void sim_client_init(struct sim_client *client, uint32_t id, struct sim_world *world);
 
-/* sim_client_step does something. port is the node's, NULL while it is down. Fails by printing what
- * is wrong and aborting. */
-void sim_client_step(struct sim_client *client, struct port *port);
+/* sim_client_step does something, and draws when it does so again. Fails by printing what is wrong
+ * and aborting. */
+void sim_client_step(struct sim_client *client);
 
-/* sim_client_lost: the node is gone, and every connection with it. Called before its port goes. */
-void sim_client_lost(struct sim_client *client);
+/* sim_client_lost ends the connection. told: the node learns of it. */
+void sim_client_lost(struct sim_client *client, bool told);
 
-/* sim_client_bury frees the peers of a port that is gone. */
-void sim_client_bury(struct sim_client *client);
+/* sim_client_node_lost: the node is gone, and every connection with it. Called before its port
+ * goes. */
+void sim_client_node_lost(struct sim_client *client, uint32_t node);
+
+/* sim_client_bury frees the peers of a node's port that is gone. */
+void sim_client_bury(struct sim_client *client, uint32_t node);
 
 /* True when nothing is owed to the client. */
 bool sim_client_settled(const struct sim_client *client);
+
+/* ---- requests (sim_request.c) ---- */
+
+/* sim_request_something sends one request, drawn. */
+void sim_request_something(struct sim_client *client);
+void sim_request_ping(struct sim_client *client);
+/* As a client does after a reconnect: what it watched, as of the last zxid it saw. */
+void sim_request_set_watches(struct sim_client *client);
+void sim_request_greeting(struct sim_client *client);

@@ -58,7 +58,7 @@ struct sim_disk {
     struct flight flights[DISK_WRITES_MAX];
     bool locked;
     uint64_t hang_until_ns;
-    bool fail[SIM_DISK_CALLS]; /* the next one of these fails */
+    uint32_t fail[SIM_DISK_CALLS]; /* so many calls from now the last one fails; 0: none */
 };
 
 /* ---- inodes ---- */
@@ -170,12 +170,10 @@ static void changed(struct sim_disk *disk, enum change_kind kind, const char *fr
 /* True once behind each sim_disk_fail. */
 static bool failing(struct sim_disk *disk, enum sim_disk_call call, struct fault *fault)
 {
-    bool fails = disk->fail[call];
-
-    disk->fail[call] = false;
-    if (fails)
-        (void)!fault_set(fault, ERR_IO, "Input/output error");
-    return fails;
+    if (disk->fail[call] == 0 || --disk->fail[call] > 0)
+        return false;
+    (void)!fault_set(fault, ERR_IO, "Input/output error");
+    return true;
 }
 
 static struct sim_file *inode_of(struct sim_disk *disk, int file)
@@ -615,9 +613,10 @@ void sim_disk_hang(struct sim_disk *disk, uint64_t until_ns)
             disk->flights[i].due_ns = until_ns;
 }
 
-void sim_disk_fail(struct sim_disk *disk, enum sim_disk_call call)
+void sim_disk_fail(struct sim_disk *disk, enum sim_disk_call call, uint32_t nth)
 {
-    disk->fail[call] = true;
+    CHECK(nth > 0);
+    disk->fail[call] = nth;
 }
 
 uint64_t sim_disk_used(const struct sim_disk *disk)

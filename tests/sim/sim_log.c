@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +31,7 @@ void sim_log_init(struct sim_log *log, const struct model_config *config)
     memset(log, 0, sizeof(*log));
     log->model = model_create(config);
     CHECK(log->model);
+    check_once_init(&log->once);
 }
 
 void sim_log_fini(struct sim_log *log)
@@ -49,20 +51,49 @@ void sim_log_fini(struct sim_log *log)
     free(log->entries);
     free(log->changes);
     free(log->paths);
+    free(log->path_table);
+    check_once_fini(&log->once);
     model_destroy(log->model);
+}
+
+/* The place of a path in the table: its own, or the free one it would get. */
+static uint32_t *path_place(const struct sim_log *log, const char *path)
+{
+    uint64_t hash = 14695981039346656037ull;
+
+    for (const char *at = path; *at; at++)
+        hash = (hash ^ (uint8_t)*at) * 1099511628211ull;
+    for (uint64_t i = hash ^ hash >> 32;; i++) {
+        uint32_t *place = &log->path_table[i & (log->path_table_room - 1)];
+        if (*place == 0 || strcmp(log->paths[*place - 1].path, path) == 0)
+            return place;
+    }
+}
+
+static void path_table_grow(struct sim_log *log)
+{
+    free(log->path_table);
+    log->path_table_room = log->path_table_room ? 2 * log->path_table_room : 256;
+    log->path_table = calloc(log->path_table_room, sizeof(*log->path_table));
+    CHECK(log->path_table);
+    for (uint32_t i = 0; i < log->path_count; i++)
+        *path_place(log, log->paths[i].path) = i + 1;
 }
 
 static struct sim_path *log_path(struct sim_log *log, const char *path)
 {
-    for (uint32_t i = 0; i < log->path_count; i++)
-        if (strcmp(log->paths[i].path, path) == 0)
-            return &log->paths[i];
+    if (2 * log->path_count >= log->path_table_room)
+        path_table_grow(log);
+    uint32_t *place = path_place(log, path);
+    if (*place)
+        return &log->paths[*place - 1];
     uint64_t room = log->path_room;
     log->paths = sim_grow(log->paths, log->path_count, &room, sizeof(*log->paths));
     log->path_room = (uint32_t)room;
     struct sim_path *to = &log->paths[log->path_count++];
     memset(to, 0, sizeof(*to));
     to->path = (char *)sim_copy(path, (int64_t)strlen(path));
+    *place = log->path_count;
     return to;
 }
 
@@ -117,7 +148,8 @@ static void log_changes(struct sim_log *log, const struct model_result *result)
     }
 }
 
-static void log_add(struct sim_log *log, const struct entry *entry)
+/* Returns NULL, or what is wrong. */
+static const char *log_new(struct sim_log *log, const struct entry *entry)
 {
     const struct command *command = entry->payload;
     const uint8_t *body = (const uint8_t *)(command + 1);
@@ -143,30 +175,35 @@ static void log_add(struct sim_log *log, const struct entry *entry)
         log_note(log, text, result->zxid);
         free(text);
     }
+    return check_once_entry(&log->once, command, to->session, to->answered);
 }
 
-void sim_log_tap(void *self, const struct entry *entry)
+const char *sim_log_add(struct sim_log *log, const struct entry *entry)
 {
-    struct sim_log *log = self;
+    static char text[160];
 
-    CHECK(entry->index >= 1);
-    CHECK(entry->index <= log->count + 1); /* no hole: nothing committed was skipped */
-    if (entry->index == log->count + 1) {
-        log_add(log, entry);
-        return;
+    if (entry->index < 1 || entry->index > log->count + 1) {
+        snprintf(text, sizeof(text), "entry %llu is shown, and only %llu are committed",
+                 (unsigned long long)entry->index, (unsigned long long)log->count);
+        return text;
     }
+    if (entry->index == log->count + 1)
+        return log_new(log, entry);
     const struct sim_entry *before = &log->entries[entry->index - 1];
-    CHECK(before->term == entry->term); /* what was committed stays as it was */
-    CHECK(before->size == entry->size);
-    CHECK(memcmp(before->payload, entry->payload, entry->size) == 0);
+    if (before->term == entry->term && before->size == entry->size &&
+        memcmp(before->payload, entry->payload, entry->size) == 0)
+        return NULL;
+    snprintf(text, sizeof(text), "entry %llu of term %llu is another one of term %llu elsewhere",
+             (unsigned long long)entry->index, (unsigned long long)entry->term,
+             (unsigned long long)before->term);
+    return text;
 }
 
 const struct sim_entry *sim_log_find(const struct sim_log *log, int64_t session, int32_t xid)
 {
     for (uint64_t i = log->count; i > 0; i--) {
         const struct command *command = (const struct command *)log->entries[i - 1].payload;
-        if (command->session == session && command->xid == xid &&
-            command->kind == COMMAND_REQUEST)
+        if (command->session == session && command->xid == xid && command->kind == COMMAND_REQUEST)
             return &log->entries[i - 1];
     }
     return NULL;
@@ -174,14 +211,14 @@ const struct sim_entry *sim_log_find(const struct sim_log *log, int64_t session,
 
 const struct sim_state *sim_log_at(const struct sim_log *log, const char *path, int64_t zxid)
 {
-    for (uint32_t i = 0; i < log->path_count; i++) {
-        const struct sim_path *at = &log->paths[i];
-        if (strcmp(at->path, path) != 0)
-            continue;
-        for (uint32_t k = at->count; k > 0; k--)
-            if (at->states[k - 1].zxid <= zxid)
-                return at->states[k - 1].exists ? &at->states[k - 1] : NULL;
-    }
+    uint32_t place = log->path_table_room ? *path_place(log, path) : 0;
+
+    if (!place)
+        return NULL;
+    const struct sim_path *at = &log->paths[place - 1];
+    for (uint32_t k = at->count; k > 0; k--)
+        if (at->states[k - 1].zxid <= zxid)
+            return at->states[k - 1].exists ? &at->states[k - 1] : NULL;
     return NULL;
 }
 

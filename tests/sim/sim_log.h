@@ -5,6 +5,7 @@
 
 #include "base/messages.h"
 #include "tests/model/model.h"
+#include "tests/sim/check_once.h"
 
 #include <stdbool.h>
 
@@ -51,15 +52,17 @@ struct sim_log {
     uint64_t change_count, change_room;
     struct sim_path *paths;
     uint32_t path_count, path_room;
-    uint64_t replay_next; /* index that recovery will show next; 0: any */
+    uint32_t *path_table, path_table_room; /* by hash: index + 1, open addressing; 0: free */
+    struct check_once once;
 };
 
 void sim_log_init(struct sim_log *log, const struct model_config *config);
 void sim_log_fini(struct sim_log *log);
 
-/* sim_log_tap is env.tap of a node: an entry that was seen before must be the same to the byte, and
- * a new one must come right behind the last. */
-void sim_log_tap(void *self, const struct entry *entry);
+/* sim_log_add takes a committed entry that some node shows: one that was seen before must be the
+ * same to the byte, and a new one must come right behind the last. Returns NULL, or what is wrong.
+ */
+const char *sim_log_add(struct sim_log *log, const struct entry *entry);
 
 /* sim_log_find gives the entry of a client's request, or NULL. xids are unique in a session. */
 const struct sim_entry *sim_log_find(const struct sim_log *log, int64_t session, int32_t xid);

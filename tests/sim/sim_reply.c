@@ -1,6 +1,7 @@
 #include "tests/sim/sim_reply.h"
 
 #include "base/check.h"
+#include "tests/sim/sim_world.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,17 +11,16 @@
 static _Noreturn void wrong(const struct sim_client *c, const struct sim_request *r,
                             const char *format, ...)
 {
+    char text[600], request[SIM_PATH_SIZE + 64] = "";
     va_list args;
 
-    fprintf(stderr, "client %u session %llx", c->id, (unsigned long long)c->session);
     if (r)
-        fprintf(stderr, " xid %d %s %s", r->xid, zk_op_name(r->op), r->path);
-    fprintf(stderr, ": ");
+        snprintf(request, sizeof(request), " xid %d %s %s", r->xid, zk_op_name(r->op), r->path);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    fprintf(stderr, "\n");
-    abort();
+    sim_world_wrong(c->world, "client %u at node %u, session %llx%s: %s", c->id, c->host + 1,
+                    (unsigned long long)c->session, request, text);
 }
 
 /* ---- the handshake --------------------------------------------------------------------------- */
@@ -71,6 +71,7 @@ bool sim_reply_greeting(struct sim_client *c, struct jute_in *in)
     if (!session_opened(c->log, session))
         wrong(c, NULL, "given a session that was never committed");
     c->session = session;
+    c->timeout_ms = timeout_ms;
     memcpy(c->password, password.at, 16);
     return true;
 }
@@ -82,8 +83,12 @@ static void check_write(struct sim_client *c, const struct sim_request *r, int64
 {
     const struct sim_entry *entry = sim_log_find(c->log, c->session, r->xid);
 
-    if (!entry && error == ZK_SYSTEM_ERROR && c->knobs->small_disk) {
+    if (!entry && error == ZK_SYSTEM_ERROR && c->world->knobs.disk_full) {
         c->refused++;
+        if (r->key >= 0) {
+            check_registers_void(&c->world->registers, (uint32_t)r->key, r->key_op);
+            c->key_busy = false;
+        }
         return;
     }
     if (!entry)
@@ -99,6 +104,16 @@ static void check_write(struct sim_client *c, const struct sim_request *r, int64
     size_t want = error == 0 && entry->body_size > 0 ? (size_t)entry->body_size : 0;
     if (size != want || (size && memcmp(in->at, entry->body, size) != 0))
         wrong(c, r, "its body of %zu bytes is not the model's of %zu", size, want);
+    const char *late = check_order_write(&c->world->order, r->floor, zxid);
+    if (late)
+        wrong(c, r, "%s", late);
+    if (r->key < 0)
+        return;
+    c->key_busy = false;
+    if (error == 0)
+        check_registers_end(&c->world->registers, (uint32_t)r->key, r->key_op, 0, c->world->now_ns);
+    else
+        check_registers_void(&c->world->registers, (uint32_t)r->key, r->key_op);
 }
 
 static void check_stat(struct sim_client *c, const struct sim_request *r, struct jute_in *in,
@@ -151,11 +166,32 @@ static void check_children(struct sim_client *c, const struct sim_request *r, in
     }
 }
 
+static void check_register(struct sim_client *c, const struct sim_request *r, int32_t error,
+                           struct bytes data)
+{
+    uint64_t value = 0;
+
+    if (r->key < 0)
+        return;
+    if (error == 0 && data.size != sizeof(value))
+        wrong(c, r, "a register of %d bytes", data.size);
+    if (error == 0)
+        memcpy(&value, data.at, sizeof(value));
+    check_registers_end(&c->world->registers, (uint32_t)r->key, r->key_op, value, c->world->now_ns);
+    c->key_busy = false;
+}
+
 static void check_read(struct sim_client *c, const struct sim_request *r, int64_t zxid,
                        int32_t error, struct jute_in *in)
 {
     const struct sim_state *state = sim_log_at(c->log, r->path, zxid);
     int32_t want = state ? 0 : ZK_NO_NODE;
+    const char *old = check_order_read(c->synced_floor, zxid);
+
+    if (old)
+        wrong(c, r, "%s", old);
+    if (error)
+        check_register(c, r, error, (struct bytes){NULL, 0});
 
     if (error != want)
         wrong(c, r, "read %d at zxid %llx, the model says %d", error, (unsigned long long)zxid,
@@ -163,6 +199,7 @@ static void check_read(struct sim_client *c, const struct sim_request *r, int64_
     if (error == 0) {
         if (r->op == ZK_OP_GET_DATA) {
             struct bytes data = jute_get_bytes(in);
+            check_register(c, r, 0, data);
             if (!bytes_equal(data, (struct bytes){state->data, state->data_size}))
                 wrong(c, r, "its data are not the model's at zxid %llx", (unsigned long long)zxid);
         }
@@ -196,8 +233,7 @@ static void check_set_watches(struct sim_client *c, const struct sim_request *r,
         else if (changed > c->wanted_zxid)
             event = list == 0 ? ZK_EVENT_DATA_CHANGED : ZK_EVENT_CHILDREN_CHANGED;
         if (!event) {
-            sim_watch_add(&c->watch, list == 2 ? SIM_WATCH_CHILD : SIM_WATCH_DATA,
-                          c->wanted[list]);
+            sim_watch_add(&c->watch, list == 2 ? SIM_WATCH_CHILD : SIM_WATCH_DATA, c->wanted[list]);
             continue;
         }
         if (heard == c->caught_up_count || c->caught_up[heard].type != event ||
@@ -283,6 +319,8 @@ void sim_reply_check(struct sim_client *c, struct jute_in *in)
     else if (r.op == ZK_OP_PING || r.op == ZK_OP_SYNC) {
         if (error != 0)
             wrong(c, &r, "failed with %d", error);
+        if (r.op == ZK_OP_SYNC && r.floor > c->synced_floor)
+            c->synced_floor = r.floor;
     } else
         check_read(c, &r, zxid, error, in);
 }

@@ -135,8 +135,8 @@ const char *sim_watch_upto(struct sim_watch *watch, const struct sim_log *log, i
         int64_t at = log->changes[watch->change_next].zxid;
         bool unordered = log->changes[watch->change_next].unordered;
         uint32_t n = 0;
-        for (; watch->change_next < log->change_count &&
-               log->changes[watch->change_next].zxid == at;
+        for (;
+             watch->change_next < log->change_count && log->changes[watch->change_next].zxid == at;
              watch->change_next++) {
             CHECK(n + 2 <= 2 * SIM_EVENTS_MAX);
             n += watch_events(watch, &log->changes[watch->change_next], want + n);

@@ -326,12 +326,20 @@ int node_wait(struct node *node, struct fault *fault)
 
 int64_t node_turn(struct node *node, struct now now, uint64_t *deadline_ns, struct fault *fault)
 {
+    return node_turn_held(node, now, 0, deadline_ns, fault);
+}
+
+int64_t node_turn_held(struct node *node, struct now now, uint32_t held, uint64_t *deadline_ns,
+                       struct fault *fault)
+{
     int64_t work = 0;
     uint64_t first = UINT64_MAX;
 
     CHECK(!node->env.threads);
     for (uint32_t i = 0; i < node->role_count; i++) {
         struct role *role = &node->roles[i];
+        if (i < 32 && (held >> i & 1))
+            continue;
         work += role->poll(role->self, now);
         uint64_t at = role->deadline_ns ? role->deadline_ns(role->self, now) : UINT64_MAX;
         first = at < first ? at : first;

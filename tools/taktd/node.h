@@ -67,6 +67,11 @@ void node_stop(struct node *node);
  * Assumes !env.threads. */
 int64_t node_turn(struct node *node, struct now now, uint64_t *deadline_ns, struct fault *fault);
 
+/* node_turn_held is node_turn without the roles whose bit is set in `held` (bit i: the i-th role in
+ * the order of the drawing): in the simulator, a core that stands still while others run on. */
+int64_t node_turn_held(struct node *node, struct now now, uint32_t held, uint64_t *deadline_ns,
+                       struct fault *fault);
+
 void node_close(struct node *node);
 
 /* node_abandon is node_close for a process that is dead to its disk: what is in flight is not

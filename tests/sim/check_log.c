@@ -1,0 +1,35 @@
+#include "tests/sim/check_log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static char text[200];
+
+void check_log_begin(struct check_log_place *place)
+{
+    *place = (struct check_log_place){0, 0};
+}
+
+const char *check_log_entry(struct check_log_place *place, struct sim_log *log,
+                            const struct entry *entry)
+{
+    if (place->next && entry->index != place->next) {
+        snprintf(text, sizeof(text), "it shows entry %llu where %llu is due",
+                 (unsigned long long)entry->index, (unsigned long long)place->next);
+        return text;
+    }
+    if (!place->next)
+        place->first = entry->index;
+    place->next = entry->index + 1;
+    return sim_log_add(log, entry);
+}
+
+const char *check_log_started(const struct check_log_place *place, uint64_t snapshot_index)
+{
+    if (place->first && place->first != snapshot_index + 1) {
+        snprintf(text, sizeof(text), "recovery began with entry %llu behind a snapshot at %llu",
+                 (unsigned long long)place->first, (unsigned long long)snapshot_index);
+        return text;
+    }
+    return NULL;
+}

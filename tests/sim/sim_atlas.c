@@ -1,0 +1,48 @@
+#include "tests/sim/sim_atlas.h"
+
+#include "tests/sim/sim_world.h"
+#include "tools/taktd/node_parts.h"
+
+bool sim_atlas_may_damage(struct sim_world *world, uint32_t node)
+{
+    uint32_t damaged = world->atlas.nodes[node].damaged ? 0 : 1;
+
+    sim_atlas_look(world);
+    if (world->node_count == 1)
+        return false;
+    if (node >= world->voter_count) /* an observer's copy counts for nothing */
+        return true;
+    for (uint32_t i = 0; i < world->voter_count; i++)
+        damaged += world->atlas.nodes[i].damaged;
+    bool may = damaged <= (world->voter_count - 1) / 2;
+    world->atlas.refused += !may;
+    return may;
+}
+
+bool sim_atlas_may_roll_back(struct sim_world *world, uint32_t node, uint64_t image_term)
+{
+    if (!sim_atlas_may_damage(world, node) || sim_node_term(&world->nodes[node]) != image_term)
+        return false;
+    for (uint32_t i = 0; i < world->voter_count; i++)
+        if (i != node && sim_node_applied(&world->nodes[i]) < world->log.count)
+            return false;
+    return true;
+}
+
+void sim_atlas_damaged(struct sim_world *world, uint32_t node)
+{
+    world->atlas.nodes[node].damaged = true;
+    world->atlas.nodes[node].needs = world->log.count;
+    world->atlas.damages++;
+}
+
+void sim_atlas_look(struct sim_world *world)
+{
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        const struct sim_node *node = &world->nodes[i];
+        if (world->atlas.nodes[i].damaged && node->node &&
+            sim_node_applied(node) >= world->atlas.nodes[i].needs &&
+            (node->observer || node->node->raft.config.voting))
+            world->atlas.nodes[i].damaged = false;
+    }
+}

@@ -1,0 +1,298 @@
+#include "tests/sim/sim_node.h"
+
+#include "base/check.h"
+#include "tests/sim/sim_world.h"
+#include "tools/taktd/node_parts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- surroundings ---------------------------------------------------------------------------- */
+
+struct address sim_node_address(uint32_t index)
+{
+    struct address at = {.ip = {[10] = 0xff, [11] = 0xff, [12] = 10, [15] = 1}, .port = 2888};
+    at.ip[15] = (uint8_t)(index + 1);
+    return at;
+}
+
+static struct now node_now(const struct sim_node *node)
+{
+    uint64_t true_ns = node->world->now_ns;
+    int64_t mono_ns =
+        (int64_t)true_ns + node->mono_offset_ns + (int64_t)(true_ns / 1000000) * node->drift_ppm;
+
+    return (struct now){.mono_ns = (uint64_t)mono_ns,
+                        .wall_ms =
+                            SIM_WALL_MS + (int64_t)(true_ns / NS_PER_MS) + node->wall_step_ms};
+}
+
+/* The true time at which the node's clock shows mono_ns, or a little later. */
+static uint64_t node_true_ns(const struct sim_node *node, uint64_t mono_ns)
+{
+    if (mono_ns == UINT64_MAX)
+        return UINT64_MAX;
+    double since = (double)((int64_t)mono_ns - node->mono_offset_ns);
+    uint64_t at = (uint64_t)(since / (1.0 + node->drift_ppm * 1e-6)) + 1000;
+    return at;
+}
+
+static void node_random(void *self, void *out, uint32_t n)
+{
+    struct sim_node *node = self;
+    for (uint32_t i = 0; i < n; i++)
+        ((uint8_t *)out)[i] = (uint8_t)rand_next(&node->rand);
+}
+
+static int node_port_open(void *self, uint32_t index, const struct port_setup *setup,
+                          struct port **port, struct fault *fault)
+{
+    struct sim_node *node = self;
+    int err = port_sim_open(setup, 1 << 16, &node->port);
+    *port = node->port;
+    return err ? fault_set(fault, err, "no simulated port") : 0;
+}
+
+static void node_tap(void *self, const struct entry *entry)
+{
+    struct sim_node *node = self;
+    const char *wrong = check_log_entry(&node->place, &node->world->log, entry);
+
+    if (wrong)
+        sim_world_wrong(node->world, "node %u: %s", node->index + 1, wrong);
+}
+
+/* ---- configuration --------------------------------------------------------------------------- */
+
+static void node_servers(struct sim_node *node)
+{
+    const struct sim_world *world = node->world;
+    struct membership *servers = &node->config.servers;
+
+    if (world->node_count == 1)
+        return;
+    servers->count = world->node_count;
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        struct membership_server *server = &servers->server[i];
+        memset(server, 0, sizeof(*server));
+        server->id = i + 1;
+        snprintf(server->host, sizeof(server->host), "10.0.0.%u", i + 1);
+        server->quorum_port = 2888;
+        server->election_port = 3888;
+        server->client_port = 2181;
+        server->observer = i >= world->voter_count;
+    }
+}
+
+static void node_configure(struct sim_node *node)
+{
+    struct config *c = &node->config;
+
+    config_init(c);
+    c->node_id = node->index + 1;
+    c->net_count = 1;
+    c->session_tick_ms = 100;
+    c->session_timeout_ms_min = 200;
+    c->session_timeout_ms_max = 4000;
+    c->connections_max = 64;
+    c->sessions_max = 4096;
+    c->tree_memory_limit = 64 << 20;
+    c->tree_nodes_max = 1 << 16;
+    c->net_memory_limit = 256 << 20;
+    c->log_segment_size = 16 << 20;
+    c->snapshot_every_count = node->world->knobs.snapshot_entries;
+    c->snapshot_every_size = 0;
+    c->snapshot_kept_count = 2;
+    c->container_check_ms = 0;
+    node_servers(node);
+}
+
+void sim_node_init(struct sim_node *node, struct sim_world *world, uint32_t index)
+{
+    const struct sim_knobs *knobs = &world->knobs;
+
+    memset(node, 0, sizeof(*node));
+    node->world = world;
+    node->index = index;
+    node->observer = index >= world->voter_count;
+    rand_seed(&node->rand, rand_next(&world->rand));
+    node->disk = sim_disk_create(rand_next(&world->rand), SIM_DISK_LARGE);
+    sim_disk_latency(node->disk, 20000, 20000 + knobs->disk_us * 1000ull);
+    node->mono_offset_ns = (int64_t)rand_below(&world->rand, 1000 * NS_PER_S);
+    if (knobs->drift_ppm)
+        node->drift_ppm =
+            (int32_t)rand_below(&world->rand, 2 * knobs->drift_ppm + 1) - (int32_t)knobs->drift_ppm;
+    node->wake_ns = UINT64_MAX;
+    node->start_ns = UINT64_MAX;
+    node_configure(node);
+}
+
+void sim_node_fini(struct sim_node *node)
+{
+    if (node->node) {
+        sim_disk_hang(node->disk, 0);
+        sim_disk_time(node->disk, UINT64_MAX); /* what is in flight ends */
+        node_close(node->node);
+    }
+    sim_disk_destroy(node->disk);
+    if (node->image)
+        sim_disk_destroy(node->image);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+int sim_node_start(struct sim_node *node, struct fault *fault)
+{
+    struct node_env env = {.disk = &node->io,
+                           .port_open = node_port_open,
+                           .port_self = node,
+                           .random = node_random,
+                           .random_self = node,
+                           .tap = node_tap,
+                           .tap_self = node,
+                           .now = node_now(node)};
+
+    CHECK(!node->node);
+    node->io = *sim_disk_io(node->disk);
+    sim_disk_time(node->disk, node->world->now_ns);
+    check_log_begin(&node->place);
+    node->starts++;
+    int err = node_open(&node->node, &node->config, &env, fault);
+    if (err) {
+        sim_disk_crash(node->disk, SIM_DISK_KILL);
+        node->node = NULL;
+        node->port = NULL;
+        node->datagrams = NULL;
+        return err;
+    }
+    const struct node_recovery *found = node_recovery(node->node);
+    const char *wrong = check_log_started(&node->place, found->snapshot_index);
+    if (wrong)
+        sim_world_wrong(node->world, "node %u: %s", node->index + 1, wrong);
+    if (!node->place.next)
+        node->place.next = found->snapshot_index + 1;
+    node->world->recovered_entries += found->entries;
+    node->world->from_snapshot += found->snapshot_index > 0;
+    node->up_since_ns = node->wake_ns = node->world->now_ns;
+    node->start_ns = UINT64_MAX;
+    node->paused_ns = node->slow_ns = node->held_ns = 0;
+    node->held_roles = 0;
+    return 0;
+}
+
+static int dead_submit(void *ctx, int file, uint64_t offset, const void *memory, uint32_t size,
+                       uint64_t token, struct fault *fault)
+{
+    return ERR_IO;
+}
+
+static uint32_t dead_poll(void *ctx, struct disk_done *done, uint32_t max, struct fault *fault)
+{
+    return 0;
+}
+
+static void dead_close(void *ctx, int file)
+{
+}
+
+static int dead_path(void *ctx, const char *path, struct fault *fault)
+{
+    return ERR_IO;
+}
+
+static int dead_file(void *ctx, int file, struct fault *fault)
+{
+    return ERR_IO;
+}
+
+static int dead_dir(void *ctx, struct fault *fault)
+{
+    return ERR_IO;
+}
+
+void sim_node_crash(struct sim_node *node, enum sim_disk_crash how)
+{
+    struct sim_world *world = node->world;
+
+    CHECK(node->node);
+    for (uint32_t i = 0; i < world->knobs.clients; i++)
+        sim_client_node_lost(&world->clients[i], node->index);
+    sim_disk_crash(node->disk, how);
+    node->io.submit_write = dead_submit;
+    node->io.poll = dead_poll;
+    node->io.close = dead_close;
+    node->io.unlink = dead_path;
+    node->io.sync = dead_file;
+    node->io.sync_dir = dead_dir;
+    node_abandon(node->node);
+    for (uint32_t i = 0; i < world->knobs.clients; i++)
+        sim_client_bury(&world->clients[i], node->index);
+    node->node = NULL;
+    node->port = NULL;
+    node->datagrams = NULL;
+    node->wake_ns = UINT64_MAX;
+    node->crashes++;
+}
+
+void sim_node_trouble(struct sim_node *node, enum sim_disk_call call, uint32_t nth)
+{
+    node->troubled = true;
+    sim_disk_fail(node->disk, call, nth);
+}
+
+/* ---- turns ----------------------------------------------------------------------------------- */
+
+void sim_node_wake(struct sim_node *node)
+{
+    uint64_t at = node->world->now_ns + 1000;
+    if (node->node && at < node->wake_ns)
+        node->wake_ns = at;
+}
+
+uint64_t sim_node_next_ns(const struct sim_node *node)
+{
+    if (!node->node)
+        return node->start_ns;
+    uint64_t disk_ns = sim_disk_next_ns(node->disk);
+    uint64_t next = node->wake_ns < disk_ns ? node->wake_ns : disk_ns;
+    return next > node->paused_ns ? next : node->paused_ns;
+}
+
+int sim_node_turn(struct sim_node *node, struct fault *fault)
+{
+    struct sim_world *world = node->world;
+    uint64_t deadline_ns, now_ns = world->now_ns;
+
+    sim_disk_time(node->disk, now_ns);
+    bool slow = node->slow_ns > now_ns;
+    if (node->held_roles && node->held_ns <= now_ns)
+        node->held_roles = 0;
+    node->turns++;
+    int64_t work =
+        node_turn_held(node->node, node_now(node), node->held_roles, &deadline_ns, fault);
+    if (work < 0)
+        return (int)work;
+    uint64_t turn_ns = (2000 + rand_below(&world->rand, 20000)) * (slow ? 10 : 1);
+    uint64_t wake_ns = work ? now_ns + turn_ns : node_true_ns(node, deadline_ns);
+    if (wake_ns < now_ns + turn_ns)
+        wake_ns = now_ns + turn_ns; /* nothing runs faster than a turn takes */
+    if (node->held_roles && wake_ns > node->held_ns)
+        wake_ns = node->held_ns;
+    node->wake_ns = wake_ns;
+    return 0;
+}
+
+bool sim_node_leads(const struct sim_node *node)
+{
+    return node->node && node->node->raft.state == RAFT_LEADER;
+}
+
+uint64_t sim_node_applied(const struct sim_node *node)
+{
+    return node->node ? machine_index(node->node->machine) : 0;
+}
+
+uint64_t sim_node_term(const struct sim_node *node)
+{
+    return node->node ? node->node->raft.term : 0;
+}

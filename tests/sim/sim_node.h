@@ -1,0 +1,83 @@
+/* sim_node: one node of the simulated ensemble: a whole takt node on a disk, a port and a clock of
+ * its own, that can be started, killed, stopped for a while, slowed down and sent back in time.
+ *
+ *            start                     pause          its clock:  mono = (true + offset) * (1 +
+ * drift) DOWN ──────────▶ UP ◀─────────────────────▶ (paused)          wall = true + step ▲   kill,
+ * its own failure │ └─────────────────────────┘ */
+#pragma once
+
+#include "base/rand.h"
+#include "dataplane/port/datagram_sim.h"
+#include "dataplane/port/port_sim.h"
+#include "tests/sim/check_log.h"
+#include "tests/sim/sim_disk.h"
+#include "tools/taktd/node.h"
+
+#define SIM_DISK_LARGE (1ull << 30)
+#define SIM_DISK_SMALL (34ull << 20) /* two segments and a little */
+#define SIM_WALL_MS    1700000000000ll
+
+struct sim_world;
+
+struct sim_node {
+    struct sim_world *world;
+    uint32_t index; /* the node's id is index + 1 */
+    bool observer;
+    struct config config;
+    struct rand rand;              /* what the node is given as random bits */
+    struct sim_disk *disk, *image; /* image: an older copy of the whole disk, or NULL */
+    struct disk_io io;             /* the process's: dead after a crash */
+    struct port *port;
+    struct datagram_port *datagrams; /* NULL: the node has no peers */
+    struct node *node;               /* NULL: down */
+
+    int64_t mono_offset_ns, wall_step_ms;
+    int32_t drift_ppm;
+
+    uint64_t wake_ns;    /* true time of the next turn; UINT64_MAX: down */
+    uint64_t paused_ns;  /* stands still until then */
+    uint64_t slow_ns;    /* at a tenth until then */
+    uint64_t start_ns;   /* while down: when it comes back; UINT64_MAX: not by itself */
+    uint32_t held_roles; /* mask of roles that stand still until held_ns */
+    uint64_t held_ns;
+    uint32_t clients_cut; /* > 0: no client reaches it */
+
+    bool troubled; /* since its last start its disk was told to fail */
+
+    struct check_log_place place; /* how far its log was compared */
+    uint64_t up_since_ns, crashes, starts, turns;
+    uint64_t image_term; /* the node's when the image was taken */
+};
+
+void sim_node_init(struct sim_node *node, struct sim_world *world, uint32_t index);
+void sim_node_fini(struct sim_node *node);
+
+/* sim_node_start starts the process. Returns 0, or why it does not come up (the fault says it);
+ * then it is down and may be started again. */
+MUST_USE int sim_node_start(struct sim_node *node, struct fault *fault);
+
+/* sim_node_crash ends the process; what it had in flight happens or not. The node stays down until
+ * it is started. */
+void sim_node_crash(struct sim_node *node, enum sim_disk_crash how);
+
+/* sim_node_turn runs each role once and sends what came of it. Returns 0, or the error with which
+ * the node stopped by itself. */
+MUST_USE int sim_node_turn(struct sim_node *node, struct fault *fault);
+
+/* sim_node_wake: something arrived. */
+void sim_node_wake(struct sim_node *node);
+
+/* sim_node_next_ns is the true time of its next turn or start. */
+uint64_t sim_node_next_ns(const struct sim_node *node);
+
+/* sim_node_datagram hands it what the network brought from node `from`. */
+void sim_node_datagram(struct sim_node *node, uint32_t from, const uint8_t *bytes, uint32_t size);
+
+/* sim_node_trouble lets the nth such call of its disk fail; that the node then stops, or does not
+ * come up, is right. */
+void sim_node_trouble(struct sim_node *node, enum sim_disk_call call, uint32_t nth);
+
+bool sim_node_leads(const struct sim_node *node);
+uint64_t sim_node_applied(const struct sim_node *node); /* log index; 0 when down */
+uint64_t sim_node_term(const struct sim_node *node);
+struct address sim_node_address(uint32_t index);

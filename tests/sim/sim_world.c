@@ -1,0 +1,380 @@
+#include "tests/sim/sim_world.h"
+
+#include "base/check.h"
+#include "store/machine.h"
+#include "store/tree.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what people see ------------------------------------------------------------------------- */
+
+static void world_row(const struct sim_node *node)
+{
+    uint64_t now_ns = node->world->now_ns;
+
+    fprintf(stderr, "  node %u %-8s term %llu applied %llu starts %llu%s%s%s\n", node->index + 1,
+            !node->node            ? "down"
+            : sim_node_leads(node) ? "leader"
+            : node->observer       ? "observer"
+                                   : "follower",
+            (unsigned long long)sim_node_term(node), (unsigned long long)sim_node_applied(node),
+            (unsigned long long)node->starts, node->paused_ns > now_ns ? " paused" : "",
+            node->clients_cut ? " without clients" : "",
+            node->world->atlas.nodes[node->index].damaged ? " damaged" : "");
+}
+
+void sim_world_wrong(struct sim_world *world, const char *format, ...)
+{
+    va_list args;
+
+    fprintf(stderr, "seed %llu, %llu.%06llu ms, %llu entries:\n", (unsigned long long)world->seed,
+            (unsigned long long)(world->now_ns / NS_PER_MS),
+            (unsigned long long)(world->now_ns % NS_PER_MS), (unsigned long long)world->log.count);
+    for (uint32_t i = 0; i < world->node_count; i++)
+        world_row(&world->nodes[i]);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, "\n");
+    abort();
+}
+
+void sim_world_say(struct sim_world *world, const char *format, ...)
+{
+    va_list args;
+
+    if (!world->trace)
+        return;
+    fprintf(stderr, "%8llu.%03llu ", (unsigned long long)(world->now_ns / NS_PER_MS),
+            (unsigned long long)(world->now_ns / 1000 % 1000));
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, "\n");
+}
+
+/* ---- what clients reach ---------------------------------------------------------------------- */
+
+bool sim_world_reached(const struct sim_world *world, uint32_t node)
+{
+    return world->nodes[node].node && !world->nodes[node].clients_cut;
+}
+
+struct port *sim_world_port(struct sim_world *world, uint32_t node)
+{
+    return sim_world_reached(world, node) ? world->nodes[node].port : NULL;
+}
+
+struct sim_node *sim_world_leader(struct sim_world *world)
+{
+    struct sim_node *leader = NULL;
+
+    for (uint32_t i = 0; i < world->node_count; i++)
+        if (sim_node_leads(&world->nodes[i]) &&
+            (!leader || sim_node_term(&world->nodes[i]) > sim_node_term(leader)))
+            leader = &world->nodes[i];
+    return leader;
+}
+
+/* ---- one thing after the other --------------------------------------------------------------- */
+
+static uint64_t world_next_ns(const struct sim_world *world)
+{
+    uint64_t next = sim_network_next_ns(world->network), at = sim_faults_next_ns(world);
+
+    next = at < next ? at : next;
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        at = sim_node_next_ns(&world->nodes[i]);
+        next = at < next ? at : next;
+    }
+    for (uint32_t i = 0; i < world->knobs.clients; i++)
+        next = world->clients[i].next_ns < next ? world->clients[i].next_ns : next;
+    return next;
+}
+
+static void world_deliver(void *self, uint32_t from, uint32_t to, const uint8_t *bytes,
+                          uint32_t size)
+{
+    struct sim_world *world = self;
+    (void)world, (void)from, (void)to;
+}
+
+static void world_start_node(struct sim_world *world, struct sim_node *node)
+{
+    struct fault fault = {.text = ""};
+    bool loops = world->faults.looping && world->faults.loop_node == node->index;
+
+    if (loops) {
+        world->faults.looping--;
+        sim_node_trouble(node, (enum sim_disk_call)rand_below(&world->rand, SIM_DISK_CALLS),
+                         1 + (uint32_t)rand_below(&world->rand, 12));
+    }
+    int err = sim_node_start(node, &fault);
+    sim_world_say(world, "node %u starts: %s", node->index + 1, err ? fault.text : "up");
+    if (err && !node->troubled)
+        sim_world_wrong(world, "node %u does not come back: %s (%s)", node->index + 1, fault.text,
+                        err_name(err));
+    node->troubled = !err && node->troubled && loops;
+    if (err)
+        node->start_ns = world->now_ns + 1 + rand_below(&world->rand, 500 * NS_PER_MS);
+}
+
+static void world_turn_node(struct sim_world *world, struct sim_node *node)
+{
+    struct fault fault = {.text = ""};
+
+    if (sim_node_turn(node, &fault)) {
+        sim_world_say(world, "node %u stops: %s", node->index + 1, fault.text);
+        if (!node->troubled)
+            sim_world_wrong(world, "node %u stopped: %s", node->index + 1, fault.text);
+        world->stopped++;
+        sim_node_crash(node, rand_below(&world->rand, 2) ? SIM_DISK_KILL : SIM_DISK_POWER);
+        node->troubled = false;
+        node->start_ns = world->now_ns + 1 + rand_below(&world->rand, 1000 * NS_PER_MS);
+        return;
+    }
+    const struct machine *machine = node_machine(node->node);
+    const char *wrong =
+        check_hash_show(&world->hash, node->index, machine_index(machine), machine_hash(machine));
+    if (wrong)
+        sim_world_wrong(world, "%s", wrong);
+    if (sim_node_leads(node) && world->leader != node->index) {
+        world->leader = node->index;
+        world->leaders++;
+        sim_world_say(world, "node %u leads term %llu", node->index + 1,
+                      (unsigned long long)sim_node_term(node));
+    }
+}
+
+/* Everything that is due at world->now_ns, once. */
+static void world_step(struct sim_world *world)
+{
+    uint64_t now_ns = world->now_ns;
+
+    world->events++;
+    if (sim_faults_next_ns(world) <= now_ns)
+        sim_faults_step(world);
+    sim_network_deliver(world->network, now_ns, world_deliver, world);
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        struct sim_node *node = &world->nodes[i];
+        if (sim_node_next_ns(node) > now_ns)
+            continue;
+        if (node->node)
+            world_turn_node(world, node);
+        else
+            world_start_node(world, node);
+    }
+    for (uint32_t i = 0; i < world->knobs.clients; i++)
+        if (world->clients[i].next_ns <= now_ns)
+            sim_client_step(&world->clients[i]);
+}
+
+static void world_until(struct sim_world *world, uint64_t end_ns)
+{
+    for (;;) {
+        uint64_t next = world_next_ns(world);
+        if (next >= end_ns)
+            break;
+        if (next > world->now_ns)
+            world->now_ns = next;
+        else
+            world->now_ns += 100; /* nothing is done twice at the same instant */
+        world_step(world);
+    }
+    world->now_ns = end_ns;
+}
+
+/* ---- the calm at the end --------------------------------------------------------------------- */
+
+static bool world_settled(const struct sim_world *world)
+{
+    for (uint32_t i = 0; i < world->knobs.clients; i++)
+        if (!sim_client_settled(&world->clients[i]))
+            return false;
+    for (uint32_t i = 0; i < world->node_count; i++)
+        if (sim_node_applied(&world->nodes[i]) != world->log.count)
+            return false;
+    return true;
+}
+
+static void world_say_unsettled(struct sim_world *world)
+{
+    for (uint32_t i = 0; i < world->knobs.clients; i++) {
+        const struct sim_client *client = &world->clients[i];
+        if (!sim_client_settled(client))
+            fprintf(stderr, "  client %u at node %u: state %d, %u requests wait, first %s\n",
+                    client->id, client->host + 1, client->state, client->pending_count,
+                    client->pending_count ? zk_op_name(client->pending[0].op) : "none");
+    }
+    sim_world_wrong(world, "everything is mended, and somebody is still not served");
+}
+
+/* The faults stop: within a bound everybody is answered and every node has the same log. */
+static void world_calm_down(struct sim_world *world)
+{
+    sim_faults_stop(world);
+    world->calm = true;
+    world->calm_ns = world->now_ns;
+    sim_world_say(world, "calm");
+    for (uint32_t i = 0; i < world->knobs.clients; i++) {
+        world->clients[i].quiet = true;
+        world->clients[i].silent_steps = 0;
+    }
+    while (!world_settled(world)) {
+        if (world->now_ns > world->calm_ns + SIM_CALM_NS)
+            world_say_unsettled(world);
+        world_until(world, world->now_ns + 10 * NS_PER_MS);
+    }
+}
+
+static void world_compare_tree(struct sim_world *world, struct sim_node *node)
+{
+    struct tree_view view = tree_view(node_tree(node->node));
+    uint32_t count = model_node_count(world->log.model);
+
+    if (view.zxid != model_zxid(world->log.model))
+        sim_world_wrong(world, "node %u ends at zxid %llx, the model at %llx", node->index + 1,
+                        (unsigned long long)view.zxid,
+                        (unsigned long long)model_zxid(world->log.model));
+    for (uint32_t i = 0; i < count; i++) {
+        const struct model_node *want = model_node_at(world->log.model, i);
+        const struct znode *got = tree_get(&view, want->path);
+        struct zk_stat a, b;
+        memset(&a, 0, sizeof(a));
+        memset(&b, 0, sizeof(b));
+        if (got)
+            znode_stat(got, &a);
+        model_stat(want, &b);
+        if (!got || memcmp(&a, &b, sizeof(a)) != 0 || !bytes_equal(znode_data(got), want->data))
+            sim_world_wrong(world, "node %u: znode %.*s is %s at the end", node->index + 1,
+                            want->path.size, want->path.at, got ? "another" : "missing");
+    }
+    const struct znode *root = tree_get(&view, bytes_of_string("/"));
+    if (tree_descendant_count(&view, root) + 1 != count)
+        sim_world_wrong(world, "node %u has znodes that the model has not", node->index + 1);
+}
+
+static void world_judge(struct sim_world *world)
+{
+    for (uint32_t i = 0; i < world->node_count; i++)
+        world_compare_tree(world, &world->nodes[i]);
+    const char *wrong = check_registers_judge(&world->registers);
+    if (wrong)
+        sim_world_wrong(world, "%s", wrong);
+}
+
+/* ---- one run --------------------------------------------------------------------------------- */
+
+static void world_begin(struct sim_world *world, char *const *overrides)
+{
+    struct model_config model = {.session_count_max = 4096};
+
+    rand_seed(&world->rand, world->seed);
+    sim_knobs_draw(&world->knobs, &world->rand);
+    for (uint32_t i = 0; overrides && overrides[i]; i++) {
+        if (sim_knobs_set(&world->knobs, overrides[i])) {
+            fprintf(stderr, "no such knob or value: %s\n", overrides[i]);
+            exit(2);
+        }
+    }
+    CHECK(world->knobs.clients <= SIM_CLIENTS_MAX);
+    world->now_ns = 1000 * NS_PER_S;
+    world->leader = UINT32_MAX;
+    sim_log_init(&world->log, &model);
+    check_hash_init(&world->hash);
+    check_registers_init(&world->registers);
+    world->network = sim_network_create(rand_next(&world->rand), &world->knobs);
+    for (uint32_t i = 0; i < world->node_count; i++)
+        sim_node_init(&world->nodes[i], world, i);
+    for (uint32_t i = 0; i < world->knobs.clients; i++)
+        sim_client_init(&world->clients[i], i, world);
+    sim_faults_init(world);
+    for (uint32_t i = 0; i < world->node_count; i++)
+        world_start_node(world, &world->nodes[i]);
+}
+
+static void world_print(const struct sim_world *world, const struct sim_result *result)
+{
+    uint64_t events = 0, refused = 0, expired = 0, moves = 0;
+
+    for (uint32_t i = 0; i < world->knobs.clients; i++) {
+        events += world->clients[i].events;
+        refused += world->clients[i].refused;
+        expired += world->clients[i].expired;
+        moves += world->clients[i].moves;
+    }
+    printf(
+        "seed %llu  nodes %u  clients %u  simulated %.1f s  entries %llu  replies %llu  "
+        "events %llu  crashes %llu  replayed %llu  from snapshot %llu  leaders %llu  moves %llu  "
+        "refused %llu  expired %llu  digest %016llx\n",
+        (unsigned long long)world->seed, world->node_count, world->knobs.clients,
+        (double)result->simulated_ns / 1e9, (unsigned long long)result->entries,
+        (unsigned long long)result->replies, (unsigned long long)events,
+        (unsigned long long)result->crashes, (unsigned long long)world->recovered_entries,
+        (unsigned long long)world->from_snapshot, (unsigned long long)world->leaders,
+        (unsigned long long)moves, (unsigned long long)refused, (unsigned long long)expired,
+        (unsigned long long)result->digest);
+    for (int kind = 0; kind < SIM_FAULT_COUNT; kind++)
+        if (world->faults.counts[kind])
+            printf("%s %llu  ", sim_fault_name((enum sim_fault_kind)kind),
+                   (unsigned long long)world->faults.counts[kind]);
+    const struct sim_network_counters *n = sim_network_counters(world->network);
+    printf("\ndatagrams %llu, lost %llu, doubled %llu, replayed %llu, bent %llu; hashes compared "
+           "%llu; damages %llu (%llu not allowed)\n",
+           (unsigned long long)n->sent,
+           (unsigned long long)(n->lost_cut + n->lost_drop + n->lost_full + n->lost_mtu),
+           (unsigned long long)n->doubled, (unsigned long long)n->replayed,
+           (unsigned long long)n->bent, (unsigned long long)world->hash.compared,
+           (unsigned long long)world->atlas.damages, (unsigned long long)world->atlas.refused);
+}
+
+static void world_end(struct sim_world *world)
+{
+    for (uint32_t i = 0; i < world->knobs.clients; i++)
+        sim_client_lost(&world->clients[i], true);
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        sim_node_fini(&world->nodes[i]);
+        for (uint32_t k = 0; k < world->knobs.clients; k++)
+            sim_client_bury(&world->clients[k], i);
+    }
+    sim_network_destroy(world->network);
+    check_registers_fini(&world->registers);
+    check_hash_fini(&world->hash);
+    sim_log_fini(&world->log);
+}
+
+struct sim_result sim_world_run(uint64_t seed, uint32_t voters, uint32_t observers,
+                                char *const *overrides, bool verbose, bool trace)
+{
+    static struct sim_world world;
+    struct sim_result result = {.digest = 14695981039346656037ull};
+
+    CHECK(voters >= 1 && voters + observers <= SIM_NODES_MAX);
+    memset(&world, 0, sizeof(world));
+    world.seed = seed;
+    world.voter_count = voters;
+    world.node_count = voters + observers;
+    world.trace = trace;
+    world_begin(&world, overrides);
+    if (verbose)
+        sim_knobs_print(&world.knobs);
+    uint64_t began_ns = world.now_ns;
+    world_until(&world, world.now_ns + world.knobs.run_ms * NS_PER_MS);
+    world_calm_down(&world);
+    world_judge(&world);
+    result.simulated_ns = world.now_ns - began_ns;
+    result.entries = world.log.count;
+    for (uint32_t i = 0; i < world.knobs.clients; i++) {
+        result.digest = (result.digest ^ world.clients[i].digest) * 1099511628211ull;
+        result.replies += world.clients[i].replies;
+    }
+    for (uint32_t i = 0; i < world.node_count; i++)
+        result.crashes += world.nodes[i].crashes;
+    if (verbose)
+        world_print(&world, &result);
+    world_end(&world);
+    return result;
+}
