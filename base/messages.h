@@ -97,6 +97,7 @@ static_assert(sizeof(struct command_settings) == 32, "settings are stored in the
 #define COMMAND_SETTINGS_ENFORCE_QUOTA  2u
 #define COMMAND_SETTINGS_SKIP_ACL       4u
 #define COMMAND_SETTINGS_RECONFIG       8u
+#define COMMAND_SETTINGS_STANDALONE     16u
 
 /* Body of OPEN and ATTACH. */
 struct session_open {
@@ -138,6 +139,9 @@ enum apply_core_kind {
     /* commands of this node were cancelled: all up to the `lane` of the struct command_lane that
      * follows, except those that a LANE record before this one told as applied */
     APPLY_CORE_CANCELLED = 7,
+    /* the reconfig with zxid `id` is good: `size` bytes of server lines (base/membership.h) follow.
+     * The leader brings them into force by COMMAND_CONFIG entries, or proposes one that refuses */
+    APPLY_CORE_RECONFIG = 9,
     APPLY_CORE_HASH = 8, /* the state hash behind log index `id`: a uint64_t follows */
 };
 

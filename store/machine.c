@@ -21,6 +21,7 @@ int machine_create(struct machine **machine, const struct machine_config *config
     m->config = *config;
     m->tree = tree;
     m->given = op_settings_of(m);
+    m->config_of.version = -1;
     int err = acl_table_create(&m->acls, config->acl_count_max, config->skip_acl);
     if (!err)
         err = session_table_init(&m->sessions, config->session_count_max);
@@ -92,7 +93,8 @@ static void apply_request(struct op *op, const uint8_t *body)
     struct jute_out out = jute_out(m->reply_room, m->reply_max);
     int32_t error = kind->run(op, &r, &out);
     op_finish(op, error);
-    op_reply(op, error, bytes_of(m->reply_room, (size_t)(out.at - m->reply_room)));
+    if (!op->later)
+        op_reply(op, error, bytes_of(m->reply_room, (size_t)(out.at - m->reply_room)));
     if (op->closing)
         op_session_gone(op, SESSION_CLOSED);
 }
@@ -110,6 +112,7 @@ static void (*const kinds[])(struct op *op, const uint8_t *body) = {
     [COMMAND_OPEN] = op_session_open,   [COMMAND_ATTACH] = op_session_attach,
     [COMMAND_AUTH] = op_session_auth,   [COMMAND_EXPIRE] = op_session_expire,
     [COMMAND_REAP] = op_reap_apply,     [COMMAND_CANCEL] = apply_cancel,
+    [COMMAND_CONFIG] = op_config_apply,
 };
 
 static struct op op_of(struct machine *m, const struct command *c, const struct machine_sink *sink)
@@ -222,6 +225,16 @@ uint64_t machine_ephemeral_count(const struct machine *m)
 const struct machine_counters *machine_counters(const struct machine *m)
 {
     return &m->counters;
+}
+
+const struct membership *machine_members(const struct machine *m, int64_t *version,
+                                         const struct membership **next)
+{
+    if (version)
+        *version = m->config_of.version;
+    if (next)
+        *next = m->config_of.next.count > 0 ? &m->config_of.next : NULL;
+    return &m->config_of.now;
 }
 
 struct acl_table *machine_acls(struct machine *m)

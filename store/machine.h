@@ -25,6 +25,7 @@
 
 #include "base/err.h"
 #include "base/jute.h"
+#include "base/membership.h"
 #include "base/messages.h"
 #include "base/zk.h"
 #include "store/acl.h"
@@ -42,7 +43,8 @@ struct machine_config {
     bool extended_types;         /* extendedTypesEnabled: TTL nodes may be made */
     bool enforce_quota;          /* enforceQuota: hard limits are refused */
     bool skip_acl;               /* skipACL */
-    bool reconfig_enabled;       /* reconfigEnabled: reconfig answers -6 in place of -123 */
+    bool reconfig_enabled;       /* reconfigEnabled; else reconfig is answered -123 */
+    bool standalone;             /* standaloneEnabled: no change to fewer than two voters */
     int64_t container_unused_ms; /* znode.container.maxNeverUsedIntervalMs; 0 = never */
 };
 
@@ -62,6 +64,12 @@ struct machine_sink {
     void (*reply)(void *self, const struct apply_reply *head, struct bytes body);
     void (*session)(void *self, const struct apply_session *session);
     void (*timer)(void *self, int64_t session, int32_t timeout_ms); /* 0: closed */
+    /* The membership `servers` (lines of base/membership.h) is wanted by the reconfig with this
+     * zxid: the leader is to bring it about by COMMAND_CONFIG, or refuse it by one. Told again at
+     * each NOOP until the first of these entries is applied. May be NULL. */
+    void (*reconfig)(void *self, int64_t zxid, struct bytes servers);
+    /* The next reply is not for the command being applied but for this earlier one. May be NULL. */
+    void (*whose)(void *self, const struct command *command);
 };
 
 /* Numbers for CTL; written by APPLY, read by anybody with relaxed loads. */
@@ -119,6 +127,11 @@ struct command_lane machine_lane(const struct machine *machine, uint8_t node);
 uint32_t machine_lanes(const struct machine *machine, struct command_lane *out);
 uint64_t machine_ephemeral_count(const struct machine *machine);
 const struct machine_counters *machine_counters(const struct machine *machine);
+/* machine_members gives the membership in force as applied, count 0 for a node alone; *version
+ * (NULL: not wanted) the zxid of its entry, -1 without; *next (NULL: not wanted) the new list while
+ * both count, else NULL. Lent until the next apply. */
+const struct membership *machine_members(const struct machine *machine, int64_t *version,
+                                         const struct membership **next);
 struct acl_table *machine_acls(struct machine *machine); /* readers: acl_allows and friends */
 
 /* ---- memory ----

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define IMAGE_VERSION     3 /* 1 had no settings, 2 no lanes */
+#define IMAGE_VERSION     4 /* 1 had no settings, 2 no lanes, 3 no membership */
 #define IMAGE_HEAD_SIZE   (4 + 5 * 8 + (4 + 2 * 8 + 4) + 4 + 4)
 #define IMAGE_LANE_SIZE   (1 + 3 * 8)
 #define IMAGE_SESSION_MIN (8 + 4 + 4 + 8 + 1 + 1 + ZK_PASSWORD_SIZE + 4 + 4)
@@ -78,7 +78,8 @@ static void lanes_get(struct jute_in *in, struct machine *m)
 
 int machine_image(const struct machine *m, uint8_t **image, uint64_t *size)
 {
-    uint64_t room = IMAGE_HEAD_SIZE + (uint64_t)LANES_COUNT * IMAGE_LANE_SIZE;
+    uint64_t room =
+        IMAGE_HEAD_SIZE + (uint64_t)LANES_COUNT * IMAGE_LANE_SIZE + OP_CONFIG_IMAGE_MAX;
     for (const struct session *s = m->sessions.first; s; s = s->next)
         room += IMAGE_SESSION_MIN + (uint64_t)s->identities_size;
     uint8_t *at = malloc(room);
@@ -93,6 +94,7 @@ int machine_image(const struct machine *m, uint8_t **image, uint64_t *size)
     jute_put_long(&out, (int64_t)m->hash);
     settings_put(&out, m);
     lanes_put(&out, m);
+    op_config_put(&out, &m->config_of);
     jute_put_int(&out, (int32_t)m->sessions.count);
     for (const struct session *s = m->sessions.first; s; s = s->next)
         session_put(&out, s);
@@ -153,6 +155,8 @@ int machine_image_load(struct machine *m, const uint8_t *image, uint64_t size)
     struct command_settings settings = version > 1 ? settings_get(&in) : op_settings_of(m);
     if (version > 2)
         lanes_get(&in, m);
+    if (version > 3)
+        op_config_get(&in, &m->config_of);
     int32_t count = jute_get_count(&in, IMAGE_SESSION_MIN);
     if (in.bad || count < 0 || zxid < 0 || term >= 1u << 31 || (uint64_t)zxid >> 32 > term)
         return ERR_MALFORMED;

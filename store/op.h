@@ -12,6 +12,7 @@
 
 #include "store/lanes.h"
 #include "store/machine.h"
+#include "store/op_config.h"
 #include "store/owned.h"
 #include "store/session.h"
 
@@ -29,6 +30,7 @@ struct op_effect {
 struct machine {
     struct command_settings given; /* to machine_create */
     struct machine_config config;        /* as the log has it now */
+    struct op_config config_of;   /* the membership, and its change */
     struct tree *tree;
     struct acl_table *acls;
     struct session_table sessions;
@@ -50,7 +52,8 @@ struct machine {
     uint64_t sort_max;
 };
 
-/* A request, decoded. Which fields count depends on op. Everything borrows the body. */
+/* A request, decoded. Which fields count depends on op (op_reconfig.c has uses of its own).
+ * Everything borrows the body. */
 struct op_request {
     int32_t op;
     int32_t flags, version;
@@ -72,6 +75,7 @@ struct op {
     uint64_t told_size; /* bytes of paths and ACLs of the changes noted so far */
     bool undone;        /* answered ZK_OK, but nothing of it stands: a failed multi */
     bool closing;       /* the session ends with this command */
+    bool later;         /* answered by a later entry */
 };
 
 struct op_kind {

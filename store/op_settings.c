@@ -20,7 +20,8 @@ struct command_settings op_settings_of(const struct machine *m)
         .flags = flag(c->extended_types, COMMAND_SETTINGS_EXTENDED_TYPES) |
                  flag(c->enforce_quota, COMMAND_SETTINGS_ENFORCE_QUOTA) |
                  flag(c->skip_acl, COMMAND_SETTINGS_SKIP_ACL) |
-                 flag(c->reconfig_enabled, COMMAND_SETTINGS_RECONFIG),
+                 flag(c->reconfig_enabled, COMMAND_SETTINGS_RECONFIG) |
+                 flag(c->standalone, COMMAND_SETTINGS_STANDALONE),
         .memory_limit = c->memory_limit,
         .container_unused_ms = c->container_unused_ms,
         .session_count_max = c->session_count_max,
@@ -37,6 +38,7 @@ void op_settings_take(struct machine *m, const struct command_settings *settings
     c->enforce_quota = settings->flags & COMMAND_SETTINGS_ENFORCE_QUOTA;
     c->skip_acl = settings->flags & COMMAND_SETTINGS_SKIP_ACL;
     c->reconfig_enabled = settings->flags & COMMAND_SETTINGS_RECONFIG;
+    c->standalone = settings->flags & COMMAND_SETTINGS_STANDALONE;
     c->container_unused_ms = settings->container_unused_ms;
     c->session_count_max = settings->session_count_max;
     c->memory_limit = settings->memory_limit;
@@ -51,6 +53,7 @@ void op_settings_apply(struct op *op, const uint8_t *body)
     struct command_settings settings;
     uint32_t size = op->command->body_size;
     CHECK(size == 0 || size == sizeof settings);
+    op_config_remind(op);
     if (size == 0)
         return;
     memcpy(&settings, body, sizeof settings);

@@ -8,7 +8,8 @@
 
 #define STAGE_ROOM_START (64u << 10)
 #define STAGE_TO_ALL     UINT32_MAX
-/* Bytes kept free on apply_core for what one command may say: the lanes of 255 nodes are 8184. */
+/* Bytes kept free on apply_core for what one command may say: the lanes of 255 nodes are 8184, a
+ * membership is 4128. */
 #define APPLY_CORE_ROOM  (20u << 10)
 #define REAP_TURN_MAX    256u /* candidates looked at in one turn */
 
@@ -295,6 +296,30 @@ static void apply_on_candidate(void *self, struct bytes path)
     memcpy(to + 1, path.at, (size_t)path.size);
 }
 
+/* The list is told again when a new leader has not done what it asks, so nothing is lost. */
+static void apply_on_reconfig(void *self, int64_t zxid, struct bytes servers)
+{
+    struct role_apply *apply = self;
+    uint32_t size = (uint32_t)servers.size;
+    struct apply_core *to = link_reserve(apply->apply_core, (uint32_t)sizeof(*to) + size);
+
+    CHECK(to); /* APPLY_CORE_ROOM was free before the command */
+    memset(to, 0, sizeof(*to));
+    to->kind = APPLY_CORE_RECONFIG;
+    to->id = zxid;
+    to->size = size;
+    memcpy(to + 1, servers.at, size);
+}
+
+/* Until the entry is done: only a membership's answer is of an earlier request. */
+static void apply_on_whose(void *self, const struct command *command)
+{
+    struct role_apply *apply = self;
+
+    CHECK(apply->current);
+    apply->current = command;
+}
+
 /* ---- one turn -------------------------------------------------------------------------------- */
 
 static struct machine_sink apply_sink(struct role_apply *apply)
@@ -303,7 +328,9 @@ static struct machine_sink apply_sink(struct role_apply *apply)
                                  .change = apply_on_change,
                                  .reply = apply_on_reply,
                                  .session = apply_on_session,
-                                 .timer = apply_on_timer};
+                                 .timer = apply_on_timer,
+                                 .reconfig = apply_on_reconfig,
+                                 .whose = apply_on_whose};
 }
 
 /* Everything a command may tell CORE must fit before it is applied. */

@@ -252,6 +252,15 @@ int tree_set_silent(struct tree *tree, struct bytes path, struct bytes data)
     return 0;
 }
 
+void tree_set_kept(struct tree *tree, struct bytes path, struct bytes data)
+{
+    CHECK(tree->open);
+    struct znode *node = change(tree, path);
+    data_set(node, data);
+    node->mzxid = tree->zxid;
+    node->mtime_ms = tree->time_ms;
+}
+
 void tree_set_acl(struct tree *tree, struct bytes path, uint32_t acl_id)
 {
     CHECK(tree->open);

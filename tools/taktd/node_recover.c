@@ -20,6 +20,7 @@ static int recover_machine(struct node *node, struct fault *fault)
                                      .extended_types = c->ttl_nodes,
                                      .enforce_quota = c->quotas_enforced,
                                      .reconfig_enabled = c->ensemble_reconfig,
+                                     .standalone = c->ensemble_standalone,
                                      .skip_acl = c->skip_acl,
                                      .container_unused_ms = c->container_never_used_ms};
 
