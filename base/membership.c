@@ -173,13 +173,19 @@ const struct membership_server *membership_find(const struct membership *m, uint
     return NULL;
 }
 
+/* "" and 0.0.0.0 are the same to everybody. */
+static const char *membership_client_written(const struct membership_server *server)
+{
+    return *server->client_host ? server->client_host : "0.0.0.0";
+}
+
 static bool membership_server_equal(const struct membership_server *a,
                                     const struct membership_server *b)
 {
     return a->id == b->id && a->quorum_port == b->quorum_port &&
            a->election_port == b->election_port && a->client_port == b->client_port &&
            a->observer == b->observer && strcmp(a->host, b->host) == 0 &&
-           strcmp(a->client_host, b->client_host) == 0;
+           strcmp(membership_client_written(a), membership_client_written(b)) == 0;
 }
 
 bool membership_equal(const struct membership *a, const struct membership *b)
@@ -292,7 +298,7 @@ uint64_t membership_cluster_id(const struct membership *m, const char *name)
 /* ---- texts
  * -------------------------------------------------------------------------------------*/
 
-/* Order of the printed lines: "server.10=" stands before "server.2=". */
+/* Order of the printed lines: "server.10=" stands before "server.1=" and "server.2=". */
 static int membership_by_text(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);

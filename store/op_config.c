@@ -27,8 +27,7 @@ static void op_config_answer(struct op *op, int32_t error)
     }
     if (op->sink->whose)
         op->sink->whose(op->sink->self, &config->who);
-    op_reply(&answer, error,
-             bytes_of(op->m->reply_room, (size_t)(out.at - op->m->reply_room)));
+    op_reply(&answer, error, bytes_of(op->m->reply_room, (size_t)(out.at - op->m->reply_room)));
     op->result = answer.result;
     op->error = error;
     config->pending = false;
@@ -36,7 +35,7 @@ static void op_config_answer(struct op *op, int32_t error)
     memset(&config->who, 0, sizeof config->who);
 }
 
-/* Writes /zookeeper/config: data, mzxid and mtime; its version stays (zk_protocol.md section 16).
+/* Writes /zookeeper/config: data, mzxid and mtime; its version is -1 (zk_protocol.md section 16).
  */
 static void op_config_write(struct op *op, const struct membership *members)
 {
@@ -48,7 +47,7 @@ static void op_config_write(struct op *op, const struct membership *members)
     const struct znode *node = op_node(op, path);
     CHECK(node != NULL); /* it cannot be deleted */
     struct op_effect effect = {.kind = OP_DATA_CHANGED, .acl_id = znode_acl(node), .path = path};
-    tree_set_kept(op->m->tree, path, bytes_of(text, size));
+    tree_set_unversioned(op->m->tree, path, bytes_of(text, size));
     op_effect(op, effect);
     op_finish(op, ZK_OK);
     op_hash(op, text, size);

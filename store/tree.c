@@ -389,7 +389,7 @@ int tree_add(struct tree *tree, struct bytes path, struct bytes data, uint32_t a
     return 0;
 }
 
-enum tree_replace { TREE_REPLACE_PLAIN, TREE_REPLACE_SILENT, TREE_REPLACE_KEPT };
+enum tree_replace { TREE_REPLACE_PLAIN, TREE_REPLACE_SILENT, TREE_REPLACE_UNVERSIONED };
 
 /* Pushes a version with other data; what else differs is up to the caller, before readers see it.
  */
@@ -404,13 +404,15 @@ static int tree_replace_data(struct tree *tree, struct bytes path, struct bytes 
     int32_t new_size = data.size > 0 ? data.size : 0;
     uint64_t charge_old = tree_charge_of(old);
     uint64_t charge_new = tree_charge((uint64_t)path.size, new_size, tree_charged_as_parent(old));
-    if (how != TREE_REPLACE_KEPT && !tree_room_for(tree, charge_new, charge_old))
+    if (how != TREE_REPLACE_UNVERSIONED && !tree_room_for(tree, charge_new, charge_old))
         return ERR_NOMEM;
     struct znode *node = znode_make(&tree->heap, &recipe);
     if (!node)
         return ERR_NOMEM;
     if (how == TREE_REPLACE_PLAIN)
         node->version = (int32_t)((uint32_t)node->version + 1);
+    else if (how == TREE_REPLACE_UNVERSIONED)
+        node->version = -1;
     if (how != TREE_REPLACE_SILENT) {
         node->mzxid = tree->zxid;
         node->mtime_ms = tree->time_ms;
@@ -431,9 +433,9 @@ int tree_set_silent(struct tree *tree, struct bytes path, struct bytes data)
     return tree_replace_data(tree, path, data, TREE_REPLACE_SILENT);
 }
 
-void tree_set_kept(struct tree *tree, struct bytes path, struct bytes data)
+void tree_set_unversioned(struct tree *tree, struct bytes path, struct bytes data)
 {
-    CHECK(tree_replace_data(tree, path, data, TREE_REPLACE_KEPT) == 0); /* else stop */
+    CHECK(tree_replace_data(tree, path, data, TREE_REPLACE_UNVERSIONED) == 0); /* else stop */
 }
 
 void tree_set_acl(struct tree *tree, struct bytes path, uint32_t acl_id)

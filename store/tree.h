@@ -83,9 +83,10 @@ MUST_USE int tree_set(struct tree *tree, struct bytes path, struct bytes data);
 /* tree_set_silent replaces data and nothing of the Stat but dataLength (quota usage nodes). */
 MUST_USE int tree_set_silent(struct tree *tree, struct bytes path, struct bytes data);
 
-/* tree_set_kept replaces data, mzxid and mtime, and keeps the version (/zookeeper/config). Never
- * refused at the limit: a few KiB; without memory for them the node stops. */
-void tree_set_kept(struct tree *tree, struct bytes path, struct bytes data);
+/* tree_set_unversioned replaces data, mzxid and mtime; version is -1 from then on: that is how the
+ * reference writes /zookeeper/config. Never refused at the limit: a few KiB; without memory for
+ * them the node stops. */
+void tree_set_unversioned(struct tree *tree, struct bytes path, struct bytes data);
 
 /* tree_set_acl replaces the ACL id: aversion +1. Never fails for lack of memory (small reserve). */
 void tree_set_acl(struct tree *tree, struct bytes path, uint32_t acl_id);

@@ -252,11 +252,12 @@ int tree_set_silent(struct tree *tree, struct bytes path, struct bytes data)
     return 0;
 }
 
-void tree_set_kept(struct tree *tree, struct bytes path, struct bytes data)
+void tree_set_unversioned(struct tree *tree, struct bytes path, struct bytes data)
 {
     CHECK(tree->open);
     struct znode *node = change(tree, path);
     data_set(node, data);
+    node->version = -1;
     node->mzxid = tree->zxid;
     node->mtime_ms = tree->time_ms;
 }

@@ -60,6 +60,22 @@ static void on_timer(void *self, int64_t session, int32_t timeout_ms)
     w->timer_count++;
 }
 
+static void on_reconfig(void *self, int64_t zxid, struct bytes servers)
+{
+    struct world *w = self;
+    CHECK(servers.size > 0 && (size_t)servers.size < sizeof w->wanted);
+    memcpy(w->wanted, servers.at, (size_t)servers.size);
+    w->wanted[servers.size] = '\0';
+    w->wanted_zxid = zxid;
+    w->wanted_count++;
+}
+
+static void on_whose(void *self, const struct command *command)
+{
+    struct world *w = self;
+    w->whose = *command;
+}
+
 struct machine_config world_config_default(void)
 {
     return (struct machine_config){
@@ -77,7 +93,8 @@ void world_init(struct world *w, const struct machine_config *config, uint64_t t
     w->time_ms = 1000;
     w->body = malloc(WORLD_BODY_SIZE);
     w->request = malloc(WORLD_BODY_SIZE);
-    w->sink = (struct machine_sink){w, on_change, on_reply, on_session, on_timer};
+    w->sink =
+        (struct machine_sink){w, on_change, on_reply, on_session, on_timer, on_reconfig, on_whose};
     CHECK(w->body && w->request);
     CHECK(tree_create(&w->tree, &tree_config) == 0);
     CHECK(machine_create(&w->machine, config, w->tree) == 0);
@@ -95,6 +112,8 @@ void world_fini(struct world *w)
 static void forget(struct world *w)
 {
     w->change_count = w->reply_count = w->session_count = w->timer_count = 0;
+    w->wanted_count = 0;
+    memset(&w->whose, 0, sizeof w->whose);
     memset(w->order, 0, sizeof w->order);
     memset(&w->reply, 0, sizeof w->reply);
     memset(&w->session, 0, sizeof w->session);

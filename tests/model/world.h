@@ -29,6 +29,10 @@ struct world {
     uint32_t change_count, reply_count, session_count, timer_count;
     struct apply_reply reply;
     struct apply_session session;
+    uint32_t wanted_count; /* memberships told by reconfig; the last: */
+    char wanted[4200];
+    int64_t wanted_zxid;
+    struct command whose; /* of the reply, when it was not for the command; else zeros */
     int64_t timer_session;
     int32_t timer_ms;
     char order[256]; /* c r s t: in which order things were told */

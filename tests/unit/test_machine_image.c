@@ -198,10 +198,10 @@ static void test_every_cut_of_the_image_is_refused(void **state)
         assert_int_equal(machine_image_load(machine, image, cut), ERR_MALFORMED);
         machine_destroy(machine);
     }
-    image[3] = 4;
+    image[3] = 5;
     assert_int_equal(machine_create(&machine, &config, tree), 0);
     assert_int_equal(machine_image_load(machine, image, size), ERR_VERSION);
-    image[3] = 3;
+    image[3] = 4;
     machine_destroy(machine);
     memcpy(image + 64, (uint8_t[]){0, 0, 0, 1}, 4); /* the settings' most sessions; it holds two */
     assert_int_equal(machine_create(&machine, &config, tree), 0);
