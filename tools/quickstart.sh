@@ -1,29 +1,37 @@
 #!/usr/bin/env bash
-# From a clean Debian 12 machine to a running takt node, with a short demonstration.
+# From a clean Debian 12 machine to a running takt node, or to an ensemble of several on this machine,
+# with a short demonstration.
 #
-# usage: tools/quickstart.sh [--exit] [--listen ADDR:PORT] [--data DIR] [--help]
+# usage: tools/quickstart.sh [--nodes N] [--exit] [--listen ADDR:PORT] [--data DIR] [--help]
+#   --nodes N           how many nodes: 1, 3, 5 or 7 [1]; an ensemble also shows how its leader is killed
 #   --exit              leave after the demonstration instead of serving until Ctrl-C
-#   --listen ADDR:PORT  where the node listens [127.0.0.1:2181]
-#   --data DIR          where it keeps its data [takt-data]; a second run finds it again
+#   --listen ADDR:PORT  where the (first) node listens [127.0.0.1:2181]; the next ones: 127.0.0.2:2181 ...
+#   --data DIR          where data is kept [takt-data, or takt-ensemble]; a second run finds it again
 #
 # Installs what is missing with apt (asks for sudo only if something is), builds into build/, starts
-# a node as you, waits until it is ready, and shows how to reach it. May be run any number of times.
+# the nodes as you, waits until they serve, and shows how to reach them. May be run any number of times.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-leave=0 listen=127.0.0.1:2181 data=takt-data
+leave=0 listen=127.0.0.1:2181 data= nodes=1
 while [ $# -gt 0 ]; do
     case $1 in
     --exit) leave=1 ;;
-    --listen | --data)
+    --listen | --data | --nodes)
         [ $# -gt 1 ] || { echo "$1 needs a value; see tools/quickstart.sh --help" >&2; exit 2; }
-        [ "$1" = --listen ] && listen=$2 || data=$2
+        case $1 in --listen) listen=$2 ;; --data) data=$2 ;; --nodes) nodes=$2 ;; esac
         shift ;;
-    -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "unknown option $1; see tools/quickstart.sh --help" >&2; exit 2 ;;
     esac
     shift
 done
+
+case $nodes in
+1) data=${data:-takt-data} ;;
+3 | 5 | 7) data=${data:-takt-ensemble} ;;
+*) echo "--nodes is 1, 3, 5 or 7: an even number tolerates no more failures than one less" >&2; exit 2 ;;
+esac
 
 log=build/quickstart.log
 node=
@@ -70,9 +78,9 @@ configure() {
     [ -f build/build.ninja ] || CC=$cc meson setup build
 }
 
-# Somebody on the port already? A node of takt, a ZooKeeper, or anything else.
+# Somebody on the port $1 already? A node of takt, a ZooKeeper, or anything else.
 port_is_free() {
-    local host=${listen%:*} port=${listen##*:}
+    local host=${1%:*} port=${1##*:}
     [[ $host == "[::]" || $host == 0.0.0.0 || $host == "*" || -z $host ]] && host=127.0.0.1
     ! (exec 3<>"/dev/tcp/${host//[\[\]]/}/$port") 2>/dev/null
 }
@@ -138,9 +146,17 @@ packages
 [ -x tools/fetch-lwip.sh ] && step "fetching lwIP's source" tools/fetch-lwip.sh
 step "configuring" configure
 step "building" ninja -C build tools/taktd tools/takt
-port_is_free || die "something listens on $listen already: stop it (a ZooKeeper: systemctl stop \
-zookeeper; an earlier node: Ctrl-C there), or take another port: tools/quickstart.sh --listen \
-127.0.0.1:2182"
+taken() {
+    die "something listens on $1 already: stop it (a ZooKeeper: systemctl stop zookeeper; an earlier \
+node: Ctrl-C there), or take another port: tools/quickstart.sh --listen 127.0.0.1:2182"
+}
+if [ "$nodes" -gt 1 ]; then
+    # shellcheck source=tools/quickstart_ensemble.sh
+    . tools/quickstart_ensemble.sh
+    ensemble
+    exit 0
+fi
+port_is_free "$listen" || taken "$listen"
 start
 demonstrate
 reach

@@ -1,10 +1,10 @@
 /* c_failover: libzookeeper's C client writes through a failover and counts what it saw.
  *
  * usage: c_failover HOSTS PATH SECONDS
- *   Sets PATH, one write after the other, at the first of HOSTS that takes it, for SECONDS and until
- *   a write has succeeded after that. Prints one line: good= failed= maybe= disconnects= expired= longest_ms=
- *   failed counts answers other than OK; maybe those of them that were lost on the way.
- *   Exit code: 0, or 1 when it could not connect or never wrote again. */
+ *   Sets PATH, one write after the other, at the first of HOSTS that takes it, for SECONDS and
+ * until a write has succeeded after that. Prints one line: good= failed= maybe= disconnects=
+ * expired= longest_ms= failed counts answers other than OK; maybe those of them that were lost on
+ * the way. Exit code: 0, or 1 when it could not connect or never wrote again. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -70,8 +70,8 @@ int main(int argc, char **argv)
         }
         usleep(2000);
     }
-    printf("good=%d failed=%d maybe=%d disconnects=%d expired=%d longest_ms=%.0f\n", good, failed, maybe,
-           disconnects, expired, longest * 1e3);
+    printf("good=%d failed=%d maybe=%d disconnects=%d expired=%d longest_ms=%.0f\n", good, failed,
+           maybe, disconnects, expired, longest * 1e3);
     zookeeper_close(zh);
     return 0;
 }

@@ -3,7 +3,9 @@
 Each test runs clients that write down what they see, hurts the ensemble, and has the record checked."""
 import os
 import re
+import shutil
 import subprocess
+import tempfile
 import time
 
 import harness
@@ -733,3 +735,21 @@ def test_ensemble_libzookeeper(t):
         equal((found['failed'], found['disconnects']), ('0', '0'), out)
     good, version = int(found['good']), t.wire(survivor).get('/c')[1].version
     assert good <= version <= good + int(found['maybe']), (version, out)
+
+
+def test_ensemble_quickstart(t):
+    """tools/quickstart.sh --nodes 3 --exit: twice over its data, a leader kill that its client survives"""
+    if not t.is_takt or t.port_kind != 'kernel' or os.environ.get('TAKTD'):
+        t.skip('starts its own build, on the kernel port')
+    home = tempfile.mkdtemp()
+    t.cleanup.append(lambda: shutil.rmtree(home))
+    for _ in range(2):
+        done = subprocess.run([os.path.join(harness.ROOT, 'tools/quickstart.sh'), '--nodes', '3', '--exit',
+                               '--listen', '127.0.0.51:%d' % (20000 + os.getpid() % 9000),
+                               '--data', os.path.join(home, 'data')], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=110)
+        text = done.stdout.decode()
+        equal(done.returncode, 0, text)
+        for words in ('3 nodes, one ensemble', '    hello, takt\n', 'none failed', 'quickstart: done'):
+            assert words in text, text
+        print('# ' + next(line for line in text.split('\n') if 'longest wait' in line).strip())
