@@ -16,11 +16,12 @@
 # kill and pause: one client writes at a survivor, one write after the other; the time from its last good
 # answer before the leader's kill -9 (SIGSTOP) to its first good one after. tuned: the same kills with short
 # time-outs for the others (ZooKeeper: tickTime 200; etcd: heartbeat 20 ms, election 200 ms).
-# etcd is asked over gRPC by perf_etcd, a small C client that pipelines streams as takt bench does.
+# etcd is asked over gRPC by perf_etcd, a small C client that pipelines streams as takt bench does; its
+# failover client gives up a put after 0.5 s and repeats it (etcd itself would answer after 5 s and more).
 #
 # Environment: TAKTD, TAKT (binaries), ZK_HEAP (512m). Needs java, libzookeeper-java, python3; etcd-server for
 # etcd, gnuplot for the plots: tools/packages.sh install bench ensemble. Raw results: build/perf/.
 set -uo pipefail
 cd "$(dirname "$0")/.."
-case " $* " in *" -h "* | *" --help "*) sed -n '2,24s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
+case " $* " in *" -h "* | *" --help "*) sed -n '2,25s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
 exec /usr/bin/python3 perf/ensemble.py "$@"

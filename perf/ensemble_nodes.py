@@ -251,7 +251,9 @@ class ZkProbe:
 
 
 class EtcdProbe:
-    """Puts one key through etcd's JSON gateway, a request at a time."""
+    """Puts one key through etcd's JSON gateway, a request at a time. A put that etcd's leader took with it
+    is answered after 5 s and two election time-outs, so this client gives up sooner and asks again."""
+    deadline_s = 0.5
 
     def __init__(self, address):
         self.address, self.connection = address, None
@@ -261,10 +263,10 @@ class EtcdProbe:
     def write(self):
         try:
             if self.connection is None:
-                self.connection = http.client.HTTPConnection(*self.address, timeout=30)
+                self.connection = http.client.HTTPConnection(*self.address, timeout=self.deadline_s)
                 self.connection.connect()
                 self.connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            etcd_ask(self.address, '/v3/kv/put', self.what, 30, self.connection)
+            etcd_ask(self.address, '/v3/kv/put', self.what, self.deadline_s, self.connection)
             return True
         except (OSError, http.client.HTTPException, ValueError):
             self.close()
