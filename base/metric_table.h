@@ -67,4 +67,24 @@
     X(apply_snapshots_total, COUNTER, "1", "snapshots started")                                    \
     X(snap_written_total, COUNTER, "1", "snapshots on disk since start")                           \
     X(snap_bytes, GAUGE, "By", "size of the last snapshot")                                        \
-    X(snap_ns, GAUGE, "ns", "time the last snapshot took")
+    X(snap_ns, GAUGE, "ns", "time the last snapshot took")                                         \
+    X(peer_members, GAUGE, "1", "other members that are known")                                    \
+    X(peer_unreachable, GAUGE, "1", "of them, not heard for a while")                              \
+    X(peer_sent_total, COUNTER, "1", "messages sent to peers")                                     \
+    X(peer_sent_bytes_total, COUNTER, "By", "bytes of messages sent to peers")                     \
+    X(peer_received_total, COUNTER, "1", "messages received from peers")                           \
+    X(peer_received_bytes_total, COUNTER, "By", "bytes of messages received from peers")           \
+    X(peer_greetings_total, COUNTER, "1", "greetings sent: datagrams without a message")           \
+    X(peer_bulk_waiting_bytes, GAUGE, "By", "bulk messages that wait for their pace")              \
+    X(peer_refused_total, COUNTER, "1",                                                            \
+      "datagrams of another cluster, version, key or node, or of no member")                       \
+    X(peer_damaged_total, COUNTER, "1", "datagrams with a wrong checksum")                         \
+    X(peer_stale_total, COUNTER, "1", "datagrams from or for an earlier incarnation")              \
+    X(peer_repeated_total, COUNTER, "1", "datagrams that came before")                             \
+    X(peer_malformed_total, COUNTER, "1", "datagrams and messages that make no sense")             \
+    X(peer_incomplete_total, COUNTER, "1", "messages given up because a part was lost")            \
+    X(peer_core_full_total, COUNTER, "1", "messages dropped because peer_core was full")           \
+    X(peer_send_full_total, COUNTER, "1", "messages dropped because the network took no more")     \
+    X(peer_bulk_dropped_total, COUNTER, "1",                                                       \
+      "bulk messages dropped: the queue was full, or the peer is not heard")                       \
+    X(peer_unknown_total, COUNTER, "1", "messages for a node without an address")

@@ -65,15 +65,15 @@ enum peer_message_kind {
 };
 
 enum peer_message_flag {
-    PEER_REJECT = 1, /* a reply that says no */
-    PEER_QUIET = 2,  /* APPEND: answered only when it is rejected */
-    PEER_TRANSFER =
-        4,            /* VOTE: the leader asked for it, so a leader that is heard does not matter */
-    PEER_REFUSED = 8, /* FORWARD_REPLY: never to be executed */
-    PEER_CANCEL = 16, /* FORWARD: asks for that */
-    PEER_LAST = 32,   /* SNAPSHOT: the last chunk */
+    PEER_REJECT = 1,   /* a reply that says no */
+    PEER_QUIET = 2,    /* APPEND: answered only when it is rejected */
+    PEER_TRANSFER = 4, /* VOTE: the leader asked for it: no matter whether one is heard */
+    PEER_REFUSED = 8,  /* FORWARD_REPLY: never to be executed */
+    PEER_CANCEL = 16,  /* FORWARD: asks for that */
+    PEER_LAST = 32,    /* SNAPSHOT: the last chunk */
+    PEER_BULK = 64,    /* any kind: catching up; paced, behind what is not */
 };
-#define PEER_FLAGS_KNOWN 63u
+#define PEER_FLAGS_KNOWN 127u
 
 struct peer_message {
     uint8_t kind;     /* enum peer_message_kind */

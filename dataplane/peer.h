@@ -47,28 +47,30 @@
 #define PEER_URGENT_SIZE_MAX (96u << 10) /* an APPEND of PEER_APPEND_SIZE is urgent */
 #define PEER_SAY_AGAIN_NS    (60 * NS_PER_S)
 
-/* Why a message or a datagram went no further. The first group gets a line for a person. */
+/* Why a message or a datagram went no further: cause, metric, the words behind "it". Those up to
+ * PEER_DROP_LINE_LAST get a line for a person. */
 #define PEER_DROP_TABLE(X)                                                                         \
-    X(VERSION, "speaks another wire version")                                                      \
-    X(CLUSTER, "belongs to another cluster")                                                       \
-    X(KEY, "has a wrong or missing key")                                                           \
-    X(TO, "is meant for another node")                                                             \
-    X(SELF, "has the id of this node")                                                             \
-    X(FROM, "comes from a node that is not a member")                                              \
-    X(CORRUPT, "was damaged on its way")                                                           \
-    X(OLD, "is of an earlier incarnation of its sender")                                           \
-    X(STALE, "was meant for this node before its restart")                                         \
-    X(REPEATED, "was received before")                                                             \
-    X(MALFORMED, "is not a message of takt")                                                       \
-    X(REASSEMBLY, "was never completed")                                                           \
-    X(CORE_FULL, "found peer_core full")                                                           \
-    X(SEND_FULL, "found the network's queue full")                                                 \
-    X(BULK_FULL, "found the bulk queue full")                                                      \
-    X(UNREACHABLE, "was bulk for a peer that is not heard")                                        \
-    X(UNKNOWN, "was for a node that is not a member")
+    X(VERSION, refused, "speaks another wire version")                                             \
+    X(CLUSTER, refused, "belongs to another cluster")                                              \
+    X(KEY, refused, "has a wrong or missing key")                                                  \
+    X(TO, refused, "is meant for another node")                                                    \
+    X(SELF, refused, "has the id of this node")                                                    \
+    X(FROM, refused, "comes from a node that is not a member")                                     \
+    X(CORRUPT, damaged, "was damaged on its way")                                                  \
+    X(OLD, stale, "is of an earlier incarnation of its sender")                                    \
+    X(STALE, stale, "was meant for this node before its restart")                                  \
+    X(REPEATED, repeated, "was received before, or is too old to know")                            \
+    X(MALFORMED, malformed, "is not a message of takt")                                            \
+    X(INCOMPLETE, incomplete, "never became whole")                                                \
+    X(CORE_FULL, core_full, "found peer_core full")                                                \
+    X(SEND_FULL, send_full, "found the network's queue full")                                      \
+    X(BULK_FULL, bulk_dropped, "found the bulk queue full")                                        \
+    X(UNREACHABLE, bulk_dropped, "was bulk for a peer that is not heard")                          \
+    X(UNKNOWN, unknown, "was for a node that is not a member, or has no address")
+#define PEER_DROP_LINE_LAST PEER_DROP_OLD
 
 enum peer_drop {
-#define PEER_DROP_ENUM(name, text) PEER_DROP_##name,
+#define PEER_DROP_ENUM(name, metric, text) PEER_DROP_##name,
     PEER_DROP_TABLE(PEER_DROP_ENUM)
 #undef PEER_DROP_ENUM
         PEER_DROP_COUNT
@@ -95,7 +97,7 @@ struct peer_update {
     uint8_t cluster[PEER_FRAME_CLUSTER_SIZE];
     struct peer_member member;
     const struct peer_keys *keys;
-    _Atomic uint32_t *keys_taken; /* set to 1 (release) when *keys is no longer needed; may be NULL */
+    _Atomic uint32_t *keys_taken; /* 1 (release) when *keys is no longer needed; may be NULL */
 };
 
 struct peer_config {
@@ -154,7 +156,8 @@ struct peer_remote {
     uint64_t size_asked_ns;
     uint64_t incarnation;
     uint64_t heard_ns, sent_ns, greeted_ns;
-    uint32_t stamp_us, stamp_at_us; /* its last stamp, and our time then; stamp 0: none */
+    uint64_t stamp_at_ns; /* when its last stamp came */
+    uint32_t stamp_us;    /* that stamp; 0: none */
     struct peer_stream urgent, bulk;
     struct peer_said said[PEER_DROP_COUNT];
     struct peer_seen seen;
@@ -169,12 +172,12 @@ struct peer {
     struct peer_said strangers[PEER_DROP_COUNT]; /* refused, of nobody we know */
     struct link bulk; /* own FIFO */
     uint32_t bulk_offset; /* bytes of its first record that have left */
-    uint64_t bulk_id; /* message id of that record; 0: it was not begun */
+    uint32_t bulk_unit;   /* bytes of each of its fragments; 0: it was not begun */
+    uint64_t bulk_id;     /* its message id */
     uint64_t tokens; /* bytes of bulk that may go now */
     uint64_t tokens_ns; /* when tokens was right */
-    uint64_t due_ns; /* greetings and reachability are looked at then */
-    uint32_t received; /* in this turn */
-    bool rx_full; /* the last poll of the port was full */
+    uint64_t due_ns; /* greetings, reachability and routes are looked at then */
+    uint64_t too_large_seen; /* the port's count when the routes were asked */
 };
 
 /* peer_config_default sets everything but id, cluster, incarnation and members. */

@@ -23,7 +23,6 @@ struct peer_window {
 
 struct peer_slot {
     uint64_t id; /* 0: free */
-    uint64_t begun_ns;
     uint32_t size, unit, count, have; /* bytes; bytes of all fragments but the last; fragments */
     uint64_t got[PEER_FRAME_COUNT_MAX / 64];
     uint8_t *data;
@@ -57,4 +56,4 @@ void peer_reassembly_reset(struct peer_reassembly *reassembly);
  *   ERR_LIMIT      larger than message_size_max
  *   ERR_MALFORMED  it contradicts the message's other fragments */
 MUST_USE int peer_reassembly_add(struct peer_reassembly *reassembly, const struct peer_frame *frame,
-                                 uint64_t now_ns, const uint8_t **message);
+                                 const uint8_t **message);

@@ -107,7 +107,7 @@ static inline void datagram_send(struct datagram_port *port, const struct addres
 }
 
 /* datagram_flush gives what is queued to the network, as far as it takes it without waiting; the
- * rest goes with a later flush (idle is false until then). */
+ * rest goes with a later flush (deadline_ns bounds when). */
 static inline void datagram_flush(struct datagram_port *port)
 {
     port->ops->flush(port);
@@ -121,7 +121,7 @@ static inline uint32_t datagram_size_max(struct datagram_port *port, const struc
     return port->ops->size_max(port, to);
 }
 
-/* True when poll would find nothing that the port knows of, and nothing waits to be sent. */
+/* True when poll would find nothing that the port knows of already (before parking). */
 static inline bool datagram_idle(struct datagram_port *port)
 {
     return port->ops->idle(port);

@@ -5,8 +5,7 @@
  *
  *   role ── send, flush ──▶ [ out ] ── take ──▶ test ── put ──▶ [ in ] ── poll: received ──▶ role
  *
- * Both queues are rings of fixed size taken at open. A full `out` drops what is flushed, as a
- * device does, a full `in` refuses. All from one thread. */
+ * Both queues are rings of fixed size taken at open; full, they refuse. All from one thread. */
 #pragma once
 
 #include "dataplane/port/datagram.h"

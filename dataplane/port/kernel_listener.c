@@ -33,7 +33,7 @@ struct address kernel_listener_address(const struct sockaddr_storage *from)
     return address;
 }
 
-static socklen_t address_to_sockaddr(const struct address *address, struct sockaddr_storage *to)
+socklen_t kernel_listener_sockaddr(const struct address *address, struct sockaddr_storage *to)
 {
     memset(to, 0, sizeof(*to));
     if (address_is_v4(address)) {
@@ -63,7 +63,7 @@ const char *kernel_listener_text(const struct address *address, char *text, uint
     return text;
 }
 
-static int listener_fault(int code, const struct address *address, struct fault *fault)
+int kernel_listener_fault(int code, const struct address *address, struct fault *fault)
 {
     char text[64];
     kernel_listener_text(address, text, sizeof(text));
@@ -97,7 +97,7 @@ static int option(int fd, int level, int name, int value)
 static int listener_bind(int fd, const struct kernel_listener_setup *setup)
 {
     struct sockaddr_storage at;
-    socklen_t size = address_to_sockaddr(&setup->address, &at);
+    socklen_t size = kernel_listener_sockaddr(&setup->address, &at);
     if (option(fd, SOL_SOCKET, SO_REUSEADDR, 1))
         return -1;
     if (at.ss_family == AF_INET6 && option(fd, IPPROTO_IPV6, IPV6_V6ONLY, setup->only_v6))
@@ -120,13 +120,13 @@ int kernel_listener_open(struct kernel_listener *listener,
     int family = address_is_v4(&setup->address) ? AF_INET : AF_INET6;
     int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
     if (fd < 0)
-        return listener_fault(errno, &setup->address, fault);
+        return kernel_listener_fault(errno, &setup->address, fault);
     struct sockaddr_storage bound;
     socklen_t size = sizeof(bound);
     if (listener_bind(fd, setup) || getsockname(fd, (struct sockaddr *)&bound, &size)) {
         int code = errno;
         close(fd);
-        return listener_fault(code, &setup->address, fault);
+        return kernel_listener_fault(code, &setup->address, fault);
     }
     listener->fd = fd;
     listener->address = kernel_listener_address(&bound);

@@ -40,5 +40,12 @@ int kernel_listener_accept(const struct kernel_listener *listener, struct addres
 /* kernel_listener_address converts a socket address (IPv4 and IPv6; else all zero). Pure. */
 struct address kernel_listener_address(const struct sockaddr_storage *from);
 
+/* kernel_listener_sockaddr converts the other way; returns the size. Pure. */
+socklen_t kernel_listener_sockaddr(const struct address *address, struct sockaddr_storage *to);
+
+/* kernel_listener_fault turns errno `code` of a bind into an ERR_* of kernel_listener_open and its
+ * sentence. */
+int kernel_listener_fault(int code, const struct address *address, struct fault *fault);
+
 /* kernel_listener_text writes "1.2.3.4:2181" or "[::1]:2181". size at least 56. Returns text. */
 const char *kernel_listener_text(const struct address *address, char *text, uint32_t size);
