@@ -54,6 +54,12 @@ static enum request_step client_auth_take(struct net *net, struct conn *conn, in
         conn_answer(net, conn, xid, 0, ZK_OK);
         return REQUEST_DONE;
     }
+    if (net->read_only) { /* for this connection alone: it is closed when there is a leader */
+        memcpy(conn->identities, all, (size_t)size);
+        conn->identities_size = size;
+        conn_answer(net, conn, xid, 0, ZK_OK);
+        return REQUEST_DONE;
+    }
     struct command *command = net_command_room(net, COMMAND_AUTH, (uint32_t)packed.size);
     if (!command)
         return REQUEST_RETRY;
@@ -143,6 +149,11 @@ enum request_step client_who_am_i(struct net *net, struct conn *conn, const stru
 
 enum request_step client_close(struct net *net, struct conn *conn, const struct request *request)
 {
+    if (net->read_only) { /* a session of the ensemble lives on until it times out: not answered */
+        if (conn->local)
+            conn_answer(net, conn, request->xid, net->view.zxid, ZK_OK);
+        return REQUEST_CLOSE;
+    }
     struct command *command = net_command_room(net, COMMAND_REQUEST, 0);
     if (!command)
         return REQUEST_RETRY;

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "dataplane/net.h"
+#include "dataplane/net_quorum.h"
 #include "dataplane/zk/reply.h"
 
 static uint32_t conn_hash(const void *at, size_t size)
@@ -261,7 +262,7 @@ void conn_attached(struct net *net, struct conn *conn, int64_t session, uint32_t
 
 void conn_touch(struct net *net, struct conn *conn)
 {
-    if (conn->touch_epoch == net->touch_epoch || conn->session == 0)
+    if (conn->touch_epoch == net->touch_epoch || conn->session == 0 || conn->local)
         return;
     if (net->touch_count == net->touch_max)
         return; /* as many as there are slots: only after many closes; the next bytes count */
@@ -374,6 +375,7 @@ void conn_close(struct net *net, struct conn *conn, bool flush)
     }
     conn_run_off(net, conn);
     conn_fresh_off(net, conn);
+    net_quorum_off(net, conn);
     watch_drop(&net->watches, &conn->watches);
     conn_session_off(net, conn);
     conn_forget_in_flight(net, conn);
@@ -386,6 +388,7 @@ void conn_gone(struct net *net, struct conn *conn)
     conn_address_give(net, conn->stream->peer.ip);
     conn_run_off(net, conn);
     conn_fresh_off(net, conn);
+    net_quorum_off(net, conn);
     conn_session_off(net, conn);
     conn_forget_in_flight(net, conn);
     watch_drop(&net->watches, &conn->watches);

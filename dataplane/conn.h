@@ -33,6 +33,8 @@ enum conn_wait {
     CONN_WAIT_REPLIES, /* until in_flight <= wait_in_flight */
     CONN_WAIT_OUTPUT,  /* until the peer has read: drained */
     CONN_WAIT_SESSION, /* until the session is attached */
+    CONN_WAIT_ZXID,    /* until the node is as far as the client: dataplane/net_quorum.h */
+    CONN_WAIT_BARRIER, /* until a read barrier is answered: the same */
 };
 
 struct conn_list {
@@ -48,6 +50,9 @@ struct conn {
     bool has_read_only;
     bool leaving;         /* closeSession is in flight, nothing behind it is looked at */
     bool runnable, fresh; /* on net's list of that name */
+    bool may_read_only;   /* the client said readOnly */
+    bool local;           /* its session is of read-only mode: this connection's alone */
+    uint8_t held;         /* enum conn_wait: the list of net_quorum.c it is on */
 
     int64_t session;
     uint64_t sequence; /* logged commands since the attach */
@@ -63,7 +68,13 @@ struct conn {
     struct watch_owner watches;
     struct conn *run_prev, *run_next;     /* runnable */
     struct conn *fresh_prev, *fresh_next; /* NEW, oldest first */
+    struct conn *held_prev, *held_next;   /* net.behind or net.barriers */
     struct conn *session_next;            /* hash chain */
+    int64_t held_zxid;                    /* WAIT_ZXID: what it waits for, and how long */
+    uint64_t held_until_ns;
+    uint32_t held_number;  /* WAIT_BARRIER: which, and bytes received when it began to wait */
+    uint32_t held_size;
+    uint32_t read_through; /* bytes received that a barrier covers */
     uint64_t touch_epoch;
     uint64_t opened_ns, received_ns;
 

@@ -1,6 +1,7 @@
 /* Frames of a connection: four-letter words, the handshake, requests. */
 #include "dataplane/conn.h"
 #include "dataplane/net.h"
+#include "dataplane/net_quorum.h"
 #include "dataplane/request.h"
 #include "dataplane/zk/frame.h"
 #include "dataplane/zk/handshake.h"
@@ -18,12 +19,10 @@ static enum request_step conn_handshake(struct net *net, struct conn *conn, stru
         net_count(net, METRIC_net_malformed_total, 1);
         return REQUEST_CLOSE;
     }
-    /* A client that has seen a later state must not go back in time: no answer, it tries another
-     * node. */
-    if (request.zxid_seen > net->view.zxid) {
-        net_count(net, METRIC_net_handshake_failed_total, 1);
-        return REQUEST_CLOSE;
-    }
+    bool served;
+    enum request_step step = net_quorum_handshake(net, conn, &request, &served);
+    if (step != REQUEST_DONE || served)
+        return step;
     bool attach = request.session != 0;
     struct command *command =
         net_command_room(net, attach ? COMMAND_ATTACH : COMMAND_OPEN, sizeof(struct session_open));
@@ -120,10 +119,11 @@ static bool conn_serve_one(struct net *net, struct conn *conn)
         return false;
     }
     stream_consume(conn->stream, frame.size);
+    net_quorum_consumed(conn, frame.size);
     conn->first = false;
     if (step == REQUEST_CLOSE)
         conn_close(net, conn, true);
-    return conn->state == CONN_LIVE && !conn->leaving;
+    return conn->state == CONN_LIVE && !conn->leaving && conn->wait == CONN_WAIT_NONE;
 }
 
 uint32_t conn_serve(struct net *net, struct conn *conn, uint32_t frames)

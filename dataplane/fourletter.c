@@ -1,6 +1,7 @@
 #include "dataplane/fourletter.h"
 
 #include "base/check.h"
+#include "base/core_state.h"
 #include "dataplane/fourletter_word.h"
 
 /* Counters move between the run that measures and the run that writes. */
@@ -91,6 +92,7 @@ static void fourletter_facts_get(struct net *net, struct fourletter_facts *facts
     *facts = (struct fourletter_facts){.serving = true};
     if (net->config.words.facts)
         net->config.words.facts(net->config.words.facts_self, facts);
+    facts->serving = facts->serving && (net->read_only || core_state_has_leader(net->parts.state));
 }
 
 static void fourletter_not_serving(struct fourletter_word *word)
@@ -129,7 +131,7 @@ void fourletter_serve(struct net *net, struct conn *conn, const char *name, uint
     if (net->config.words.denied & 1u << i) {
         word.arg = i;
         fourletter_send(&word, fourletter_denied, "", 0);
-    } else if (!word.facts.serving && !entry->always) {
+    } else if ((!word.facts.serving && !entry->always) || (!entry->write && net->read_only)) {
         fourletter_send(&word, fourletter_not_serving, "", 0);
     } else if (!entry->write) {
         fourletter_ask(net, conn);

@@ -50,7 +50,7 @@ void fourletter_info_dirs(struct fourletter_word *word)
 
 void fourletter_info_isro(struct fourletter_word *word)
 {
-    text_add(&word->text, word->facts.serving ? "rw" : "null");
+    text_add(&word->text, "%s", word->net->read_only ? "ro" : word->facts.serving ? "rw" : "null");
 }
 
 void fourletter_info_ruok(struct fourletter_word *word)

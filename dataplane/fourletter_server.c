@@ -1,4 +1,5 @@
 /* srvr, stat, mntr, srst: the server as a whole. Numbers of all NETs are added up. */
+#include "base/core_state.h"
 #include "dataplane/fourletter_word.h"
 
 #include <stdio.h>
@@ -45,6 +46,22 @@ static void fourletter_server_version(struct fourletter_word *word)
 {
     const struct fourletter_config *config = &word->net->config.words;
     text_add(&word->text, "Zookeeper version: %s, built on %s\n", config->version, config->built);
+    if (word->net->read_only)
+        text_add(&word->text, "READ-ONLY mode; serving only read-only clients\n");
+}
+
+/* What the node is now, by ZooKeeper's names. */
+static const char *fourletter_server_mode(const struct net *net)
+{
+    const struct core_state *state = net->parts.state;
+    uint8_t role = atomic_load_explicit(&state->role, memory_order_relaxed);
+    if (net->read_only)
+        return "read-only";
+    if (core_state_alone(state))
+        return "standalone";
+    return role == CORE_ROLE_LEADER     ? "leader"
+           : role == CORE_ROLE_OBSERVER ? "observer"
+                                        : "follower";
 }
 
 static void fourletter_server_lines(struct fourletter_word *word)
@@ -58,8 +75,11 @@ static void fourletter_server_lines(struct fourletter_word *word)
     text_add(text, "Connections: %lu\n", fourletter_server_sum(word, METRIC_net_connections));
     text_add(text, "Outstanding: %lu\n", fourletter_server_sum(word, METRIC_net_outstanding));
     text_add(text, "Zxid: 0x%lx\n", (uint64_t)word->net->view.zxid);
-    text_add(text, "Mode: standalone\n");
+    text_add(text, "Mode: %s\n", fourletter_server_mode(word->net));
     text_add(text, "Node count: %lu\n", tree_node_count(word->net->parts.tree));
+    if (strcmp(fourletter_server_mode(word->net), "leader") == 0)
+        text_add(text, "Proposal sizes last/min/max: %lu/%lu/%lu\n", word->facts.proposal_last,
+                 word->facts.proposal_min, word->facts.proposal_max);
 }
 
 void fourletter_server_srvr(struct fourletter_word *word)
@@ -126,7 +146,7 @@ void fourletter_server_mntr(struct fourletter_word *word)
     uint64_t avg_us10 = l.count ? l.sum_ns / l.count / 100 : 0; /* tenths of a microsecond */
 
     text_add(&word->text, "zk_version\t%s, built on %s\n", config->version, config->built);
-    text_add(&word->text, "zk_server_state\tstandalone\n");
+    text_add(&word->text, "zk_server_state\t%s\n", fourletter_server_mode(net));
     fourletter_server_line(word, "uptime", (net->now.mono_ns - net->started_ns) / NS_PER_MS);
     text_add(&word->text, "zk_avg_latency\t%lu.%04lu\n", avg_us10 / 10000, avg_us10 % 10000);
     fourletter_server_line(word, "min_latency", l.min_ms);

@@ -1,6 +1,8 @@
 #include "dataplane/net.h"
 
 #include "base/check.h"
+#include "base/core_state.h"
+#include "dataplane/net_quorum.h"
 #include "dataplane/qsbr.h"
 #include "dataplane/zk/reply.h"
 
@@ -27,6 +29,7 @@ void net_config_default(struct net_config *config)
         .timeout_ms_min = 4000,
         .timeout_ms_max = 40000,
         .handshake_ms = 10000,
+        .catch_up_ms = 2000,
         .words = {.version = "3.9.5-takt",
                   .built = "01/01/1970 00:00 GMT",
                   .data_dir = "",
@@ -59,6 +62,9 @@ static uint64_t net_touch_interval(const struct net_config *config)
     return interval < NET_TOUCH_NS_MAX ? interval : NET_TOUCH_NS_MAX;
 }
 
+/* How a node without peers stands. */
+static const struct core_state net_alone = {.member_count = 1, .leader = 1, .role = CORE_ROLE_LEADER};
+
 int net_init(struct net *net, const struct net_config *config, const struct net_parts *parts)
 {
     int err = net_config_check(config, parts->net_core);
@@ -67,6 +73,8 @@ int net_init(struct net *net, const struct net_config *config, const struct net_
     memset(net, 0, sizeof(*net));
     net->config = *config;
     net->parts = *parts;
+    if (!parts->state)
+        net->parts.state = &net_alone;
     uint32_t chains = 1024;
     while (chains < config->conns_max)
         chains *= 2;
@@ -258,10 +266,12 @@ uint32_t net_poll(void *self, struct now now)
     qsbr_quiescent();
     net->view = tree_view(net->parts.tree);
     work = net_apply_poll(net);
+    work += net_quorum_poll(net);
     work += net_serve_runnable(net);
     work += port_poll(net->port, now);
     work += net_reap_fresh(net);
     work += net_send_touches(net);
+    net_quorum_flush(net);
     link_publish(net->parts.net_core);
     port_flush(net->port);
     counters_set(net->parts.counters, METRIC_net_watches, net->watches.count);
@@ -272,7 +282,7 @@ uint32_t net_poll(void *self, struct now now)
 bool net_idle(void *self)
 {
     struct net *net = self;
-    return net->runnable.first == NULL && !net->watches.job.open &&
+    return net->runnable.first == NULL && !net->watches.job.open && net_quorum_idle(net) &&
            link_empty(net->parts.apply_net) && port_idle(net->port);
 }
 
@@ -282,6 +292,8 @@ uint64_t net_deadline_ns(void *self, struct now now)
     uint64_t deadline_ns = port_deadline_ns(net->port, now);
     if (net_fresh_until_ns(net) < deadline_ns)
         deadline_ns = net_fresh_until_ns(net);
+    if (net_quorum_deadline_ns(net) < deadline_ns)
+        deadline_ns = net_quorum_deadline_ns(net);
     if (net->touch_count && net->touch_ns + net->touch_interval_ns < deadline_ns)
         deadline_ns = net->touch_ns + net->touch_interval_ns;
     return deadline_ns;

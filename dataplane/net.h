@@ -61,6 +61,8 @@ struct net_config {
     uint64_t memory_limit; /* bytes of the slab: connections, buffers, credentials, watches */
     int32_t tick_ms, timeout_ms_min, timeout_ms_max;
     uint32_t handshake_ms;    /* a connection has so long to send its ConnectRequest */
+    uint32_t catch_up_ms;     /* a client that is ahead of the node waits so long; 0 = not at all */
+    bool linearizable;        /* reads wait for a barrier, dataplane/net_quorum.h */
     bool digest_off;          /* credentials of the scheme digest are refused */
     const char *super_digest; /* "super:<base64>" or NULL */
     const char *auth_schemes; /* enforce.auth: one of these (comma list) is needed; NULL: none */
@@ -78,6 +80,7 @@ struct net_parts {
     const struct acl_table *acls;
     struct counters *counters;        /* this NET's page */
     const struct counters_book *book; /* all pages of the node */
+    const struct core_state *state;   /* CORE's page; NULL: a node without peers */
 };
 
 struct net {
@@ -98,9 +101,15 @@ struct net {
     uint32_t conns_used, conn_count;
     struct conn *free_first;          /* by run_next */
     struct conn_list runnable, fresh; /* fresh: by age */
+    struct conn_list behind, barriers; /* net_quorum.c: by deadline, by number */
     struct conn **sessions;           /* hash chains by session id */
     struct conn_address **addresses;  /* hash chains by client address */
     uint32_t session_mask;
+
+    bool read_only;         /* what the page said last */
+    int64_t behind_zxid;    /* up to which `behind` was looked at */
+    int64_t local_session;  /* the last id given in read-only mode */
+    uint32_t barrier_next, barriers_out; /* number of the next barrier; not answered */
 
     uint64_t outstanding;
     int64_t *touches; /* session ids heard from since the last COMMAND_TOUCH */

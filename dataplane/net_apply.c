@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "base/zk.h"
 #include "dataplane/net.h"
+#include "dataplane/net_quorum.h"
 #include "dataplane/zk/handshake.h"
 #include "dataplane/zk/reply.h"
 #include "store/role_apply.h"
@@ -128,6 +129,10 @@ static void net_apply_landed(struct net *net, struct conn *conn)
 
 static void net_apply_reply(struct net *net, const struct apply_reply *reply)
 {
+    if (reply->conn == COMMAND_CONN_BARRIER) {
+        net_quorum_answered(net, (uint32_t)reply->xid, reply->error);
+        return;
+    }
     struct conn *conn = conn_find(net, reply->conn);
     uint32_t body_size = reply->error == ZK_OK ? reply->head.size : 0;
     if (!conn || conn->state == CONN_CLOSING)
@@ -224,7 +229,11 @@ uint32_t net_apply_poll(struct net *net)
     bool done = true;
 
     net->caught_up = false;
-    while ((record = link_peek(net->parts.apply_net, &size)) && record->zxid <= net->view.zxid) {
+    while ((record = link_peek(net->parts.apply_net, &size))) {
+#if TAKT_PLANT != 39
+        if (record->zxid > net->view.zxid)
+            break;
+#endif
         if (record->kind == APPLY_NET_BULK)
             done = net_apply_bulk(net, (const struct apply_bulk *)record, &records, &events);
         else

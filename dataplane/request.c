@@ -2,10 +2,12 @@
 
 #include "base/zk.h"
 #include "dataplane/net.h"
+#include "dataplane/net_quorum.h"
 
 /* When a request may be looked at although commands of its connection are not answered. */
 enum request_order {
     REQUEST_BEHIND, /* only when all of them are answered */
+    REQUEST_READ,   /* the same, and behind a barrier when reads are linearizable */
     REQUEST_AMONG,  /* at once: it is a command itself, or a ping: writes that wait for a slow disk
                      * must not look like a dead server */
 };
@@ -25,15 +27,15 @@ static const struct request_kind request_kinds[REQUEST_OP_MAX - REQUEST_OP_MIN +
     REQUEST_AT(ZK_OP_CLOSE_SESSION) = {client_close, REQUEST_AMONG, "CLOS"},
     REQUEST_AT(ZK_OP_CREATE) = {write_command, REQUEST_AMONG, "CREA"},
     REQUEST_AT(ZK_OP_DELETE) = {write_command, REQUEST_AMONG, "DELE"},
-    REQUEST_AT(ZK_OP_EXISTS) = {read_node_exists, REQUEST_BEHIND, "EXIS"},
-    REQUEST_AT(ZK_OP_GET_DATA) = {read_node_data, REQUEST_BEHIND, "GETD"},
+    REQUEST_AT(ZK_OP_EXISTS) = {read_node_exists, REQUEST_READ, "EXIS"},
+    REQUEST_AT(ZK_OP_GET_DATA) = {read_node_data, REQUEST_READ, "GETD"},
     REQUEST_AT(ZK_OP_SET_DATA) = {write_command, REQUEST_AMONG, "SETD"},
-    REQUEST_AT(ZK_OP_GET_ACL) = {read_node_acl, REQUEST_BEHIND, "GETA"},
+    REQUEST_AT(ZK_OP_GET_ACL) = {read_node_acl, REQUEST_READ, "GETA"},
     REQUEST_AT(ZK_OP_SET_ACL) = {write_command, REQUEST_AMONG, "SETA"},
-    REQUEST_AT(ZK_OP_GET_CHILDREN) = {read_children_list, REQUEST_BEHIND, "GETC"},
+    REQUEST_AT(ZK_OP_GET_CHILDREN) = {read_children_list, REQUEST_READ, "GETC"},
     REQUEST_AT(ZK_OP_SYNC) = {write_command, REQUEST_AMONG, "SYNC"},
     REQUEST_AT(ZK_OP_PING) = {client_ping, REQUEST_AMONG, "PING"},
-    REQUEST_AT(ZK_OP_GET_CHILDREN2) = {read_children_list, REQUEST_BEHIND, "GETC"},
+    REQUEST_AT(ZK_OP_GET_CHILDREN2) = {read_children_list, REQUEST_READ, "GETC"},
     REQUEST_AT(ZK_OP_MULTI) = {write_command, REQUEST_AMONG, "MULT"},
     REQUEST_AT(ZK_OP_CREATE2) = {write_command, REQUEST_AMONG, "CREA"},
     REQUEST_AT(ZK_OP_RECONFIG) = {write_command, REQUEST_AMONG, "RECO"},
@@ -41,12 +43,12 @@ static const struct request_kind request_kinds[REQUEST_OP_MAX - REQUEST_OP_MIN +
     REQUEST_AT(ZK_OP_REMOVE_WATCHES) = {read_watches_remove, REQUEST_BEHIND, "REMW"},
     REQUEST_AT(ZK_OP_CREATE_CONTAINER) = {write_command, REQUEST_AMONG, "CREA"},
     REQUEST_AT(ZK_OP_CREATE_TTL) = {write_command, REQUEST_AMONG, "CREA"},
-    REQUEST_AT(ZK_OP_MULTI_READ) = {read_multi_serve, REQUEST_BEHIND, "MLTR"},
+    REQUEST_AT(ZK_OP_MULTI_READ) = {read_multi_serve, REQUEST_READ, "MLTR"},
     REQUEST_AT(ZK_OP_AUTH) = {client_auth, REQUEST_AMONG, "AUTH"},
     REQUEST_AT(ZK_OP_SET_WATCHES) = {read_watches_set, REQUEST_BEHIND, "SETW"},
     REQUEST_AT(ZK_OP_SASL) = {client_sasl, REQUEST_BEHIND, "SASL"},
     REQUEST_AT(ZK_OP_GET_EPHEMERALS) = {write_command, REQUEST_AMONG, "GETE"},
-    REQUEST_AT(ZK_OP_GET_ALL_CHILDREN_NUMBER) = {read_node_descendants, REQUEST_BEHIND, "GETACN"},
+    REQUEST_AT(ZK_OP_GET_ALL_CHILDREN_NUMBER) = {read_node_descendants, REQUEST_READ, "GETACN"},
     REQUEST_AT(ZK_OP_SET_WATCHES2) = {read_watches_set, REQUEST_BEHIND, "STW2"},
     REQUEST_AT(ZK_OP_ADD_WATCH) = {read_watches_add, REQUEST_BEHIND, "ADDW"},
     REQUEST_AT(ZK_OP_WHO_AM_I) = {client_who_am_i, REQUEST_BEHIND, "HOMI"},
@@ -87,7 +89,7 @@ static bool request_authorized(const struct net *net, const struct conn *conn)
 static bool request_must_wait(const struct net *net, struct conn *conn,
                               const struct request_kind *kind)
 {
-    uint32_t most = kind->order == REQUEST_BEHIND ? 0 : net->config.conn_writes_max - 1;
+    uint32_t most = kind->order != REQUEST_AMONG ? 0 : net->config.conn_writes_max - 1;
     if (conn->in_flight <= most)
         return false;
     conn->wait = CONN_WAIT_REPLIES;
@@ -116,6 +118,8 @@ enum request_step request_serve(struct net *net, struct conn *conn, struct bytes
         return REQUEST_CLOSE;
     }
     if (request_must_wait(net, conn, kind))
+        return REQUEST_WAIT;
+    if (kind->order == REQUEST_READ && !net_quorum_read(net, conn, (uint32_t)payload.size + 4))
         return REQUEST_WAIT;
     enum request_step step = kind->serve(net, conn, &request);
     if (step == REQUEST_DONE || step == REQUEST_CLOSE) {

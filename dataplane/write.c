@@ -1,7 +1,9 @@
 /* Writes and queries: decoded enough to be well-formed, then passed to CORE. What they mean is the
  * state machine's to decide, so that every error and its precedence come from one place. */
 #include "dataplane/write.h"
+#include "base/core_state.h"
 #include "dataplane/net.h"
+#include "dataplane/net_quorum.h"
 #include "dataplane/request.h"
 #include "dataplane/zk/validate.h"
 
@@ -24,6 +26,8 @@ void write_sent(struct net *net, struct conn *conn, struct command *command)
 enum request_step write_command(struct net *net, struct conn *conn, const struct request *request)
 {
     bool query = request->op == ZK_OP_SYNC || request->op == ZK_OP_GET_EPHEMERALS;
+    if (net->read_only)
+        return net_quorum_refuse(net, conn, request);
     if (!validate_record(request->op, request->body)) {
         if (conn->in_flight > 0) {
             conn->wait = CONN_WAIT_REPLIES;
@@ -44,5 +48,10 @@ enum request_step write_command(struct net *net, struct conn *conn, const struct
     command->xid = request->xid;
     memcpy(command + 1, request->body.at, (size_t)request->body.size);
     write_sent(net, conn, command);
+    if (query && !core_state_alone(net->parts.state)) {
+        /* It does not travel in the log here: nothing behind it may be answered before it. */
+        conn->wait = CONN_WAIT_REPLIES;
+        conn->wait_in_flight = 0;
+    }
     return REQUEST_DONE;
 }

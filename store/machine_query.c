@@ -123,6 +123,10 @@ void machine_query(struct machine *m, const struct command *c, const uint8_t *bo
     struct op op = {.m = m, .command = c, .sink = sink, .identities = {NULL, -1}};
     CHECK(c->kind == COMMAND_QUERY);
     CHECK(c->version == COMMAND_VERSION);
+    if (c->op == COMMAND_OP_BARRIER) { /* that APPLY has come to it is the answer */
+        op_reply(&op, ZK_OK, bytes_of(NULL, 0));
+        return;
+    }
     if (c->op == COMMAND_OP_DUMP) {
         dump(&op);
         return;

@@ -11,6 +11,9 @@
 bool op_session_current(const struct op *op)
 {
     CHECK(op->session != NULL);
+#if TAKT_PLANT == 38
+    return true;
+#endif
     return op->command->attach == op->session->attach;
 }
 
@@ -179,6 +182,12 @@ static void ephemerals_delete(struct op *op)
     if (n > 1)
         qsort(m->sort_room, n, sizeof *m->sort_room, path_order);
     for (uint64_t i = 0; i < n; i++) {
+#if TAKT_PLANT == 37
+        if (i > 0 && i + 1 == n) {
+            owned_remove(&m->owned, m->sort_room[i]);
+            continue;
+        }
+#endif
         struct bytes path = owned_path(m->sort_room[i]);
         const struct znode *node = tree_find(m->tree, path);
         CHECK(node != NULL);
