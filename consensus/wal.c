@@ -1,6 +1,7 @@
 #include "consensus/wal.h"
 
 #include "base/check.h"
+#include "consensus/wal_parts.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -18,6 +19,31 @@ static int batch_submit(struct wal *wal, struct fault *fault)
                                  TOKEN_BATCH, fault);
 }
 
+/* Notes that the batch goes back before entries that are on disk. */
+static void note_back(struct wal *wal, bool fits)
+{
+    uint64_t first = wal->batch.first_index;
+    CHECK(first > wal->commit);
+    for (uint64_t s = wal->sequence; s >= wal->first_sequence; s--) {
+        if (wal->first_index[s % WAL_SEGMENTS_MAX] > first)
+            wal->bridged[s % WAL_SEGMENTS_MAX] = true;
+    }
+    wal_note_back(wal, &(struct wal_back){fits ? wal->sequence : wal->sequence + 1,
+                                          fits ? wal->offset : wal->io->block_size, first});
+}
+
+void wal_note_back(struct wal *wal, const struct wal_back *back)
+{
+    if (wal->back_count == WAL_BACKS_MAX) { /* what lies before the oldest cannot be read any more */
+        if (wal->backs[0].sequence >= wal->read_sequence)
+            wal->read_sequence = wal->backs[0].sequence + 1;
+        memmove(wal->backs, wal->backs + 1, (WAL_BACKS_MAX - 1) * sizeof(wal->backs[0]));
+        wal->back_count--;
+    }
+    wal->backs[wal->back_count++] = *back;
+    wal->back_total++;
+}
+
 /* The spare becomes the active segment; the batch follows when its header is durable. */
 static int roll(struct wal *wal, struct fault *fault)
 {
@@ -31,6 +57,7 @@ static int roll(struct wal *wal, struct fault *fault)
     wal->size = wal->config.segment_size;
     wal->offset = wal->io->block_size;
     wal->first_index[wal->sequence % WAL_SEGMENTS_MAX] = wal->batch.first_index;
+    wal->bridged[wal->sequence % WAL_SEGMENTS_MAX] = false;
 
     struct wal_header header = {
         .sequence = wal->sequence,
@@ -57,10 +84,11 @@ int wal_append(struct wal *wal, const struct core_disk *batch, const uint8_t *me
     CHECK(wal->state == WAL_IDLE);
     CHECK(batch->size > 0 && batch->size % wal->io->block_size == 0);
     CHECK(batch->size <= wal->config.segment_size - wal->io->block_size);
-    CHECK(batch->first_index == wal->last.index + 1 && batch->last_index >= batch->first_index);
+    CHECK(batch->first_index <= wal->last.index + 1 && batch->last_index >= batch->first_index);
     CHECK(first->magic == LOG_RECORD_MAGIC && first->index == batch->first_index &&
           first->batch == wal->number + 1 && batch->number == wal->number + 1);
-    CHECK(batch->term_before == wal->last.term && batch->chain_before == wal->last.chain);
+    bool back = batch->first_index <= wal->last.index;
+    CHECK(back || (batch->term_before == wal->last.term && batch->chain_before == wal->last.chain));
     CHECK(batch->chain != 0);
 
     bool fits = wal->offset + batch->size <= wal->size;
@@ -70,6 +98,8 @@ int wal_append(struct wal *wal, const struct core_disk *batch, const uint8_t *me
     wal->batch = *batch;
     wal->memory = memory;
     wal->elapsed_ns = 0;
+    if (back)
+        note_back(wal, fits);
     return fits ? batch_submit(wal, fault) : roll(wal, fault);
 }
 
@@ -81,6 +111,7 @@ static void batch_done(struct wal *wal, const struct disk_done *done, struct wal
     wal->last =
         (struct wal_position){wal->batch.last_index, wal->batch.term, wal->batch.chain};
     wal->number = wal->batch.number;
+    wal->commit = first->commit > wal->commit ? first->commit : wal->commit;
     wal->offset += wal->batch.size;
     wal->state = WAL_IDLE;
     event->durable_index = wal->batch.last_index;
@@ -104,8 +135,6 @@ static void fill_done(struct wal *wal)
     spare_check(wal);
 }
 
-static void spare_drop(struct wal *wal);
-
 /* A slice of zeros that found the disk full (the file system could not reserve): the spare goes. */
 static int fill_failed(struct wal *wal, struct now now, int err, const struct fault *fault)
 {
@@ -115,7 +144,7 @@ static int fill_failed(struct wal *wal, struct now now, int err, const struct fa
     wal->no_space = true;
     wal->space = *fault;
     wal->retry_ns = now.mono_ns + WAL_RETRY_NS;
-    spare_drop(wal);
+    wal_spare_drop(wal);
     return 0;
 }
 
@@ -125,7 +154,7 @@ static void trim_done(struct wal *wal, int err, struct wal_event *event)
     wal->trimming = false;
     event->trim_failed = err && err != ERR_NOTFOUND;
     if (event->trim_failed) {
-        wal->trim_below = 0;
+        wal->trim_sequence = 0;
         return;
     }
     wal->first_sequence++;
@@ -175,7 +204,7 @@ int wal_poll(struct wal *wal, struct now now, struct wal_event *event, struct fa
 
 /* ---- the next segment ---- */
 
-static void spare_drop(struct wal *wal)
+void wal_spare_drop(struct wal *wal)
 {
     char name[DISK_PATH_SIZE_MAX];
     CHECK(!wal->filling);
@@ -279,15 +308,18 @@ uint64_t wal_room(const struct wal *wal)
 void wal_trim(struct wal *wal, uint64_t below_index)
 {
     uint64_t most = wal->last.index + 1;
+    uint64_t below = below_index < most ? below_index : most, s = wal->sequence;
     CHECK(wal_first_index(wal) <= most);
-    if (below_index > wal->trim_below)
-        wal->trim_below = below_index < most ? below_index : most;
+    /* Whoever reads on from there must be able to begin with the first segment that stays. */
+    while (s > wal->first_sequence && (wal->bridged[s % WAL_SEGMENTS_MAX] ||
+                                       wal->first_index[s % WAL_SEGMENTS_MAX] > below))
+        s--;
+    wal->trim_sequence = s > wal->trim_sequence ? s : wal->trim_sequence;
 }
 
 bool wal_trim_wanted(const struct wal *wal)
 {
-    return !wal->trimming && wal->first_sequence != wal->sequence &&
-           wal->first_index[(wal->first_sequence + 1) % WAL_SEGMENTS_MAX] <= wal->trim_below;
+    return !wal->trimming && wal->first_sequence < wal->trim_sequence;
 }
 
 int wal_trim_step(struct wal *wal, uint32_t *work, struct fault *fault)

@@ -28,24 +28,60 @@
 #define WAL_FILL_SIZE_MAX        (1u << 20) /* bytes of zeros written at once when in a hurry */
 #define WAL_RETRY_NS             NS_PER_S   /* a full disk is looked at again after this */
 
+/* What recovery of a member found broken. It keeps the good prefix; the files behind it are renamed
+ * to *.damaged (never deleted), and entries come from the peers again. */
+struct wal_damage {
+    uint64_t first_index;    /* the first entry that is lost, or may be */
+    uint64_t promised_index; /* the highest one found behind the damage: this node may have told of
+                              * it; at least first_index - 1 */
+    struct fault fault;      /* where and what */
+};
+
 struct wal_config {
     uint64_t salt; /* of the superblock */
     /* Bytes in [WAL_SEGMENT_SIZE_MIN, _MAX], a multiple of 4096. A node needs at least 16 MiB: the
      * largest batch has 4 MiB, and CORE keeps 8 back. */
     uint64_t segment_size;
     struct wal_position snapshot; /* what the state was restored from; index 0: nothing */
-    wal_visit *visit;             /* called for each entry behind it, in order */
+    bool installed;   /* it came from a peer: the log may end before it, or be of another history,
+                       * and then begins anew behind it */
+    bool expected;    /* this node has had a log: that there is none is damage */
+    bool ensemble;    /* visit only what is known to be committed; damage is reported, not refused */
+    wal_visit *visit; /* called for each entry behind the snapshot, in order */
+    /* Called when the log is damaged, before anything is changed: make durable that this node must
+     * not vote (superblock: catching_up). `ensemble` only. An ERR_* ends wal_open. */
+    int (*damaged)(void *self, const struct wal_damage *damage, struct fault *fault);
     void *self;
 };
 
 /* What recovery found. */
 struct wal_recovery {
     struct wal_position last; /* the last entry, or the snapshot when there is none behind it */
+    struct wal_position committed; /* the last one visited (or the snapshot): as `last`, but in an
+                                    * ensemble */
+    /* The entries in (committed, last], records back to back as in a batch: for
+     * log_tail_append_record. NULL when there are none. wal_recovery_fini frees it. */
+    uint8_t *suffix;
+    uint64_t suffix_size;
     uint64_t first_index;     /* the oldest index that the log still holds */
     uint64_t batch;           /* number of the last batch on disk, for log_tail_init */
     uint64_t segment_count, entry_count;
     uint64_t torn_size; /* bytes of an unfinished write that were cut; 0: the log ended cleanly */
     struct fault torn;  /* where and why, when torn_size > 0 */
+    bool damaged;       /* ensemble: see `damage` */
+    bool reset;         /* the log began anew behind the snapshot */
+    struct wal_damage damage;
+};
+
+/* Where a batch stands that supersedes everything from first_index on. */
+#define WAL_BACKS_MAX 64
+struct wal_back {
+    uint64_t sequence, offset, first_index;
+};
+
+/* Where entry `index` is to be looked for; sequence 0: not known. */
+struct wal_cursor {
+    uint64_t sequence, offset, index, backs;
 };
 
 enum wal_state { WAL_IDLE, WAL_HEADER, WAL_BATCH };
@@ -73,12 +109,20 @@ struct wal {
     const uint8_t *memory;
     uint64_t elapsed_ns;      /* of the header write, added to the batch's */
     struct wal_position last; /* durable */
+    uint64_t commit;          /* the highest hint that was written; never superseded */
     uint64_t number;          /* of the last batch that is durable */
     /* all segments in use */
     uint64_t first_sequence;
-    uint64_t trim_below;                    /* entries before this index may go */
+    uint64_t trim_sequence;                 /* segments before this one may go */
     bool trimming;                          /* the removal of the oldest segment is in flight */
     uint64_t first_index[WAL_SEGMENTS_MAX]; /* by sequence modulo its length */
+    bool bridged[WAL_SEGMENTS_MAX];         /* a later batch goes back before its beginning: reading
+                                             * cannot begin with it */
+    uint64_t read_sequence;                 /* reading may begin at this one or later */
+    struct wal_back backs[WAL_BACKS_MAX];   /* the last batches that went back, oldest first */
+    uint32_t back_count;
+    uint64_t back_total;       /* all that were ever noted */
+    struct wal_cursor cursor;  /* where the last wal_read ended */
     uint8_t *header_block;                  /* DISK_BLOCK_SIZE_MAX bytes, aligned */
     uint8_t *zeros;                         /* WAL_FILL_SIZE_MAX bytes, aligned */
 };
@@ -98,16 +142,21 @@ struct wal_event {
  * and found, for: damage, a missing segment, a segment of another node or in another's place, a
  * chain that does not meet the snapshot's, a log that begins behind or ends before the snapshot;
  * ERR_VERSION; ERR_NOSPACE; ERR_IO; ERR_NOMEM; ERR_RANGE (segment_size); ERR_LIMIT (more than
- * WAL_SEGMENTS_MAX segments); or what visit returned. Blocks; may take as long as reading the log
+ * WAL_SEGMENTS_MAX segments); or what visit or damaged returned. With config->ensemble, damage of
+ * log files and a log that begins too late or ends too early are not errors: see struct
+ * wal_damage. Blocks; may take as long as reading the log
  * takes. */
 MUST_USE int wal_open(struct wal *wal, struct disk_io *io, const struct wal_config *config,
                       struct wal_recovery *recovery, struct fault *fault);
 
+void wal_recovery_fini(struct wal_recovery *recovery);
+
 /* wal_close closes the files. Assumes that no batch is in flight, or that the node is stopping. */
 void wal_close(struct wal *wal);
 
-/* wal_append starts to write a batch. Assumes state IDLE, first_index right behind the last batch,
- * size a multiple of the block size and at most a segment without its header, `memory` and it
+/* wal_append starts to write a batch. Assumes state IDLE; first_index right behind the last entry,
+ * or lower: then the batch supersedes what was written from there on, none of which is committed;
+ * the next batch number; size a multiple of the block size and at most a segment without its header, `memory` and it
  * aligned to the block size. Returns 0: it is in flight and `memory` is lent until wal_poll tells
  * of it; ERR_NOSPACE: no segment has room yet, nothing was written, ask again after wal_prepare did
  * work; ERR_IO: stop. */
@@ -137,6 +186,20 @@ bool wal_prepare_wanted(const struct wal *wal, struct now now);
 /* wal_room is how many bytes of batches are sure to fit: in the active segment, and in the spare,
  * whose room has been reserved. A batch may leave up to its own size unused at a segment's end. */
 uint64_t wal_room(const struct wal *wal);
+
+/* wal_reset lets the log begin anew behind `at` (a snapshot that was installed): a new segment with
+ * a header that says so, then the older ones go. Assumes that nothing is in flight (wal_busy).
+ * After a crash at any point either the old log is there or the new one. Blocks. Returns 0,
+ * ERR_NOSPACE (nothing has changed) or ERR_IO: stop. */
+MUST_USE int wal_reset(struct wal *wal, struct wal_position at, struct fault *fault);
+
+/* wal_read copies entries [from, to] of the log on disk into `room`, records back to back, as many
+ * as fit in size and in one segment; at least one, or an error. Assumes that `to` is committed and
+ * durable. Sets count and used bytes. Returns 0; ERR_NOTFOUND: the log does not go back so far, or
+ * not in a way that can be read; ERR_FULL: `room` is too small for entry `from`; ERR_CORRUPT;
+ * ERR_IO. Blocks. */
+MUST_USE int wal_read(struct wal *wal, uint64_t from, uint64_t to, uint8_t *room, uint64_t size,
+                      uint64_t *used, uint32_t *count, struct fault *fault);
 
 /* wal_trim allows entries before below_index to go. wal_trim_step starts to remove one segment that
  * holds only such entries, never the active one; sets *work when it did. wal_poll tells of a

@@ -13,7 +13,10 @@ struct walk {
     uint64_t at;    /* offset of the next one */
     uint64_t batch; /* its number */
     struct wal_position last;
+    uint64_t first; /* index of its first record */
+    uint64_t commit; /* the highest hint in it */
     uint64_t entry_count;
+    bool trust;        /* a tool's: the entry before the first is not known */
     bool end_in_doubt; /* it ends in a sector of zeros, which may be one that was lost */
 };
 
@@ -48,20 +51,21 @@ static int scan_fault(const struct wal_scan *scan, uint64_t offset, uint64_t exp
 
 /* ---- following records that are intact ---- */
 
-int wal_scan_snapshot(const struct wal_scan *scan, bool term_exact, struct fault *fault)
+int wal_scan_snapshot(struct wal_scan *scan, const struct wal_position *at,
+                      struct fault *fault)
 {
     const struct wal_position *snapshot = &scan->snapshot;
-    if (snapshot->index == 0 || scan->at.index != snapshot->index)
+    if (snapshot->index == 0 || at->index != snapshot->index)
         return 0;
-    bool same_term = term_exact ? scan->at.term == snapshot->term : scan->at.term <= snapshot->term;
-    if (same_term && (snapshot->chain == 0 || scan->at.chain == snapshot->chain))
+    if (at->term == snapshot->term && (snapshot->chain == 0 || at->chain == snapshot->chain))
         return 0;
+    scan->other_history = true;
     return fault_set(fault, ERR_CORRUPT,
                      "segment %s: entry %" PRIu64 " has term %" PRIu64 " and chain %016" PRIx64
                      ", the snapshot there says %" PRIu64 " and %016" PRIx64
                      ": they are not of one history; see `takt log verify %s`",
-                     scan->name, scan->at.index, scan->at.term, scan->at.chain, scan->snapshot.term,
-                     scan->snapshot.chain, scan->where);
+                     scan->name, at->index, at->term, at->chain, snapshot->term, snapshot->chain,
+                     scan->where);
 }
 
 /* An intact record whose place in the log is wrong cannot come from an unfinished write. */
@@ -76,7 +80,8 @@ static int entry_fits(const struct wal_scan *scan, const struct walk *walk,
         found = "it in another batch";
     else if (record->term < walk->last.term)
         found = "it with an older term than the entry before";
-    else if (record->chain != log_record_chain(record, walk->last.chain))
+    else if (!(walk->trust && walk->entry_count == 0) &&
+             record->chain != log_record_chain(record, walk->last.chain))
         found = "it with a chain value that does not follow from the entries before";
     return found ? scan_fault(scan, walk->at, expected, ERR_CORRUPT, fault, found) : 0;
 }
@@ -131,6 +136,7 @@ static int walk_step(const struct wal_scan *scan, struct walk *walk, enum walk_s
         if (!pad_fits(scan, walk, record))
             return scan_fault(scan, walk->at, expected, ERR_CORRUPT, fault,
                               "padding that belongs elsewhere");
+        walk->commit = record->commit > walk->commit ? record->commit : walk->commit;
         walk->at += left;
         return 0;
     }
@@ -139,6 +145,7 @@ static int walk_step(const struct wal_scan *scan, struct walk *walk, enum walk_s
         return err;
     walk->last = (struct wal_position){record->index, record->term, record->chain};
     walk->at += log_record_span(record->size);
+    walk->commit = record->commit > walk->commit ? record->commit : walk->commit;
     walk->entry_count++;
     *state = walk->at < scan->size ? WALK_ON : WALK_END;
     return walk->at <= scan->size ? 0
@@ -146,10 +153,39 @@ static int walk_step(const struct wal_scan *scan, struct walk *walk, enum walk_s
                                                "an entry beyond the segment's end");
 }
 
-static int walk_batch(const struct wal_scan *scan, struct walk *walk, struct fault *fault)
+/* A batch that goes back follows another entry than the last one. */
+static int walk_back(struct wal_scan *scan, struct walk *walk, struct fault *fault)
+{
+    if (walk->at + HEADER > scan->size)
+        return 0;
+    const struct log_record *record = record_at(scan, walk->at);
+    if (log_record_intact(record, scan->size - walk->at, scan->seed) != 0 ||
+        record->kind != LOG_RECORD_ENTRY || record->batch != walk->batch ||
+        record->index > scan->at.index || record->index == 0)
+        return 0; /* it does not; or walk_step finds what is wrong */
+    uint64_t first = record->index;
+    if (first <= scan->commit)
+        return scan_fault(scan, walk->at, scan->at.index + 1, ERR_CORRUPT, fault,
+                          "an entry in the place of one that was committed");
+    walk->first = first;
+    if (!scan->pending) {
+        walk->last = (struct wal_position){first - 1, 0, 0};
+        walk->trust = true;
+        return 0;
+    }
+    if (first <= scan->pending->settled.index) {
+        scan->below = true;
+        return scan_fault(scan, walk->at, scan->at.index + 1, ERR_NOTFOUND, fault,
+                          "an entry that is older than this segment");
+    }
+    walk->last = wal_pending_at(scan->pending, first - 1);
+    return 0;
+}
+
+static int walk_batch(struct wal_scan *scan, struct walk *walk, struct fault *fault)
 {
     enum walk_state state = WALK_ON;
-    int err = 0;
+    int err = walk_back(scan, walk, fault);
     while (!err && state == WALK_ON)
         err = walk_step(scan, walk, &state, fault);
     if (!err)
@@ -246,19 +282,38 @@ static int judge(struct wal_scan *scan, const struct walk *walk, bool end_in_dou
 
 void wal_scan_enter(struct wal_scan *scan, const struct wal_header *header, bool joined)
 {
-    uint64_t term = joined ? scan->at.term : header->term_before;
     scan->size = header->segment_size;
     scan->block_size = header->block_size;
     scan->seed = log_record_seed(header->salt);
     scan->batch = header->batch_before;
-    scan->at = (struct wal_position){header->first_index - 1, term, header->chain_before};
+    scan->at = (struct wal_position){header->first_index - 1, header->term_before,
+                                     header->chain_before};
+    if (scan->pending && joined)
+        wal_pending_cut(scan->pending, header->first_index);
+    else if (scan->pending)
+        wal_pending_begin(scan->pending, scan->at);
+}
+
+/* The place that a header's first entry would follow. */
+static bool header_follows(const struct wal_scan *scan, const struct wal_header *header)
+{
+    if (header->first_index > scan->at.index + 1 || header->first_index <= scan->commit ||
+        header->batch_before != scan->batch)
+        return false;
+    if (header->first_index <= scan->at.index && !scan->pending)
+        return true; /* a tool, which does not keep what may be superseded */
+    if (scan->pending && header->first_index <= scan->pending->settled.index)
+        return false;
+    struct wal_position before = header->first_index == scan->at.index + 1
+                                     ? scan->at
+                                     : wal_pending_at(scan->pending, header->first_index - 1);
+    return header->chain_before == before.chain && header->term_before == before.term;
 }
 
 int wal_scan_joins(const struct wal_scan *scan, const struct wal_header *header,
                    struct fault *fault)
 {
-    if (header->first_index == scan->at.index + 1 && header->chain_before == scan->at.chain &&
-        header->term_before <= scan->at.term && header->batch_before == scan->batch)
+    if (header_follows(scan, header))
         return 0;
     return fault_set(fault, ERR_CORRUPT,
                      "segment log.%016" PRIx64 " at offset 0: expected to follow entry %" PRIu64
@@ -268,21 +323,53 @@ int wal_scan_joins(const struct wal_scan *scan, const struct wal_header *header,
                      header->chain_before, scan->where);
 }
 
-static int visit_batch(struct wal_scan *scan, const struct walk *walk, struct fault *fault)
+static int visit_one(struct wal_scan *scan, const struct log_record *record, struct fault *fault)
+{
+    const struct wal_position at = {record->index, record->term, record->chain};
+    int err = wal_scan_snapshot(scan, &at, fault);
+    if (!err && scan->visit && record->index > scan->visit_above)
+        err = scan->visit(scan->self, record, fault);
+    return err;
+}
+
+int wal_scan_settle(struct wal_scan *scan, uint64_t index, struct fault *fault)
+{
+    const struct log_record *record;
+    int err = 0;
+    CHECK(scan->pending);
+    if (index > scan->pending->settled.index) /* where reading began, known to be committed now */
+        err = wal_scan_snapshot(scan, &scan->pending->settled, fault);
+    while (!err && (record = wal_pending_front(scan->pending)) && record->index <= index) {
+        err = visit_one(scan, record, fault);
+        if (!err)
+            wal_pending_pop(scan->pending);
+    }
+    return err;
+}
+
+/* Takes a batch that is whole. */
+static int take_batch(struct wal_scan *scan, const struct walk *walk, struct fault *fault)
 {
     uint64_t at = walk->begin;
+    if (scan->pending)
+        wal_pending_cut(scan->pending, walk->first);
     for (uint64_t i = 0; i < walk->entry_count; i++) {
         const struct log_record *record = record_at(scan, at);
         CHECK(record->kind == LOG_RECORD_ENTRY);
         at += log_record_span(record->size);
-        scan->at = (struct wal_position){record->index, record->term, record->chain};
-        int err = wal_scan_snapshot(scan, true, fault);
-        if (!err && scan->visit && record->index > scan->visit_above)
-            err = scan->visit(scan->self, record, fault);
+        int err = scan->pending ? wal_pending_push(scan->pending, record, fault)
+                                : visit_one(scan, record, fault);
         if (err)
             return err;
     }
-    return 0;
+    if (scan->back && walk->first <= scan->at.index)
+        scan->back(scan->back_self, walk->begin, walk->first);
+    scan->at = walk->last;
+    scan->batch = walk->batch;
+    scan->low_index = walk->first < scan->low_index ? walk->first : scan->low_index;
+    if (walk->commit > scan->commit)
+        scan->commit = walk->commit < scan->at.index ? walk->commit : scan->at.index;
+    return scan->pending ? wal_scan_settle(scan, scan->commit, fault) : 0;
 }
 
 int wal_scan_segment(struct wal_scan *scan, struct fault *fault)
@@ -291,21 +378,25 @@ int wal_scan_segment(struct wal_scan *scan, struct fault *fault)
     CHECK(((uintptr_t)scan->data & 7) == 0);
     scan->end = scan->block_size;
     scan->torn_size = scan->entry_count = scan->batch_count = 0;
+    scan->below = false;
+    scan->low_index = UINT64_MAX;
     bool end_in_doubt = false;
     while (scan->end < scan->size) {
-        struct walk walk = {
-            .begin = scan->end, .at = scan->end, .last = scan->at, .batch = scan->batch + 1};
+        struct walk walk = {.begin = scan->end,
+                            .at = scan->end,
+                            .last = scan->at,
+                            .first = scan->at.index + 1,
+                            .batch = scan->batch + 1};
         int err = walk_batch(scan, &walk, fault);
         if (err == ERR_TORN && written_end(scan, scan->end) == scan->end)
             break; /* nothing but zeros: the log ends here */
         if (err == ERR_TORN)
             return judge(scan, &walk, end_in_doubt, fault);
         if (!err)
-            err = visit_batch(scan, &walk, fault);
+            err = take_batch(scan, &walk, fault);
         if (err)
             return err;
         scan->end = walk.at;
-        scan->batch = walk.batch;
         end_in_doubt = walk.end_in_doubt;
         scan->entry_count += walk.entry_count;
         scan->batch_count++;
