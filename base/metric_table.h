@@ -48,6 +48,10 @@
     X(core_proposal_last_bytes, GAUGE, "By", "size of the last proposal")                          \
     X(core_proposal_min_bytes, GAUGE, "By", "least proposal since start")                          \
     X(core_proposal_max_bytes, GAUGE, "By", "greatest proposal since start")                       \
+    X(core_peer_messages_total, COUNTER, "1", "messages of other members handled")                 \
+    X(core_peer_dropped_total, COUNTER, "1", "messages to members that found core_peer full")      \
+    X(core_peer_malformed_total, COUNTER, "1", "messages of members that made no sense")           \
+    X(core_leader_changes_total, COUNTER, "1", "times the known leader changed")                   \
     X(disk_writes_total, COUNTER, "1", "log batches made durable")                                 \
     X(disk_written_bytes_total, COUNTER, "By", "log bytes made durable")                           \
     X(disk_sync_ns_total, COUNTER, "ns", "time spent making batches durable")                      \

@@ -1,30 +1,79 @@
 /* What APPLY tells, and the leader's own work that follows from it: expiry, reaping, snapshots. */
 #include "consensus/core_parts.h"
 
+#include "base/zk.h"
+
+static void apply_reap(struct role_core *core, const struct apply_core *m, struct now now)
+{
+    struct command command = {.kind = COMMAND_REAP,
+                              .version = COMMAND_VERSION,
+                              .node = core->config.node_id,
+                              .body_size = m->size};
+
+    if (!raft_may_propose(&core->raft) || !core_disk_has_room(core, m->size))
+        return; /* found again by the next scan, or by another leader's */
+    /* without room in the tail it is dropped, and found again: were it kept, APPLY would wait for
+     * CORE and CORE for APPLY */
+    if (!core_propose(core, &command, m + 1, now))
+        counters_add(core->counters, METRIC_core_hold_total, 1);
+}
+
+static void apply_lanes(struct role_core *core, const struct apply_core *m)
+{
+    const struct command_lane *lanes = (const struct command_lane *)(m + 1);
+
+    if (core->raft.state == RAFT_LEADER && (uint64_t)m->id == core->raft.term_first_index)
+        forward_lanes(&core->forward, lanes, m->size / (uint32_t)sizeof(*lanes));
+}
+
+/* The command is answered behind everything that is applied; see core_apply. */
+static bool apply_refuse(void *self, const struct command *command)
+{
+    struct role_core *core = self;
+    struct core_apply head = {.kind = CORE_APPLY_REFUSE,
+                              .error = ZK_SYSTEM_ERROR,
+                              .index = core->commit_told};
+    if (!core_put(core->core_apply, &head, command, sizeof(*command)))
+        return false;
+    counters_add(core->counters, METRIC_core_refused_total, 1);
+    return true;
+}
+
+/* False: HOLD. */
 static bool core_from_apply(struct role_core *core, const struct apply_core *m, struct now now)
 {
-    struct command command = {.kind = COMMAND_REAP, .version = COMMAND_VERSION};
+    const struct command_lane *lane = (const struct command_lane *)(m + 1);
 
     switch (m->kind) {
     case APPLY_CORE_SESSION:
         /* the table is sized by the same limit as the state machine's */
         CHECK(expiry_set(&core->expiry, m->id, (uint32_t)m->timeout_ms, now.mono_ns) == 0);
         return true;
-    case APPLY_CORE_CLOSED: expiry_remove(&core->expiry, m->id); return true;
+    case APPLY_CORE_CLOSED:
+        expiry_remove(&core->expiry, m->id);
+        return true;
     case APPLY_CORE_REAP:
-        if (!core_disk_has_room(core, m->size))
-            return true; /* found again by the next scan */
-        command.node = core->config.node_id;
-        command.body_size = m->size;
-        /* without room in the tail it is dropped, and found again: were it kept, APPLY would wait
-         * for CORE and CORE for APPLY */
-        if (!core_propose(core, &command, m + 1, now))
-            counters_add(core->counters, METRIC_core_hold_total, 1);
+        apply_reap(core, m, now);
         return true;
     case APPLY_CORE_SNAPSHOT:
         core->snapshot_pending = false;
         if (m->id)
             core->trim_index = (uint64_t)m->id;
+        return true;
+    case APPLY_CORE_LANE:
+        if (core->config.ensemble)
+            forward_applied(&core->forward, lane->incarnation, lane->lane);
+        return true;
+    case APPLY_CORE_LANES:
+        if (core->config.ensemble)
+            apply_lanes(core, m);
+        return true;
+    case APPLY_CORE_CANCELLED:
+        return !core->config.ensemble ||
+               forward_cancelled(&core->forward, lane->incarnation, lane->lane, apply_refuse, core);
+    case APPLY_CORE_HASH:
+        if (core->config.ensemble)
+            core_hash_own(core, (uint64_t)m->id, m + 1, m->size);
         return true;
     }
     CHECK(!"known apply_core kind");
@@ -52,6 +101,8 @@ uint32_t core_expire(struct role_core *core, struct now now)
     struct command command = {.kind = COMMAND_EXPIRE, .version = COMMAND_VERSION};
     uint32_t n = 0;
 
+    if (!raft_may_propose(&core->raft))
+        return 0; /* the leader's work */
     for (int64_t id; n < CORE_TURN_COMMANDS_MAX && core_disk_has_room(core, 0) &&
                      (id = expiry_next(&core->expiry, now.mono_ns));
          n++) {
@@ -66,7 +117,7 @@ uint32_t core_expire(struct role_core *core, struct now now)
 
 void core_reap(struct role_core *core, struct now now)
 {
-    if (core->config.reap_interval_ms == 0)
+    if (core->config.reap_interval_ms == 0 || core->raft.state != RAFT_LEADER)
         return;
     if (core->reap_ns == 0)
         core->reap_ns = now.mono_ns + core->config.reap_interval_ms * NS_PER_MS;
@@ -85,7 +136,9 @@ void core_snapshot(struct role_core *core)
     bool due = (core->config.snapshot_entries && entries >= core->config.snapshot_entries) ||
                (core->config.snapshot_bytes && bytes >= core->config.snapshot_bytes && entries > 1);
 
-    if (!due || core->snapshot_pending || core->commit_told != core->raft.commit_index)
+    /* a snapshot is of what is durable here: the log never ends before it */
+    if (!due || core->snapshot_pending || core->commit_told != core->raft.commit_index ||
+        core->raft.durable_index < core->commit_told)
         return;
     struct core_apply head = {.kind = CORE_APPLY_SNAPSHOT, .index = core->commit_told};
     if (!core_put(core->core_apply, &head, NULL, 0))

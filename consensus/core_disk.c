@@ -21,29 +21,51 @@ void core_send_batch(struct role_core *core)
     CHECK(at); /* at most one batch and one trim are in flight; the link holds many */
     *at = batch;
     core->writing = true;
+    core->batch_epoch = core->raft.log_epoch;
     counters_add(core->counters, METRIC_core_batches_total, 1);
     counters_add(core->counters, METRIC_core_batch_bytes_total, batch.size);
 }
 
-uint32_t core_poll_disk(struct role_core *core)
+static void disk_durable(struct role_core *core, const struct disk_core *done, struct now now)
+{
+    CHECK(core->writing);
+    core->writing = false;
+    log_tail_written(core->tail, done->offset);
+    core_step(core, &(struct raft_input){.kind = RAFT_INPUT_DURABLE,
+                                         .index = done->index,
+                                         .term = done->term,
+                                         .epoch = core->batch_epoch,
+                                         .now_ns = now.mono_ns});
+}
+
+static void disk_says(struct role_core *core, const struct disk_core *done, struct now now)
+{
+    switch (done->kind) {
+    case DISK_CORE_DURABLE:
+        disk_durable(core, done, now);
+        return;
+    case DISK_CORE_ROOM:
+        core->room_known = true;
+        core->disk_room = done->index;
+        core->room_used = core->tail->appended - core->tail->batch_start;
+        return;
+    case DISK_CORE_SAVED:
+        core_saved(core, now);
+        return;
+    default:
+        CHECK(core->config.ensemble); /* the rest is catching up */
+        core_catch_up_disk(core, done, now);
+    }
+}
+
+uint32_t core_poll_disk(struct role_core *core, struct now now)
 {
     const struct disk_core *done;
     uint32_t size, n = 0;
-    struct raft_output out;
 
     for (; (done = link_peek(core->disk_core, &size)); n++) {
         CHECK(size == sizeof(*done));
-        if (done->kind == DISK_CORE_DURABLE) {
-            CHECK(core->writing);
-            core->writing = false;
-            log_tail_written(core->tail, done->offset);
-            raft_step(&core->raft, &(struct raft_input){RAFT_INPUT_DURABLE, done->index}, &out);
-        } else {
-            CHECK(done->kind == DISK_CORE_ROOM);
-            core->room_known = true;
-            core->disk_room = done->index;
-            core->room_used = core->tail->appended - core->tail->batch_start;
-        }
+        disk_says(core, done, now);
         link_pop(core->disk_core);
     }
     link_release(core->disk_core);

@@ -5,24 +5,40 @@
 
 #include <string.h>
 
-static bool core_refuse(struct role_core *core, const struct command *command, int32_t error)
+static bool nets_refuse(struct role_core *core, const struct command *command, int32_t error)
 {
     struct core_apply head = {.kind = CORE_APPLY_REFUSE, .error = error};
-    if (!core_tell_behind(core, &head, command, sizeof(*command)))
-        return false;
-    counters_add(core->counters, METRIC_core_refused_total, 1);
-    return true;
+    bool told = core->config.ensemble ? core_wait(core, &head, command, false)
+                                      : core_tell_behind(core, &head, command, sizeof(*command));
+    if (told)
+        counters_add(core->counters, METRIC_core_refused_total, 1);
+    return told;
 }
 
-static bool core_query(struct role_core *core, const struct command *command)
+static bool nets_query(struct role_core *core, const struct command *command)
 {
     struct core_apply head = {.kind = CORE_APPLY_QUERY};
-    return core_tell_behind(core, &head, command, (uint32_t)sizeof(*command) + command->body_size);
+    if (core->config.ensemble)
+        return core_wait(core, &head, command, true);
+    return core_tell_behind(core, &head, command,
+                            (uint32_t)sizeof(*command) + command->body_size);
 }
 
-static void core_touch(struct role_core *core, const struct command *command, struct now now)
+/* Signs of life count at the leader: they are told there, and may be lost on the way. */
+static void nets_touch(struct role_core *core, const struct command *command, struct now now)
 {
     const uint8_t *ids = (const uint8_t *)(command + 1);
+
+    if (core->config.ensemble && core->raft.state != RAFT_LEADER) {
+        struct peer_message head = {.kind = PEER_TOUCH,
+                                    .from = core->config.node_id,
+                                    .to = core->raft.leader,
+                                    .payload_size = command->body_size,
+                                    .term = core->raft.term};
+        if (core->raft.leader)
+            core_peer_send(core, &head, ids);
+        return;
+    }
     for (uint32_t at = 0; at + 8 <= command->body_size; at += 8) {
         int64_t id;
         memcpy(&id, ids + at, 8);
@@ -30,37 +46,53 @@ static void core_touch(struct role_core *core, const struct command *command, st
     }
 }
 
+/* A command for the log. Alone: at once; with peers: by way of the outbox, whoever leads. */
+static bool nets_command(struct role_core *core, const struct command *command, struct now now)
+{
+    if (core->config.ensemble) {
+        if (forward_full(&core->forward, now.mono_ns))
+            return nets_refuse(core, command, ZK_SYSTEM_ERROR);
+        return forward_take(&core->forward, command, command + 1) != 0;
+    }
+    if (command->session)
+        expiry_touch(&core->expiry, command->session, now.mono_ns);
+    if (!core->room_known)
+        return false; /* DISK tells in its first turn, which may be after ours */
+    if (!core_disk_has_room(core, command->body_size))
+        return nets_refuse(core, command, ZK_SYSTEM_ERROR);
+    return core_propose(core, command, command + 1, now);
+}
+
 /* Takes one command of a NET. False: it stays on the link for a later turn (HOLD). */
-static bool core_take(struct role_core *core, const struct command *command, uint32_t size,
+static bool nets_take(struct role_core *core, const struct command *command, uint32_t size,
                       struct now now)
 {
     CHECK(size >= sizeof(*command));
     CHECK(command->body_size <= size - sizeof(*command));
     switch (command->kind) {
-    case COMMAND_TOUCH: core_touch(core, command, now); return true;
-    case COMMAND_QUERY: return core_query(core, command);
+    case COMMAND_TOUCH:
+        nets_touch(core, command, now);
+        return true;
+    case COMMAND_QUERY:
+        return nets_query(core, command);
     default:
-        if (command->session)
-            expiry_touch(&core->expiry, command->session, now.mono_ns);
-        if (!core->room_known)
-            return false; /* DISK tells in its first turn, which may be after ours */
-        if (!core_disk_has_room(core, command->body_size))
-            return core_refuse(core, command, ZK_SYSTEM_ERROR);
-        return core_propose(core, command, command + 1, now);
+        return nets_command(core, command, now);
     }
 }
 
-/* Round robin over the NETs, a bounded number of commands a turn. */
 uint32_t core_poll_nets(struct role_core *core, struct now now)
 {
     uint32_t taken = 0, quiet = 0;
 
+    core->nets_held = false;
     while (quiet < core->net_count && taken < CORE_TURN_COMMANDS_MAX) {
         struct link *link = core->net_core[core->net_next];
         core->net_next = (core->net_next + 1) % core->net_count;
         uint32_t size, before = taken;
         for (const struct command *c; taken - before < 64 && (c = link_peek(link, &size));) {
-            if (log_tail_batch_full(core->tail) || !core_take(core, c, size, now)) {
+            bool full = !core->config.ensemble && log_tail_batch_full(core->tail);
+            if (full || !nets_take(core, c, size, now)) {
+                core->nets_held = true;
                 link_release(link);
                 return taken;
             }
@@ -71,4 +103,13 @@ uint32_t core_poll_nets(struct role_core *core, struct now now)
         quiet = taken == before ? quiet + 1 : 0;
     }
     return taken;
+}
+
+/* What the outbox holds is proposed when this node leads. */
+uint32_t core_propose_own(struct role_core *core, struct now now)
+{
+    struct core_log to = {core, now};
+    struct forward_log log = {&to, core_log_propose};
+
+    return forward_own(&core->forward, CORE_TURN_COMMANDS_MAX, &log, now.mono_ns);
 }

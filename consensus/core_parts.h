@@ -1,12 +1,26 @@
-/* core_parts: the inside of CORE, for role_core.c and core_*.c only. One turn of role_core_poll
- * calls the files in the order of the drawing:
+/* core_parts: the inside of CORE, for role_core.c and core_*.c only. One turn of role_core_poll calls
+ * the files in the order of the drawing:
  *
- *   core_disk  what is durable        core_apply  sessions, reaping, snapshots
- *   core_tell  commits to APPLY       core_nets   what clients ask for ─▶ core_propose
- */
+ *   core_disk   what is durable        core_peers  what other members say ─▶ core_replicate, ...
+ *   core_tell   commits to APPLY       core_apply  sessions, lanes, reaping, snapshots
+ *   core_nets   what clients ask for ─▶ outbox ─▶ core_propose   (with peers; else at once)
+ *   core_replicate                     entries to the other members
+ *
+ * Everything that happens to raft goes through core_step. */
 #pragma once
 
 #include "consensus/role_core.h"
+
+/* core_raft.c. core_step gives raft one input and does what it says: saves, messages, the rest is
+ * in core->out until the next step. */
+void core_step(struct role_core *core, const struct raft_input *in);
+/* Puts a message for another member on core_peer; false: no room, it is lost. */
+bool core_peer_send(struct role_core *core, const struct peer_message *head, const void *payload);
+/* Makes term, vote, identity and membership durable; core_saved: DISK says that they are. */
+void core_save(struct role_core *core);
+void core_saved(struct role_core *core, struct now now);
+/* Stops the node with a reason, once. */
+void core_fail(struct role_core *core, int err, const struct fault *fault);
 
 /* core_tell.c. core_put pushes one record on a link to APPLY; false: no room (HOLD). */
 bool core_put(struct link *link, const struct core_apply *head, const void *behind, uint32_t size);
@@ -20,15 +34,63 @@ bool core_propose(struct role_core *core, const struct command *command, const v
                   struct now now);
 bool core_disk_has_room(const struct role_core *core, uint32_t body_size);
 
+/* struct forward_log's self, and its propose. */
+struct core_log {
+    struct role_core *core;
+    struct now now;
+};
+int core_log_propose(void *self, const struct command *command, const void *body);
+
 /* core_disk.c */
 void core_send_batch(struct role_core *core);
-uint32_t core_poll_disk(struct role_core *core);
+uint32_t core_poll_disk(struct role_core *core, struct now now);
 
 /* core_nets.c: round robin over the NETs, a bounded number of commands a turn. */
 uint32_t core_poll_nets(struct role_core *core, struct now now);
+uint32_t core_propose_own(struct role_core *core, struct now now);
 
 /* core_apply.c */
 uint32_t core_poll_apply(struct role_core *core, struct now now);
 uint32_t core_expire(struct role_core *core, struct now now);
 void core_reap(struct role_core *core, struct now now);
 void core_snapshot(struct role_core *core);
+
+/* ---- with peers ---- */
+
+/* core_peers.c: what they say; what the outbox holds for the leader. */
+uint32_t core_poll_peers(struct role_core *core, struct now now);
+void core_send_forwards(struct role_core *core, struct now now);
+
+/* core_replicate.c. payload is message->payload_size bytes, 8-byte aligned. */
+void core_replicate(struct role_core *core);
+void core_on_append(struct role_core *core, const struct peer_message *message,
+                    const uint8_t *payload, struct now now);
+
+/* core_catch_up.c: entries that the log tail does not hold any more. False: not now. */
+bool core_catch_up(struct role_core *core, const struct raft_range *range);
+void core_catch_up_disk(struct role_core *core, const struct disk_core *done, struct now now);
+
+/* core_hash.c: the state hash behind an index, this node's own and the leader's. */
+void core_hash_own(struct role_core *core, uint64_t index, const void *hash, uint32_t size);
+void core_on_hash(struct role_core *core, const struct peer_message *message,
+                  const uint8_t *payload, struct now now);
+
+/* core_reads.c. core_wait keeps a query (or a refusal, without barrier) until it may be told; false:
+ * no room (HOLD). core_ask_reads asks raft once a turn; core_tell_reads tells those that are due. */
+bool core_wait(struct role_core *core, const struct core_apply *head,
+               const struct command *command, bool barrier);
+void core_ask_reads(struct role_core *core, struct now now);
+bool core_reads_due(struct role_core *core);
+uint32_t core_tell_reads(struct role_core *core);
+
+/* core_form.c: greetings; the end of a save; has a node that came with an empty disk caught up. */
+void core_on_hello(struct role_core *core, const struct peer_message *message,
+                   const uint8_t *payload, struct now now);
+void core_form_turn(struct role_core *core, struct now now);
+void core_hello_saved(struct role_core *core, struct now now);
+void core_hello_caught_up(struct role_core *core, struct now now);
+
+/* core_member.c: a membership entry is in the log; a leader appends the next one. */
+void core_member_turn(struct role_core *core, struct now now);
+void core_member_entry(struct role_core *core, uint64_t index, const uint8_t *body, uint32_t size,
+                       struct now now);

@@ -53,7 +53,6 @@ bool core_propose(struct role_core *core, const struct command *command, const v
 {
     uint32_t size = (uint32_t)sizeof(*command) + command->body_size;
     uint8_t *payload = log_tail_append(core->tail, core->raft.term, size);
-    struct raft_output out;
 
     if (!payload) {
         counters_add(core->counters, METRIC_core_hold_total, 1);
@@ -65,7 +64,7 @@ bool core_propose(struct role_core *core, const struct command *command, const v
         memcpy(payload + sizeof(*command), body, command->body_size);
     uint64_t index = log_tail_seal(core->tail, payload);
     core->room_used += log_record_span(size);
-    raft_step(&core->raft, &(struct raft_input){RAFT_INPUT_APPENDED, index}, &out);
+    core_step(core, &(struct raft_input){.kind = RAFT_INPUT_APPENDED, .index = index});
     counters_add(core->counters, METRIC_core_proposed_total, 1);
     core_note_size(core->counters, size);
     counters_set(core->counters, METRIC_core_last_index, index);
@@ -75,4 +74,20 @@ bool core_propose(struct role_core *core, const struct command *command, const v
 bool core_disk_has_room(const struct role_core *core, uint32_t body_size)
 {
     return core->room_used + body_size + CORE_ROOM_RESERVE_SIZE <= core->disk_room;
+}
+
+int core_log_propose(void *self, const struct command *command, const void *body)
+{
+    struct core_log *log = self;
+    struct role_core *core = log->core;
+    /* a CANCEL says that there is no room: it comes out of the reserve */
+    bool reserve = command->kind == COMMAND_CANCEL;
+
+    if (!core->room_known || !raft_may_propose(&core->raft) || log_tail_batch_full(core->tail))
+        return ERR_FULL;
+    if (!reserve && !core_disk_has_room(core, command->body_size))
+        return ERR_NOSPACE;
+    if (command->session)
+        expiry_touch(&core->expiry, command->session, log->now.mono_ns);
+    return core_propose(core, command, body, log->now) ? 0 : ERR_FULL;
 }

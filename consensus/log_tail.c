@@ -144,6 +144,21 @@ static bool release(struct log_tail *tail, uint64_t need)
     return tail->last_index + 1 - tail->first_index < tail->slot_count;
 }
 
+bool log_tail_has_room(const struct log_tail *tail, uint64_t size, uint32_t count)
+{
+    uint64_t applied = atomic_load_explicit(&tail->applied, memory_order_acquire);
+    uint64_t limit = applied < tail->written ? applied : tail->written;
+    uint64_t held = tail->last_index + 1 - tail->first_index;
+
+    if (tail->appended + size + 4ull * tail->block_size > limit + tail->size)
+        return false;
+    if (held + count < tail->slot_count)
+        return true;
+    /* the oldest so many would have to go: the last of them is done with, or it is not */
+    uint64_t going = held + count + 1 - tail->slot_count;
+    return going <= held && *slot_of(tail, tail->first_index + going - 1) < limit;
+}
+
 static inline bool has_room(struct log_tail *tail, uint64_t span)
 {
     /* one block and one header are kept back so that closing a batch always has room */

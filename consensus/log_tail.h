@@ -85,6 +85,9 @@ uint64_t log_tail_seal(struct log_tail *tail, uint8_t *payload);
 MUST_USE int log_tail_append_record(struct log_tail *tail, const struct log_record *record,
                                     uint64_t room);
 
+/* True when `count` records of together `size` bytes could be appended now. Role: CORE. */
+bool log_tail_has_room(const struct log_tail *tail, uint64_t size, uint32_t count);
+
 /* log_tail_truncate forgets the entries from from_index on; the next one appended has this index.
  * Bytes that were lent to DISK stay as they are. Assumes from_index in (commit, last_index + 1] and
  * not below log_tail_first. Role: CORE. */

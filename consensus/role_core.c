@@ -1,6 +1,25 @@
 #include "consensus/core_parts.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+static int core_ensemble_init(struct role_core *core)
+{
+    const struct role_core_config *config = &core->config;
+    int err = forward_init(&core->forward, &config->forward);
+
+    if (!err)
+        err = link_init(&core->reads, "core_reads", config->waiting_depth);
+    if (!err && !(core->old.buffer = aligned_alloc(4096, CORE_OLD_SIZE)))
+        err = ERR_NOMEM;
+    core_hello_init(&core->hello, &config->identity, config->incarnation, 0);
+    core->read_context = config->incarnation << 20; /* never used before, nor after a restart */
+    core->member_index = config->member_index;
+    core->member_next = config->servers;
+    core->save_term = core->raft.term;
+    core->save_vote = core->raft.vote;
+    return err;
+}
 
 int role_core_init(struct role_core *core, const struct role_core_config *config,
                    const struct raft *raft, struct log_tail *tail, struct counters *counters,
@@ -17,14 +36,15 @@ int role_core_init(struct role_core *core, const struct role_core_config *config
     core->time_ms = time_ms;
     core->session_last = session_last;
     core->commit_told = raft->commit_index;
-    core->snapshot_index = raft->last_index;
+    core->snapshot_index = raft->commit_index;
     core->random_used = CORE_RANDOM_POOL_SIZE;
     int err = link_init(&core->waiting, "core_waiting", config->waiting_depth);
+    if (!err)
+        err = expiry_init(&core->expiry, config->session_max, config->tick_ms);
+    if (!err && config->ensemble)
+        err = core_ensemble_init(core);
     if (err)
-        return err;
-    err = expiry_init(&core->expiry, config->session_max, config->tick_ms);
-    if (err)
-        link_fini(&core->waiting);
+        role_core_fini(core);
     return err;
 }
 
@@ -32,52 +52,138 @@ void role_core_fini(struct role_core *core)
 {
     expiry_fini(&core->expiry);
     link_fini(&core->waiting);
+    link_fini(&core->reads);
+    forward_fini(&core->forward);
+    free(core->old.buffer);
+    core->old.buffer = NULL;
+}
+
+/* The first entry of this leader's term: it commits what was there before, and carries the
+ * settings. */
+static uint32_t core_noop(struct role_core *core, struct now now)
+{
+    const struct command_settings *settings = &core->config.settings;
+    struct command noop = {.kind = COMMAND_NOOP,
+                           .version = COMMAND_VERSION,
+                           .node = core->config.node_id,
+                           .body_size = settings->version ? sizeof(*settings) : 0};
+
+    if (core->raft.state != RAFT_LEADER || core->raft.last_index >= core->raft.term_first_index)
+        return 0;
+    expiry_restart(&core->expiry, now.mono_ns);
+    return core_propose(core, &noop, settings, now);
+}
+
+/* What a node with peers does before its clients are looked at, and what it sends at the end. */
+static uint32_t core_ensemble_begin(struct role_core *core, struct now now)
+{
+    if (now.mono_ns >= raft_deadline_ns(&core->raft))
+        core_step(core, &(struct raft_input){.kind = RAFT_INPUT_TICK, .now_ns = now.mono_ns});
+    uint32_t work = core_poll_peers(core, now);
+    core_form_turn(core, now);
+    return work;
+}
+
+static uint32_t core_ensemble_end(struct role_core *core, struct now now)
+{
+    uint32_t work = core_propose_own(core, now);
+
+    core_ask_reads(core, now);
+    core_send_forwards(core, now);
+    core_member_turn(core, now);
+    core_replicate(core);
+    return work + core_tell_reads(core);
+}
+
+static void core_show(struct role_core *core, struct now now)
+{
+    const struct raft *raft = &core->raft;
+    int self = raft_member_index(raft, core->config.node_id);
+    const struct raft_membership *members = raft_membership(raft);
+    bool voter = self >= 0 && (members->members[self].voter || members->members[self].voter_next);
+    enum core_role role = raft->state == RAFT_LEADER ? CORE_ROLE_LEADER
+                          : voter                    ? CORE_ROLE_FOLLOWER
+                                                     : CORE_ROLE_OBSERVER;
+
+    counters_set(core->counters, METRIC_core_term, raft->term);
+    if (core->state)
+        core_state_tell(core->state, members->count, raft->leader, role, raft->term, now.mono_ns);
 }
 
 uint32_t role_core_poll(void *self, struct now now)
 {
     struct role_core *core = self;
-    uint32_t work = core_poll_disk(core);
+    bool ensemble = core->config.ensemble;
 
-    if (core->raft.last_index < core->raft.term_first_index) { /* first entry of the term */
-        const struct command_settings *settings = &core->config.settings;
-        struct command noop = {.kind = COMMAND_NOOP,
-                               .version = COMMAND_VERSION,
-                               .node = core->config.node_id,
-                               .body_size = settings->version ? sizeof(*settings) : 0};
-        expiry_restart(&core->expiry, now.mono_ns);
-        work += core_propose(core, &noop, settings, now);
-    }
+    if (core->stopped)
+        return 0;
+    uint32_t work = core_poll_disk(core, now);
+    if (ensemble)
+        work += core_ensemble_begin(core, now);
+    work += core_noop(core, now);
     core_tell_committed(core);
     work += core_poll_apply(core, now);
     work += core_expire(core, now);
     work += core_poll_nets(core, now);
+    if (ensemble)
+        work += core_ensemble_end(core, now);
     core_reap(core, now);
     core_snapshot(core);
     core_send_batch(core);
     link_publish(core->core_apply);
     link_publish(core->core_disk);
-    counters_set(core->counters, METRIC_core_term, core->raft.term);
+    if (ensemble)
+        link_publish(core->core_peer);
+    core_show(core, now);
     return work;
+}
+
+/* Commands that no peer, disk or APPLY must speak for before they can be taken. */
+static bool core_nets_idle(struct role_core *core)
+{
+    if (core->config.ensemble) {
+        if (core->nets_held)
+            return true; /* no room until APPLY, DISK or a peer says something */
+    } else if (core->writing && log_tail_batch_full(core->tail)) {
+        return true; /* a full batch behind one in flight: until DISK answers */
+    }
+    for (uint32_t i = 0; i < core->net_count; i++)
+        if (!link_empty(core->net_core[i]))
+            return false;
+    return true;
 }
 
 bool role_core_idle(void *self)
 {
     struct role_core *core = self;
 
-    /* a full batch behind one in flight: nothing can be taken until DISK answers */
-    bool held = core->writing && log_tail_batch_full(core->tail);
-    for (uint32_t i = 0; i < core->net_count && !held; i++)
-        if (!link_empty(core->net_core[i]))
-            return false;
-    return link_empty(core->disk_core) && link_empty(core->apply_core) &&
+    if (core->stopped)
+        return true;
+    if (core->config.ensemble && (!link_empty(core->peer_core) || core_reads_due(core)))
+        return false;
+    return core_nets_idle(core) && link_empty(core->disk_core) && link_empty(core->apply_core) &&
            core->commit_told == core->raft.commit_index &&
            (link_empty(&core->waiting) || core->commit_told < core->raft.last_index);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
 }
 
 uint64_t role_core_deadline_ns(void *self, struct now now)
 {
     struct role_core *core = self;
-    uint64_t at = expiry_deadline_ns(&core->expiry);
-    return core->reap_ns && core->reap_ns < at ? core->reap_ns : at;
+    uint64_t at = core->raft.state == RAFT_LEADER ? expiry_deadline_ns(&core->expiry) : UINT64_MAX;
+
+    if (core->stopped)
+        return UINT64_MAX;
+    if (core->raft.state == RAFT_LEADER && core->reap_ns)
+        at = earlier(at, core->reap_ns);
+    if (!core->config.ensemble)
+        return at;
+    at = earlier(at, raft_deadline_ns(&core->raft));
+    at = earlier(at, forward_deadline_ns(&core->forward));
+    at = earlier(at, core->hello.due_ns);
+    return core->state ? earlier(at, core_state_deadline_ns(core->state)) : at;
 }

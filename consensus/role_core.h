@@ -13,17 +13,24 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/core_state.h"
 #include "base/counters.h"
 #include "base/link.h"
+#include "base/membership.h"
+#include "consensus/core_forward.h"
+#include "consensus/core_hello.h"
 #include "consensus/expiry.h"
 #include "consensus/log_tail.h"
 #include "consensus/raft.h"
 
 #define CORE_NET_COUNT_MAX      16
 #define CORE_TURN_COMMANDS_MAX  256u       /* commands taken from the NETs in one turn */
+#define CORE_TURN_MESSAGES_MAX  256u       /* of other members, in one turn */
 /* Disk bytes kept for what must still be written: two batches. */
 #define CORE_ROOM_RESERVE_SIZE  (8u << 20)
 #define CORE_RANDOM_POOL_SIZE   4096
+#define CORE_HASH_COUNT         64u         /* state hashes kept to be compared */
+#define CORE_OLD_SIZE           (256u << 10) /* bytes of old entries read at once */
 
 struct role_core_config {
     uint8_t node_id; /* in [1, 254] */
@@ -37,6 +44,46 @@ struct role_core_config {
     /* fills n random bytes, unguessable in production, seeded in simulation */
     void (*random)(void *self, void *out, uint32_t n);
     void *random_self;
+    /* of a node with peers; else zero */
+    bool ensemble;
+    uint64_t incarnation; /* of this start: larger than any before */
+    struct forward_config forward;
+    struct core_identity identity; /* as the superblock holds it */
+    uint8_t cluster_id[CORE_CLUSTER_SIZE]; /* of the ensemble that this node may begin */
+    struct membership servers;     /* as configured: the first membership of a new ensemble */
+    uint64_t member_index;         /* of the membership that recovery found; 0 = none */
+    /* a membership is in the log: PEER's table follows it */
+    void (*members_changed)(void *self, const struct membership *before,
+                            const struct membership *after);
+    void *members_self;
+    uint32_t form_count;           /* voters that must be seen, this one included, to begin */
+    /* writes the record that tells PEER the cluster id (PEER is above this layer) */
+    void (*cluster_update)(void *record, const uint8_t cluster_id[CORE_CLUSTER_SIZE]);
+    uint32_t cluster_update_size;
+    /* Stops the node: something that no schedule explains. Called once, from poll. */
+    void (*failed)(void *self, int err, const struct fault *reason);
+    void *failed_self;
+};
+
+/* A state hash: behind which entry, and who said so. */
+struct core_hash {
+    uint64_t index, hash;
+    uint8_t from;
+};
+
+/* Old entries, read back from disk for a follower. */
+struct core_old {
+    uint8_t *buffer; /* CORE_OLD_SIZE bytes; lent to DISK while `reading` */
+    bool reading;
+    uint64_t first; /* index of the first record in it */
+    uint32_t count, size;
+};
+
+/* A query or a refusal that waits: for a read barrier, and for what was asked before it. */
+struct core_wait {
+    uint64_t context; /* of the READ; 0 = none is needed */
+    uint64_t lane;    /* the commands up to here are applied first */
+    struct core_apply head; /* a struct command and its body follow */
 };
 
 struct role_core {
@@ -62,6 +109,35 @@ struct role_core {
     uint8_t random_pool[CORE_RANDOM_POOL_SIZE];
     uint32_t random_used;
     struct counters *counters; /* CORE's page */
+
+    struct raft_output out;   /* of the last step */
+    uint64_t batch_epoch;     /* raft's, when the batch with DISK was closed */
+    struct core_state *state; /* the page for NET; NULL: nobody looks */
+
+    /* with peers only */
+    struct link *core_peer, *peer_core;
+    struct forward forward;
+    struct core_hello hello;
+    struct link reads; /* own FIFO of struct core_wait */
+    uint64_t read_context; /* of the last READ */
+    uint64_t read_ready, read_index; /* READs up to this context may be served at read_index */
+    bool read_wanted; /* a query of this turn needs a READ */
+    bool stopped;     /* `failed` was called */
+    bool nets_held;   /* the last command of a NET found no room */
+    struct core_hash hash_own[CORE_HASH_COUNT], hash_told[CORE_HASH_COUNT];
+    struct core_old old;
+    uint64_t member_index; /* newest membership entry in the log; 0 = none yet */
+    struct membership member_next; /* what it leads to */
+    bool formed;      /* hello.identity.formed is durable, and PEER knows */
+    bool save_out, save_again; /* one SAVE is with DISK; another one follows */
+    bool save_of_raft;         /* the one that is out answers raft */
+    uint8_t save_vote;
+    uint64_t save_term;
+    uint8_t membership[CORE_DISK_MEMBERSHIP_SIZE_MAX]; /* text of the newest in the log */
+    uint32_t membership_size;
+    uint64_t membership_index;
+    uint8_t leader;   /* as told to forward and state */
+    uint64_t leader_term;
 };
 
 /* role_core_init starts from what recovery found: raft is initialised and leads already (its no-op
@@ -71,6 +147,9 @@ MUST_USE int role_core_init(struct role_core *core, const struct role_core_confi
                             const struct raft *raft, struct log_tail *tail,
                             struct counters *counters, int64_t time_ms, int64_t session_last);
 void role_core_fini(struct role_core *core);
+
+/* core_member_raft is a list of servers as raft counts them: index 0, not joint. Pure. */
+void core_member_raft(const struct membership *servers, struct raft_membership *to);
 
 /* struct role of dataplane/worker.h: one bounded turn; is there nothing to do; when to wake. */
 uint32_t role_core_poll(void *self, struct now now);

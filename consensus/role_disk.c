@@ -89,22 +89,55 @@ static int disk_collect(struct role_disk *disk, struct now now, uint32_t *work)
     return 0;
 }
 
+/* What CORE decided becomes durable before this returns. */
+static int disk_save(struct role_disk *disk, const struct core_disk_save *save, uint32_t size)
+{
+    struct superblock_state state = disk->config.superblock->state;
+    struct disk_core *answer;
+
+    CHECK(size == sizeof(*save) + save->membership_size);
+    CHECK(save->membership_size <= SUPERBLOCK_MEMBERSHIP_SIZE);
+    state.term = save->term;
+    state.vote = save->vote;
+    state.formed = save->formed;
+    state.catching_up = save->catching_up;
+    memcpy(state.cluster_id, save->cluster_id, sizeof(state.cluster_id));
+    if (save->membership_size) {
+        state.membership_index = save->membership_index;
+        state.membership_size = save->membership_size;
+        memcpy(state.membership, save + 1, save->membership_size);
+    }
+    int err = superblock_save(disk->config.superblock, &state, &disk->fault);
+    if (err)
+        return err;
+    answer = link_reserve(disk->config.disk_core, sizeof(*answer));
+    CHECK(answer); /* one SAVE at a time, and the link holds many */
+    *answer = (struct disk_core){.kind = DISK_CORE_SAVED, .number = save->term};
+    link_publish(disk->config.disk_core);
+    return 0;
+}
+
 /* Takes what CORE sent, up to one batch. */
-static void disk_take(struct role_disk *disk, uint32_t *work)
+static int disk_take(struct role_disk *disk, uint32_t *work)
 {
     struct link *link = disk->config.core_disk;
     const struct core_disk *m;
     uint32_t size;
-    while (disk->batch.size == 0 && (m = link_peek(link, &size))) {
-        CHECK(size == sizeof(*m));
+    int err = 0;
+    while (!err && disk->batch.size == 0 && (m = link_peek(link, &size))) {
+        CHECK(size >= sizeof(*m));
         if (m->kind == CORE_DISK_TRIM)
             wal_trim(disk->wal, m->first_index);
+        else if (m->kind == CORE_DISK_SAVE)
+            err = disk_save(disk, (const struct core_disk_save *)(m + 1),
+                            size - (uint32_t)sizeof(*m));
         else
             disk->batch = *m;
         link_pop(link);
         *work += 1;
     }
     link_release(link);
+    return err;
 }
 
 static int disk_start(struct role_disk *disk, uint32_t *work)
@@ -173,9 +206,10 @@ uint32_t role_disk_poll(void *self, struct now now)
         return 0;
     int err = disk_collect(disk, now, &work);
     if (!err) {
-        disk_take(disk, &work);
-        err = disk_start(disk, &work);
+        err = disk_take(disk, &work);
     }
+    if (!err)
+        err = disk_start(disk, &work);
     if (!err)
         err = disk_housekeep(disk, now, &work);
     if (err) {

@@ -28,6 +28,7 @@
 #include "base/counters.h"
 #include "base/link.h"
 #include "consensus/log_tail.h"
+#include "consensus/superblock.h"
 #include "consensus/wal.h"
 
 #define ROLE_DISK_READS_MAX 4
@@ -36,6 +37,7 @@
 struct role_disk_config {
     const struct log_tail *tail;
     struct link *core_disk, *disk_core;
+    struct superblock *superblock; /* NULL: CORE never asks for a SAVE */
     struct counters *page; /* disk_* metrics and the sync times; may be NULL */
     /* Stops the node; called from poll, once. The fault is lent for the call. */
     void (*failed)(void *self, const struct fault *fault);

@@ -17,6 +17,8 @@ static int node_links_init(struct node *node, struct fault *fault)
     for (int which = 0; which < TOPOLOGY_LINK_COUNT; which++) {
         const struct topology_link_text *text = &topology_links[which];
         uint32_t count = text->per_net ? node->config->net_count : 1;
+        if (!topology_has_link(node->config, (enum topology_link)which))
+            continue;
         for (uint32_t i = 0; i < count; i++) {
             int err = link_init(&node->links[which][i], text->name,
                                 topology_depth(node->config, (enum topology_link)which));
@@ -36,7 +38,7 @@ static void node_links_fini(struct node *node)
 
 /* ---- roles ----------------------------------------------------------------------------------- */
 
-static struct counters *node_page(struct node *node, const char *role, uint32_t index)
+struct counters *node_page(struct node *node, const char *role, uint32_t index)
 {
     struct counters *page = &node->pages[node->book.count];
     counters_init(page, role, index);
@@ -44,15 +46,20 @@ static struct counters *node_page(struct node *node, const char *role, uint32_t 
     return page;
 }
 
-/* The log cannot be written: the node stops with the reason. Role: DISK; the first one wins. */
-static void node_disk_failed(void *self, const struct fault *reason)
+/* A role met what it cannot go on from: the node stops with the reason. The first one wins. */
+void node_failed(void *self, int err, const struct fault *reason)
 {
     struct node *node = self;
     int none = 0;
 
-    if (atomic_compare_exchange_strong(&node->failed, &none, ERR_IO))
+    if (atomic_compare_exchange_strong(&node->failed, &none, err))
         node->reason = *reason;
     node_stop(node);
+}
+
+static void node_disk_failed(void *self, const struct fault *reason)
+{
+    node_failed(self, ERR_IO, reason);
 }
 
 /* APPLY reads committed entries out of the log tail. */
@@ -89,6 +96,8 @@ static int node_core_init(struct node *node, struct fault *fault)
         .random = node->env.random,
         .random_self = node->env.random_self,
     };
+    if (config_is_ensemble(c))
+        node_peers_core(node, &config);
     int err = role_core_init(&node->core, &config, &node->raft, &node->tail,
                              node_page(node, "core", 0), machine_time_ms(node->machine), 0);
     if (err)
@@ -100,6 +109,10 @@ static int node_core_init(struct node *node, struct fault *fault)
     node->core.apply_core = node_link(node, TOPOLOGY_APPLY_CORE, 0);
     node->core.core_disk = node_link(node, TOPOLOGY_CORE_DISK, 0);
     node->core.disk_core = node_link(node, TOPOLOGY_DISK_CORE, 0);
+    node->core.core_peer = node_link(node, TOPOLOGY_CORE_PEER, 0);
+    node->core.peer_core = node_link(node, TOPOLOGY_PEER_CORE, 0);
+    core_state_init(&node->state, c->reads_without_quorum, c->session_tick_ms);
+    node->core.state = &node->state;
     return 0;
 }
 
@@ -118,6 +131,7 @@ static int node_disk_init(struct node *node, struct fault *fault)
     struct role_disk_config config = {.tail = &node->tail,
                                       .core_disk = node_link(node, TOPOLOGY_CORE_DISK, 0),
                                       .disk_core = node_link(node, TOPOLOGY_DISK_CORE, 0),
+                                      .superblock = &node->superblock,
                                       .page = node_page(node, "disk", 0),
                                       .failed = node_disk_failed,
                                       .failed_self = node};
@@ -254,6 +268,8 @@ static int node_assemble(struct node *node, struct fault *fault)
         return fault_set(fault, ERR_NOMEM, "no memory for %u NET roles", c->net_count);
     for (uint32_t i = 0; !err && i < c->net_count; i++)
         err = node_net_init(node, i, fault);
+    if (!err && config_is_ensemble(c))
+        err = node_peers_init(node, fault);
     if (!err)
         err = node_roles_add(node, fault);
     if (!err && node->env.threads)
@@ -392,6 +408,7 @@ void node_close(struct node *node)
         net_fini(&node->nets[i]);
     }
     free(node->nets);
+    node_peers_fini(node);
     role_apply_fini(&node->apply);
     role_core_fini(&node->core);
     role_snap_fini(&node->snap);

@@ -12,6 +12,7 @@
 
 #include "base/counters.h"
 #include "base/disk_io.h"
+#include "dataplane/port/datagram.h"
 #include "dataplane/port/port.h"
 #include "tools/taktd/config.h"
 
@@ -24,6 +25,13 @@ struct node_env {
     int (*port_open)(void *self, uint32_t index, const struct port_setup *setup, struct port **port,
                      struct fault *fault);
     void *port_self;
+    /* opens the port of the peer link at `listen`; it belongs to the node. 0 or ERR_*. NULL for a
+     * node alone */
+    int (*datagram_open)(void *self, const struct address *listen, uint32_t size_limit,
+                         struct datagram_port **port, struct fault *fault);
+    /* finds the address of a peer's host name; NULL: only addresses are understood. Blocks; called
+     * from node_open only. 0, or ERR_NOTFOUND: it is looked for again when it is needed */
+    int (*resolve)(void *self, const char *host, struct address *at, struct fault *fault);
     /* fills n bytes: unguessable in production, seeded in simulation. Any role */
     void (*random)(void *self, void *out, uint32_t n);
     void *random_self;

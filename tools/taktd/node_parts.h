@@ -9,6 +9,7 @@
 #include "consensus/superblock.h"
 #include "consensus/wal.h"
 #include "dataplane/net.h"
+#include "dataplane/peer.h"
 #include "dataplane/worker.h"
 #include "store/machine.h"
 #include "store/role_apply.h"
@@ -21,6 +22,12 @@
 #define NODE_LOG_TAIL_SIZE (4ull * LOG_TAIL_BATCH_SIZE_MAX) /* bytes of the newest log in memory */
 #define NODE_WORDS_SIZE    (CONFIG_WORDS_MAX * CONFIG_WORD_SIZE)
 #define NODE_ROLES_MAX     (TOPOLOGY_ROLE_COUNT + CONFIG_NET_MAX)
+
+/* What only a node with peers has. */
+struct node_peers {
+    struct peer peer;
+    struct datagram_port *port;
+};
 
 struct node {
     const struct config *config;
@@ -42,6 +49,8 @@ struct node {
     struct role_reclaim reclaim;
     struct role_snap snap;
     struct net *nets; /* [config->net_count] */
+    struct core_state state;
+    struct node_peers *peers; /* NULL: a node alone */
     uint32_t nets_ready;
     char words[NODE_WORDS_SIZE], schemes[NODE_WORDS_SIZE]; /* comma lists, lent to the NETs */
 
@@ -67,6 +76,14 @@ void node_words(const struct config_words *words, char *list, size_t size);
 void node_entry_of(const struct log_record *record, struct entry *entry);
 
 struct link *node_link(struct node *node, enum topology_link which, uint32_t net);
+
+/* node_peers_core adds what CORE is told in a node with peers; node_peers_init opens the peer link. */
+void node_peers_core(struct node *node, struct role_core_config *config);
+MUST_USE int node_peers_init(struct node *node, struct fault *fault);
+void node_peers_fini(struct node *node);
+
+struct counters *node_page(struct node *node, const char *role, uint32_t index);
+void node_failed(void *self, int err, const struct fault *reason);
 
 /* node_roles_add gives each role to its worker; node_wire_wakes lets whoever produces for a role of
  * another worker wake that worker. */

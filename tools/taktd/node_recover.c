@@ -124,31 +124,70 @@ static int recover_entry(void *self, const struct log_record *record, struct fau
 }
 
 /* A vote for itself, durable, is a quorum of one; only then does the node lead its new term. */
-static int recover_lead(struct node *node, const struct wal_position *last, struct fault *fault)
+static int recover_lead(struct node *node, const struct wal_position *last,
+                        struct superblock_state *state, struct fault *fault)
+{
+    struct raft_output out;
+    int err = raft_init_alone(&node->raft, state->node_id, state->term, state->vote, last->index,
+                              last->term);
+
+    if (err)
+        return fault_set(fault, err, "the log's terms are used up");
+    raft_step(&node->raft, &(struct raft_input){.kind = RAFT_INPUT_START}, &out);
+    CHECK(out.save);
+    state->term = node->raft.term;
+    state->vote = node->raft.vote;
+    state->formed = true;
+    err = superblock_save(&node->superblock, state, fault);
+    if (err)
+        return err;
+    raft_step(&node->raft, &(struct raft_input){.kind = RAFT_INPUT_SAVED}, &out);
+    CHECK(out.append_noop); /* CORE's first act */
+    return 0;
+}
+
+/* A member follows until it hears, or does not hear, of a leader. */
+static int recover_follow(struct node *node, const struct wal_position *last,
+                          struct superblock_state *state, struct fault *fault)
+{
+    const struct config *c = node->config;
+    struct raft_config config = raft_config_default(state->node_id);
+    struct raft_terms terms;
+    struct raft_recovered recovered = {.term = state->term,
+                                       .vote = state->vote,
+                                       .terms = &terms,
+                                       .commit_index = last->index};
+
+    raft_terms_init(&terms, last->index, last->term);
+    core_member_raft(&c->servers, &recovered.membership);
+    config.voting = state->formed && !state->catching_up;
+    config.heartbeat_ns = c->ensemble_heartbeat_ms * NS_PER_MS;
+    config.election_ns_min = c->ensemble_election_ms_min * NS_PER_MS;
+    config.election_ns_max = c->ensemble_election_ms_max * NS_PER_MS;
+    config.rank = 0;
+    for (uint32_t i = 0; i < c->servers.count; i++)
+        config.rank += c->servers.server[i].id < state->node_id;
+    node->env.random(node->env.random_self, &config.seed, sizeof(config.seed));
+    int err = raft_init(&node->raft, &config, &recovered);
+    if (err)
+        return fault_set(fault, err, "the log and the membership do not fit together");
+    return superblock_save(&node->superblock, state, fault);
+}
+
+static int recover_raft(struct node *node, const struct wal_position *last, struct fault *fault)
 {
     struct superblock_state state = node->superblock.state;
-    struct raft_output out;
+    uint64_t wall_ms = (uint64_t)node->env.now.wall_ms;
 
     if (last->term > state.term)
         return fault_set(fault, ERR_CORRUPT,
                          "the log holds term %llu but the superblock promises only %llu: the "
                          "superblock is older than the log it lies beside",
                          (unsigned long long)last->term, (unsigned long long)state.term);
-    int err = raft_init_alone(&node->raft, state.node_id, state.term, state.vote, last->index,
-                              last->term);
-    if (err)
-        return fault_set(fault, err, "the log's terms are used up");
-    raft_step(&node->raft, &(struct raft_input){RAFT_INPUT_START, 0}, &out);
-    CHECK(out.save);
-    state.term = node->raft.term;
-    state.vote = node->raft.vote;
+    state.incarnation = wall_ms > state.incarnation ? wall_ms : state.incarnation + 1;
     state.snapshot_index = node->recovery.snapshot_index;
-    err = superblock_save(&node->superblock, &state, fault);
-    if (err)
-        return err;
-    raft_step(&node->raft, &(struct raft_input){RAFT_INPUT_SAVED, 0}, &out);
-    CHECK(out.append_noop); /* CORE's first act */
-    return 0;
+    return config_is_ensemble(node->config) ? recover_follow(node, last, &state, fault)
+                                            : recover_lead(node, last, &state, fault);
 }
 
 static int recover_superblock(struct node *node, struct fault *fault)
@@ -156,7 +195,9 @@ static int recover_superblock(struct node *node, struct fault *fault)
     struct superblock_state fresh = {.node_id = (uint8_t)node->config->node_id};
     struct superblock_report report = {.created = false};
 
-    if (node->config->cluster_id)
+    if (config_is_ensemble(node->config))
+        ; /* it has none until it forms or joins an ensemble */
+    else if (node->config->cluster_id)
         memcpy(fresh.cluster_id, &node->config->cluster_id, sizeof(node->config->cluster_id));
     else
         node->env.random(node->env.random_self, fresh.cluster_id, sizeof(fresh.cluster_id));
@@ -205,7 +246,7 @@ int node_recover(struct node *node, struct fault *fault)
     if (!err)
         err = recover_log(node, &found, fault);
     if (!err)
-        err = recover_lead(node, &found.last, fault);
+        err = recover_raft(node, &found.last, fault);
     if (err)
         return err;
     node->recovery.elapsed_ns = clock_now().mono_ns - started_ns;

@@ -44,6 +44,14 @@ int node_roles_add(struct node *node, struct fault *fault)
 {
     int err = 0;
 
+    if (topology_has_role(node->config, TOPOLOGY_PEER))
+        err = node_role_add(node, TOPOLOGY_PEER, 0,
+                            (struct role){.self = &node->peers->peer,
+                                          .poll = peer_poll,
+                                          .idle = peer_idle,
+                                          .deadline_ns = peer_deadline_ns,
+                                          .park_fds = peer_park_fds},
+                            fault);
     for (uint32_t i = 0; !err && i < node->config->net_count; i++)
         err = node_role_add(node, TOPOLOGY_NET, i,
                             (struct role){.self = &node->nets[i],
@@ -111,6 +119,8 @@ int node_wire_wakes(struct node *node, struct fault *fault)
         err = worker_downstream_add(snap, apply, &node->snap.state);
     for (int which = 0; !err && which < TOPOLOGY_LINK_COUNT; which++) {
         const struct topology_link_text *text = &topology_links[which];
+        if (!topology_has_link(node->config, (enum topology_link)which))
+            continue;
         for (uint32_t i = 0; !err && i < (text->per_net ? node->config->net_count : 1); i++)
             err = worker_downstream_add(node_worker(node, text->producer, i),
                                         node_worker(node, text->consumer, i),

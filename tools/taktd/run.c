@@ -6,18 +6,22 @@
 #include "consensus/disk_posix.h"
 #include "consensus/disk_uring.h"
 #include "dataplane/port/dpdk/port_dpdk.h"
+#include "dataplane/port/datagram_kernel.h"
 #include "dataplane/port/port_kernel.h"
 #include "tools/taktd/node.h"
 #include "tools/taktd/notify.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 struct run {
@@ -246,6 +250,34 @@ static void run_say_ready(const struct run *run, uint64_t begin_ns)
     notify_send(status);
 }
 
+/* ---- peers ----------------------------------------------------------------------------------- */
+
+static int run_datagram_open(void *self, const struct address *listen, uint32_t size_limit,
+                             struct datagram_port **port, struct fault *fault)
+{
+    const struct datagram_kernel_setup setup = {.listen = *listen, .size_limit = size_limit};
+    return datagram_kernel_open(&setup, port, fault);
+}
+
+static int run_resolve(void *self, const char *host, struct address *at, struct fault *fault)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM}, *found = NULL;
+    int failed = getaddrinfo(host, NULL, &hints, &found);
+
+    memset(at, 0, sizeof(*at));
+    if (failed)
+        return fault_set(fault, ERR_NOTFOUND, "%s: %s", host, gai_strerror(failed));
+    if (found->ai_family == AF_INET6) {
+        memcpy(at->ip, &((const struct sockaddr_in6 *)(const void *)found->ai_addr)->sin6_addr, 16);
+    } else {
+        at->ip[10] = at->ip[11] = 0xff;
+        memcpy(at->ip + 12, &((const struct sockaddr_in *)(const void *)found->ai_addr)->sin_addr,
+               4);
+    }
+    freeaddrinfo(found);
+    return 0;
+}
+
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 static int run_open(struct run *run, struct fault *fault)
@@ -258,6 +290,8 @@ static int run_open(struct run *run, struct fault *fault)
     const struct node_env env = {.disk = &run->disk,
                                  .port_open = run_port_open,
                                  .port_self = run,
+                                 .datagram_open = run_datagram_open,
+                                 .resolve = run_resolve,
                                  .random = run_random,
                                  .now = clock_now(),
                                  .threads = true};

@@ -12,6 +12,7 @@
 enum { HOT = 0, SLOW = 1, OF_CORE = 2, OF_DISK = 3, OF_APPLY = 4 };
 
 const struct topology_role_text topology_roles[TOPOLOGY_ROLE_COUNT] = {
+    [TOPOLOGY_PEER] = {"peer", {HOT, TOPOLOGY_WORKER_NET}, offsetof(struct config, cpus_net)},
     [TOPOLOGY_NET] = {"net", {HOT, TOPOLOGY_WORKER_NET}, offsetof(struct config, cpus_net)},
     [TOPOLOGY_CORE] = {"core", {HOT, OF_CORE}, offsetof(struct config, cpus_core)},
     [TOPOLOGY_DISK] = {"disk", {HOT, OF_DISK}, offsetof(struct config, cpus_disk)},
@@ -25,23 +26,37 @@ const struct topology_role_text topology_roles[TOPOLOGY_ROLE_COUNT] = {
  * holds its own requests back, and CORE always drains apply_core and disk_core. */
 const struct topology_link_text topology_links[TOPOLOGY_LINK_COUNT] = {
     [TOPOLOGY_NET_CORE] = {"net_core", TOPOLOGY_NET, TOPOLOGY_CORE, 4u << 20, true, TOPOLOGY_HOLD,
-                           true, "writes, session commands, queries, signs of life"},
+                           true, false, "writes, session commands, queries, signs of life"},
     [TOPOLOGY_CORE_APPLY] = {"core_apply", TOPOLOGY_CORE, TOPOLOGY_APPLY, 4u << 20, true,
-                             TOPOLOGY_HOLD, false, "commit index, queries, refusals"},
+                             TOPOLOGY_HOLD, false, false, "commit index, queries, refusals"},
     [TOPOLOGY_APPLY_NET] = {"apply_net", TOPOLOGY_APPLY, TOPOLOGY_NET, 4u << 20, false,
-                            TOPOLOGY_HOLD, true, "changes and replies, in zxid order"},
+                            TOPOLOGY_HOLD, true, false, "changes and replies, in zxid order"},
     [TOPOLOGY_APPLY_CORE] = {"apply_core", TOPOLOGY_APPLY, TOPOLOGY_CORE, 1u << 20, false,
-                             TOPOLOGY_HOLD, false,
+                             TOPOLOGY_HOLD, false, false,
                              "sessions born and gone, paths to reap, snapshots done"},
-    [TOPOLOGY_CORE_DISK] = {"core_disk", TOPOLOGY_CORE, TOPOLOGY_DISK, 4096, false, TOPOLOGY_NEVER,
-                            false, "one batch of the log tail at a time; where the log may be cut"},
+    [TOPOLOGY_CORE_DISK] = {"core_disk", TOPOLOGY_CORE, TOPOLOGY_DISK, 16384, false, TOPOLOGY_NEVER,
+                            false, false, "one batch of the log tail at a time; where the log may be cut"},
     [TOPOLOGY_DISK_CORE] = {"disk_core", TOPOLOGY_DISK, TOPOLOGY_CORE, 4096, false, TOPOLOGY_NEVER,
-                            false, "what is durable, how much room there is"},
+                            false, false, "what is durable, how much room there is"},
     [TOPOLOGY_APPLY_CTL] = {"apply_ctl", TOPOLOGY_APPLY, TOPOLOGY_RECLAIM, 4096, false,
-                            TOPOLOGY_HOLD, false, "replaced versions that wait for a grace period"},
+                            TOPOLOGY_HOLD, false, false, "replaced versions that wait for a grace period"},
     [TOPOLOGY_CTL_APPLY] = {"ctl_apply", TOPOLOGY_RECLAIM, TOPOLOGY_APPLY, 4096, false,
-                            TOPOLOGY_NEVER, false, "the same, free to be reused"},
+                            TOPOLOGY_NEVER, false, false, "the same, free to be reused"},
+    [TOPOLOGY_CORE_PEER] = {"core_peer", TOPOLOGY_CORE, TOPOLOGY_PEER, 4u << 20, true,
+                            TOPOLOGY_DROP, false, true, "messages to other members"},
+    [TOPOLOGY_PEER_CORE] = {"peer_core", TOPOLOGY_PEER, TOPOLOGY_CORE, 4u << 20, true,
+                            TOPOLOGY_DROP, false, true, "messages of other members"},
 };
+
+bool topology_has_role(const struct config *config, enum topology_role role)
+{
+    return role != TOPOLOGY_PEER || config_is_ensemble(config);
+}
+
+bool topology_has_link(const struct config *config, enum topology_link which)
+{
+    return !topology_links[which].peers || config_is_ensemble(config);
+}
 
 uint64_t topology_depth(const struct config *config, enum topology_link which)
 {
@@ -90,6 +105,8 @@ int topology_check(const struct config *config, struct fault *fault)
                          "time slices: choose the layout 'together', or idle 'hybrid' or 'park'",
                          hot, cores);
     for (int role = 0; role < TOPOLOGY_ROLE_COUNT; role++) {
+        if (!topology_has_role(config, (enum topology_role)role))
+            continue;
         uint32_t instances = role == TOPOLOGY_NET ? config->net_count : 1;
         for (uint32_t i = 0; i < instances; i++) {
             int cpu = topology_cpu(config, role, i);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 enum topology_role {
+    TOPOLOGY_PEER, /* only with peers; on the worker of NET 0, whose device queue it shares */
     TOPOLOGY_NET,
     TOPOLOGY_CORE,
     TOPOLOGY_DISK,
@@ -22,6 +23,7 @@ enum topology_full {
     TOPOLOGY_HOLD,   /* the producer stops polling its upstream link until there is room */
     TOPOLOGY_REFUSE, /* the client is answered with an error */
     TOPOLOGY_NEVER,  /* cannot fill: the producer has at most a few records in flight */
+    TOPOLOGY_DROP,   /* the record is lost and counted: whoever needs it sends it again */
 };
 
 struct topology_role_text {
@@ -40,6 +42,8 @@ enum topology_link {
     TOPOLOGY_DISK_CORE,
     TOPOLOGY_APPLY_CTL,
     TOPOLOGY_CTL_APPLY,
+    TOPOLOGY_CORE_PEER,
+    TOPOLOGY_PEER_CORE,
     TOPOLOGY_LINK_COUNT,
 };
 
@@ -50,6 +54,7 @@ struct topology_link_text {
     bool requests;  /* carries whole requests of clients */
     enum topology_full full;
     bool per_net; /* one for each NET role */
+    bool peers;   /* only in a node with peers */
     const char *carries;
 };
 
@@ -58,6 +63,10 @@ struct topology_link_text {
 
 extern const struct topology_role_text topology_roles[TOPOLOGY_ROLE_COUNT];
 extern const struct topology_link_text topology_links[TOPOLOGY_LINK_COUNT];
+
+/* topology_has says whether the node has that role, or link. */
+bool topology_has_role(const struct config *config, enum topology_role role);
+bool topology_has_link(const struct config *config, enum topology_link which);
 
 /* topology_worker gives the number of the worker that runs a role (instance `net` of NET). */
 uint32_t topology_worker(const struct config *config, enum topology_role role, uint32_t net);

@@ -1,0 +1,80 @@
+/* Followers that are further behind than the log tail reaches: old entries are read back by DISK,
+ * one range at a time, into one buffer. */
+#include "consensus/core_parts.h"
+
+#include <string.h>
+
+/* Sends what the buffer holds of the range; false: none of it, or no room. */
+static bool catch_up_send(struct role_core *core, const struct raft_range *range)
+{
+    const struct core_old *old = &core->old;
+    struct peer_message head;
+    uint64_t at = 0, begin = 0, last = range->first - 1;
+
+    while (at < old->size) {
+        const struct log_record *record = (const struct log_record *)(old->buffer + at);
+        uint64_t span = log_record_span(record->size);
+        if (record->index > range->last || record->index != last + 1) {
+            if (last >= range->first || record->index > range->last)
+                break;
+            begin = at + span; /* before the range */
+        } else if (at + span - begin > PEER_APPEND_SIZE && last >= range->first) {
+            break;
+        } else if (record->term != range->term) {
+            break;
+        } else {
+            last = record->index;
+        }
+        at += span;
+    }
+    if (last < range->first)
+        return false;
+    raft_append_message(&core->raft, range, last, &head);
+    head.flags |= PEER_BULK;
+    head.payload_size = (uint32_t)(at - begin);
+    if (!core_peer_send(core, &head, old->buffer + begin))
+        return false;
+    core_step(core, &(struct raft_input){
+                        .kind = RAFT_INPUT_SENT, .member = range->to, .index = last});
+    return true;
+}
+
+bool core_catch_up(struct role_core *core, const struct raft_range *range)
+{
+    struct core_old *old = &core->old;
+
+    if (old->reading)
+        return false;
+    if (range->first >= old->first && range->first < old->first + old->count)
+        return catch_up_send(core, range);
+    struct core_disk *read = link_reserve(core->core_disk, sizeof(*read));
+    if (!read)
+        return false;
+    memset(read, 0, sizeof(*read));
+    read->kind = CORE_DISK_READ;
+    read->size = CORE_OLD_SIZE;
+    read->first_index = range->first;
+    read->last_index = range->last;
+    read->number = range->first;
+    read->buffer = old->buffer;
+    old->reading = true;
+    old->count = 0;
+    return false;
+}
+
+void core_catch_up_disk(struct role_core *core, const struct disk_core *done, struct now now)
+{
+    struct core_old *old = &core->old;
+
+    if (done->kind != DISK_CORE_READ_DONE)
+        return;
+    CHECK(old->reading);
+    old->reading = false;
+    old->first = done->index;
+    old->count = done->error ? 0 : done->count;
+    old->size = done->error ? 0 : done->size;
+    if (done->error) /* not held any more: a snapshot is needed */
+        core_step(core, &(struct raft_input){.kind = RAFT_INPUT_COMPACTED,
+                                             .index = done->number,
+                                             .now_ns = now.mono_ns});
+}

@@ -1,0 +1,110 @@
+/* Greetings, and a node's way to its vote (core_hello.h). */
+#include "consensus/core_parts.h"
+
+#include "base/say.h"
+
+#include <string.h>
+
+static void form_send(struct role_core *core, uint8_t to, bool answer)
+{
+    struct core_greeting greeting;
+    struct peer_message head = {.kind = PEER_HELLO,
+                                .from = core->config.node_id,
+                                .to = to,
+                                .payload_size = sizeof(greeting),
+                                .term = core->raft.term};
+
+    core_hello_fill(&core->hello, core->raft.last_index, answer, &greeting);
+    core_peer_send(core, &head, &greeting);
+}
+
+/* The node belongs to an ensemble from now on: that must be durable before it acts on it. */
+static void form_save(struct role_core *core, const char *what)
+{
+    say(SAY_INFO, "node %u %s", core->config.node_id, what);
+    core_save(core);
+}
+
+void core_on_hello(struct role_core *core, const struct peer_message *message,
+                   const uint8_t *payload, struct now now)
+{
+    struct core_greeting greeting;
+    bool joined;
+    int what = core_hello_hear(&core->hello, message->from, payload, message->payload_size,
+                               &joined);
+
+    if (what < 0) {
+        counters_add(core->counters, METRIC_core_peer_malformed_total, 1);
+        return;
+    }
+    memcpy(&greeting, payload, sizeof(greeting));
+    if (what == CORE_HELLO_REBORN)
+        core_step(core, &(struct raft_input){.kind = RAFT_INPUT_REBORN,
+                                             .member = message->from,
+                                             .now_ns = now.mono_ns});
+    if (joined)
+        form_save(core, "has an empty log, and others do not: it catches up before it votes");
+    if (!greeting.answer)
+        form_send(core, message->from, true);
+}
+
+void core_form_turn(struct role_core *core, struct now now)
+{
+    const struct raft_membership *members = raft_membership(&core->raft);
+    uint8_t voters[RAFT_MEMBER_COUNT_MAX];
+    uint32_t voter_count = 0, unheard = 0;
+
+    if (now.mono_ns < core->hello.due_ns)
+        return;
+    for (uint32_t i = 0; i < members->count; i++) {
+        uint8_t id = members->members[i].id;
+        if (members->members[i].voter)
+            voters[voter_count++] = id;
+        if (id == core->config.node_id)
+            continue;
+        if (core->hello.heard[id] && core->hello.identity.formed)
+            continue;
+        unheard++;
+        form_send(core, id, false);
+    }
+    if (core_hello_form(&core->hello, voters, voter_count, core->config.node_id,
+                        core->config.form_count, core->config.cluster_id))
+        form_save(core, "begins a new ensemble with the other servers: none of them has a log");
+    core->hello.due_ns = unheard || !core->hello.identity.formed ? now.mono_ns + CORE_HELLO_NS
+                                                                 : UINT64_MAX;
+}
+
+/* Every save is over: what the identity says is durable. */
+void core_hello_saved(struct role_core *core, struct now now)
+{
+    const struct core_identity *identity = &core->hello.identity;
+
+    if (!identity->formed || core->formed)
+        goto votes;
+    core->formed = true;
+    uint8_t *at = link_reserve(core->core_peer, core->config.cluster_update_size);
+    if (at)
+        core->config.cluster_update(at, identity->cluster_id);
+    core->formed = at != NULL; /* no room: told in a later turn */
+    core->hello.due_ns = now.mono_ns;
+votes:
+    if (core->formed && !identity->catching_up && !core->raft.config.voting)
+        core_step(core,
+                  &(struct raft_input){.kind = RAFT_INPUT_VOTING, .now_ns = now.mono_ns});
+}
+
+void core_hello_caught_up(struct role_core *core, struct now now)
+{
+    struct core_identity *identity = &core->hello.identity;
+    const struct raft *raft = &core->raft;
+
+    if (!identity->catching_up || core->save_out || raft->commit_index == 0)
+        return;
+    /* A leader whom others have elected has committed in its term, so everything committed before
+     * is below that; and it is durable here. */
+    if (raft_terms_at(&raft->terms, raft->commit_index) != raft->term ||
+        raft->durable_index < raft->commit_index)
+        return;
+    identity->catching_up = false;
+    form_save(core, "has caught up, and votes from now on");
+}

@@ -1,0 +1,66 @@
+/* Queries and refusals of a node with peers: each behind what was asked before it, a query also
+ * behind everything that was committed when it was asked (ReadIndex). */
+#include "consensus/core_parts.h"
+
+#include <string.h>
+
+bool core_wait(struct role_core *core, const struct core_apply *head,
+               const struct command *command, bool barrier)
+{
+    uint32_t size = (uint32_t)sizeof(*command) +
+                    (head->kind == CORE_APPLY_QUERY ? command->body_size : 0);
+    struct core_wait *wait = NULL;
+
+    if (core->raft.own_read_count + 1 < RAFT_READ_COUNT_MAX || !barrier)
+        wait = link_reserve(&core->reads, (uint32_t)sizeof(*wait) + size);
+    if (!wait)
+        return false;
+    if (barrier && !core->read_wanted) {
+        core->read_context++;
+        core->read_wanted = true;
+    }
+    wait->context = barrier ? core->read_context : 0;
+    wait->lane = forward_lane_last(&core->forward);
+    wait->head = *head;
+    memcpy(wait + 1, command, size);
+    link_publish(&core->reads);
+    return true;
+}
+
+void core_ask_reads(struct role_core *core, struct now now)
+{
+    if (!core->read_wanted)
+        return;
+    core->read_wanted = false;
+    core_step(core, &(struct raft_input){.kind = RAFT_INPUT_READ,
+                                         .context = core->read_context,
+                                         .now_ns = now.mono_ns});
+    CHECK(!core->out.read_refused); /* there was room for one */
+}
+
+bool core_reads_due(struct role_core *core)
+{
+    uint32_t size;
+    const struct core_wait *wait = link_peek(&core->reads, &size);
+
+    return wait && wait->lane <= core->forward.applied &&
+           (wait->context == 0 ||
+            (wait->context <= core->read_ready && core->read_index <= core->commit_told));
+}
+
+uint32_t core_tell_reads(struct role_core *core)
+{
+    uint32_t n = 0;
+
+    for (; core_reads_due(core); n++) {
+        uint32_t size;
+        const struct core_wait *wait = link_peek(&core->reads, &size);
+        struct core_apply head = wait->head;
+        head.index = core->commit_told;
+        if (!core_put(core->core_apply, &head, wait + 1, size - (uint32_t)sizeof(*wait)))
+            break; /* HOLD */
+        link_pop(&core->reads);
+    }
+    link_release(&core->reads);
+    return n;
+}
