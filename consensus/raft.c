@@ -263,6 +263,7 @@ static void raft_message(struct raft *raft, const struct peer_message *m, struct
     switch (m->kind) {
     case PEER_VOTE_REPLY: raft_vote_reply(raft, m, out); break;
     case PEER_APPEND: raft_append_take(raft, m, out); break;
+    case PEER_SNAPSHOT: raft_append_offer(raft, m, out); break;
     case PEER_SNAPSHOT_REPLY:
     case PEER_APPEND_REPLY: raft_reply_take(raft, m, out); break;
     case PEER_READ: raft_read_request(raft, m); break;

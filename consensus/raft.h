@@ -300,7 +300,9 @@ bool raft_leave_joint(const struct raft *raft);
 bool raft_snapshot_due(const struct raft *raft, uint32_t member_index);
 
 /* raft_snapshot_wanted is false when installing a snapshot of index@term would lose or gain nothing
- * here: the log has that entry. Ask again right before it replaces anything. */
+ * here: the log has that entry. Ask again right before it replaces anything. Each SNAPSHOT message
+ * is stepped as well (MESSAGE): it shows that the leader lives, and the answer that ends the offers
+ * comes from there. */
 bool raft_snapshot_wanted(const struct raft *raft, uint64_t index, uint64_t term);
 
 /* raft_compact_limit is the highest index that COMPACTED may name without cutting what a member

@@ -174,6 +174,23 @@ void raft_append_take(struct raft *raft, const struct peer_message *m, struct ra
         raft_append_answer(raft, out);
 }
 
+/* A snapshot is offered that is not wanted, as its last entry lies here: then all up to there is
+ * committed and equal to the leader's, and telling so is what ends the offers. */
+void raft_append_offer(struct raft *raft, const struct peer_message *m, struct raft_output *out)
+{
+    CHECK(raft->leader == m->from);
+    if (m->index > raft->last_index || raft_terms_at(&raft->terms, m->index) != m->log_term)
+        return;
+    if (raft->matched_index < m->index)
+        raft->matched_index = m->index;
+    if (raft->commit_index < m->index) {
+        raft->commit_index = m->index;
+        raft_member_commit(raft);
+    }
+    CHECK(raft->commit_index <= raft->last_index);
+    raft_append_answer(raft, out);
+}
+
 /* ---- the disk -------------------------------------------------------------------------------- */
 
 void raft_append_durable(struct raft *raft, const struct raft_input *in, struct raft_output *out)

@@ -57,8 +57,8 @@ void raft_lead_tick(struct raft *raft, struct raft_output *out)
 uint64_t raft_lead_deadline_ns(const struct raft *raft)
 {
     CHECK(raft->state == RAFT_LEADER);
-    if (raft_membership(raft)->count == 1)
-        return UINT64_MAX;
+    if (raft_membership(raft)->count == 1 && raft_member_is_voter(raft, raft->config.id))
+        return UINT64_MAX; /* nobody to be heard by */
     if (raft->transfer_to && raft->transfer_ns < raft->heartbeat_ns)
         return raft->transfer_ns;
     return raft->heartbeat_ns;

@@ -129,12 +129,29 @@ void raft_member_snapshot(struct raft *raft, const struct raft_membership *membe
     raft_member_progress(raft);
 }
 
+static bool raft_member_votes_in(const struct raft_membership *m, uint8_t id)
+{
+    for (uint32_t i = 0; i < m->count; i++)
+        if (m->members[i].id == id)
+            return m->members[i].voter || m->members[i].voter_next;
+    return false;
+}
+
 bool raft_member_is_voter(const struct raft *raft, uint8_t id)
 {
-    int i = raft_member_index(raft, id);
-    const struct raft_member *member = i < 0 ? NULL : &raft_membership(raft)->members[i];
+    CHECK(id != 0);
+    return raft_member_votes_in(raft_membership(raft), id);
+}
 
-    return member && (member->voter || member->voter_next);
+/* A member that is removed by an entry which is not committed may be the only one that holds it:
+ * it is needed until then (4.2.2). Its own vote does not count. */
+bool raft_member_may_campaign(const struct raft *raft, uint8_t id)
+{
+    CHECK(raft->config_count > 0);
+    for (uint32_t i = 0; i < raft->config_count; i++)
+        if (raft_member_votes_in(&raft->configs[i], id))
+            return true;
+    return false;
 }
 
 uint32_t raft_member_voters(const struct raft *raft)

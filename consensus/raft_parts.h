@@ -38,6 +38,8 @@ void raft_member_snapshot(struct raft *raft, const struct raft_membership *membe
 void raft_member_reset(struct raft *raft, const struct raft_membership *membership);
 bool raft_member_valid(const struct raft_membership *membership);
 bool raft_member_is_voter(const struct raft *raft, uint8_t id);
+/* Is it a voter of the membership in force or of an older one that may be in force again. */
+bool raft_member_may_campaign(const struct raft *raft, uint8_t id);
 uint32_t raft_member_voters(const struct raft *raft);
 /* Does the set of member indexes hold a quorum. */
 bool raft_member_quorum(const struct raft *raft, uint64_t set);
@@ -63,6 +65,7 @@ void raft_append_take(struct raft *raft, const struct peer_message *m, struct ra
 void raft_append_answer(struct raft *raft, struct raft_output *out);
 void raft_append_refuse_old(struct raft *raft, const struct peer_message *m,
                             struct raft_output *out);
+void raft_append_offer(struct raft *raft, const struct peer_message *m, struct raft_output *out);
 void raft_append_durable(struct raft *raft, const struct raft_input *in, struct raft_output *out);
 void raft_append_snapshot(struct raft *raft, const struct raft_input *in, struct raft_output *out);
 

@@ -42,7 +42,7 @@ bool raft_vote_eligible(const struct raft *raft)
         terms->runs[(terms->start + 1) % RAFT_TERM_RUN_MAX].first_index <= raft->commit_index + 1;
 
     return raft->config.voting && room && raft->term < PEER_TERM_MAX &&
-           raft_member_is_voter(raft, raft->config.id);
+           raft_member_may_campaign(raft, raft->config.id);
 }
 
 static void raft_vote_ask(struct raft *raft, uint8_t kind, struct raft_output *out)
