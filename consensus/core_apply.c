@@ -30,9 +30,8 @@ static void apply_lanes(struct role_core *core, const struct apply_core *m)
 static bool apply_refuse(void *self, const struct command *command)
 {
     struct role_core *core = self;
-    struct core_apply head = {.kind = CORE_APPLY_REFUSE,
-                              .error = ZK_SYSTEM_ERROR,
-                              .index = core->commit_told};
+    struct core_apply head = {
+        .kind = CORE_APPLY_REFUSE, .error = ZK_SYSTEM_ERROR, .index = core->commit_told};
     if (!core_put(core->core_apply, &head, command, sizeof(*command)))
         return false;
     counters_add(core->counters, METRIC_core_refused_total, 1);
@@ -49,12 +48,8 @@ static bool core_from_apply(struct role_core *core, const struct apply_core *m, 
         /* the table is sized by the same limit as the state machine's */
         CHECK(expiry_set(&core->expiry, m->id, (uint32_t)m->timeout_ms, now.mono_ns) == 0);
         return true;
-    case APPLY_CORE_CLOSED:
-        expiry_remove(&core->expiry, m->id);
-        return true;
-    case APPLY_CORE_REAP:
-        apply_reap(core, m, now);
-        return true;
+    case APPLY_CORE_CLOSED: expiry_remove(&core->expiry, m->id); return true;
+    case APPLY_CORE_REAP: apply_reap(core, m, now); return true;
     case APPLY_CORE_SNAPSHOT:
         core->snapshot_pending = false;
         if (m->id)
@@ -71,6 +66,10 @@ static bool core_from_apply(struct role_core *core, const struct apply_core *m, 
     case APPLY_CORE_CANCELLED:
         return !core->config.ensemble ||
                forward_cancelled(&core->forward, lane->incarnation, lane->lane, apply_refuse, core);
+    case APPLY_CORE_RECONFIG:
+        if (core->config.ensemble)
+            core_member_wanted(core, m + 1, m->size, now);
+        return true;
     case APPLY_CORE_HASH:
         if (core->config.ensemble)
             core_hash_own(core, (uint64_t)m->id, m + 1, m->size);

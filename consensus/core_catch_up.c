@@ -34,8 +34,8 @@ static bool catch_up_send(struct role_core *core, const struct raft_range *range
     head.payload_size = (uint32_t)(at - begin);
     if (!core_peer_send(core, &head, old->buffer + begin))
         return false;
-    core_step(core, &(struct raft_input){
-                        .kind = RAFT_INPUT_SENT, .member = range->to, .index = last});
+    core_step(core,
+              &(struct raft_input){.kind = RAFT_INPUT_SENT, .member = range->to, .index = last});
     return true;
 }
 

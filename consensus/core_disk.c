@@ -41,17 +41,13 @@ static void disk_durable(struct role_core *core, const struct disk_core *done, s
 static void disk_says(struct role_core *core, const struct disk_core *done, struct now now)
 {
     switch (done->kind) {
-    case DISK_CORE_DURABLE:
-        disk_durable(core, done, now);
-        return;
+    case DISK_CORE_DURABLE: disk_durable(core, done, now); return;
     case DISK_CORE_ROOM:
         core->room_known = true;
         core->disk_room = done->index;
         core->room_used = core->tail->appended - core->tail->batch_start;
         return;
-    case DISK_CORE_SAVED:
-        core_saved(core, now);
-        return;
+    case DISK_CORE_SAVED: core_saved(core, now); return;
     default:
         CHECK(core->config.ensemble); /* the rest is catching up */
         core_catch_up_disk(core, done, now);

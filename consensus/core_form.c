@@ -30,8 +30,8 @@ void core_on_hello(struct role_core *core, const struct peer_message *message,
 {
     struct core_greeting greeting;
     bool joined;
-    int what = core_hello_hear(&core->hello, message->from, payload, message->payload_size,
-                               &joined);
+    int what =
+        core_hello_hear(&core->hello, message->from, payload, message->payload_size, &joined);
 
     if (what < 0) {
         counters_add(core->counters, METRIC_core_peer_malformed_total, 1);
@@ -70,8 +70,8 @@ void core_form_turn(struct role_core *core, struct now now)
     if (core_hello_form(&core->hello, voters, voter_count, core->config.node_id,
                         core->config.form_count, core->config.cluster_id))
         form_save(core, "begins a new ensemble with the other servers: none of them has a log");
-    core->hello.due_ns = unheard || !core->hello.identity.formed ? now.mono_ns + CORE_HELLO_NS
-                                                                 : UINT64_MAX;
+    core->hello.due_ns =
+        unheard || !core->hello.identity.formed ? now.mono_ns + CORE_HELLO_NS : UINT64_MAX;
 }
 
 /* Every save is over: what the identity says is durable. */
@@ -89,8 +89,7 @@ void core_hello_saved(struct role_core *core, struct now now)
     core->hello.due_ns = now.mono_ns;
 votes:
     if (core->formed && !identity->catching_up && !core->raft.config.voting)
-        core_step(core,
-                  &(struct raft_input){.kind = RAFT_INPUT_VOTING, .now_ns = now.mono_ns});
+        core_step(core, &(struct raft_input){.kind = RAFT_INPUT_VOTING, .now_ns = now.mono_ns});
 }
 
 void core_hello_caught_up(struct role_core *core, struct now now)

@@ -12,11 +12,12 @@ static void hash_compare(struct role_core *core, uint64_t index, uint64_t own, u
 
     if (own == other)
         return;
-    fault_set(&fault, ERR_CORRUPT,
-              "the state of this node differs from node %u's: behind entry %llu the hash here is "
-              "%016llx, there %016llx. Keep both data directories, compare them with `takt snapshot "
-              "diff`, and let this node begin with an empty one",
-              from, (unsigned long long)index, (unsigned long long)own, (unsigned long long)other);
+    fault_set(
+        &fault, ERR_CORRUPT,
+        "the state of this node differs from node %u's: behind entry %llu the hash here is "
+        "%016llx, there %016llx. Keep both data directories, compare them with `takt snapshot "
+        "diff`, and let this node begin with an empty one",
+        from, (unsigned long long)index, (unsigned long long)own, (unsigned long long)other);
     core_fail(core, ERR_CORRUPT, &fault);
 }
 

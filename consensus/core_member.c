@@ -1,7 +1,7 @@
 /* Memberships: an entry of one is in the log; a leader appends the next. */
 #include "consensus/core_parts.h"
 
-#include "base/say.h"
+#include "base/zk.h"
 
 #include <string.h>
 
@@ -72,15 +72,104 @@ static bool member_append(struct role_core *core, const struct membership_body *
                           struct now now)
 {
     uint8_t bytes[MEMBERSHIP_BODY_SIZE];
-    struct command command = {.kind = COMMAND_CONFIG,
-                              .version = COMMAND_VERSION,
-                              .node = core->config.node_id};
+    struct command command = {
+        .kind = COMMAND_CONFIG, .version = COMMAND_VERSION, .node = core->config.node_id};
 
     command.body_size = (uint32_t)membership_body_encode(body, bytes, sizeof(bytes));
     if (!core_propose(core, &command, bytes, now))
         return false;
     core_member_entry(core, core->raft.last_index, bytes, command.body_size, now);
     return true;
+}
+
+/* ---- a reconfig, step by step ----
+ *   1. servers that are new come in as learners, and catch up
+ *   2. the joint membership: both majorities decide       3. the wanted one alone
+ * In 1 the wait has a bound: then the reconfig is refused, and the learners go again. */
+
+void core_member_wanted(struct role_core *core, const void *lines, uint32_t size, struct now now)
+{
+    struct fault ignored;
+
+    /* the state machine has looked at it, so it can be read */
+    CHECK(membership_parse(&core->member_wanted, lines, size, NULL, &ignored) == 0);
+    core->member_asked = true;
+    core->member_until_ns = now.mono_ns + CORE_JOIN_NS;
+}
+
+/* Has the member nearly all that is committed: what it lacks comes while others decide. */
+static bool member_caught_up(const struct role_core *core, uint8_t id)
+{
+    const struct raft *raft = &core->raft;
+    int at = raft_member_index(raft, id);
+
+    if (id == core->config.node_id)
+        return true;
+    return at >= 0 && raft->progress[at].state == RAFT_REPLICATE &&
+           raft->progress[at].match_index + CORE_TURN_COMMANDS_MAX >= raft->commit_index;
+}
+
+static bool member_all_caught_up(const struct role_core *core)
+{
+    uint8_t ids[MEMBERSHIP_MAX];
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < core->member_wanted.count; i++) {
+        const struct membership_server *server = &core->member_wanted.server[i];
+        const struct membership_server *now = membership_find(&core->member_next, server->id);
+        bool ready = member_caught_up(core, (uint8_t)server->id);
+        if (ready)
+            ids[count++] = (uint8_t)server->id;
+        if (!server->observer && (!now || now->observer) && !ready)
+            return false; /* a new voter */
+    }
+    return membership_reachable(&core->member_wanted, ids, count);
+}
+
+/* The present membership, and who is to join as learners. False: nobody is new. */
+static bool member_learners(const struct role_core *core, struct membership *to)
+{
+    bool added = false;
+
+    *to = core->member_next;
+    for (uint32_t i = 0; i < core->member_wanted.count; i++) {
+        struct membership_server server = core->member_wanted.server[i];
+        if (membership_find(to, server.id))
+            continue;
+        server.observer = true;
+        if (membership_add(to, &server))
+            return false;
+        added = true;
+    }
+    return added;
+}
+
+static void member_refuse(struct role_core *core, struct now now)
+{
+    struct membership_body body = {.flags = MEMBERSHIP_REFUSED, .error = ZK_NEW_CONFIG_NO_QUORUM};
+
+    if (member_append(core, &body, now))
+        core->member_asked = false;
+}
+
+static void member_change(struct role_core *core, struct now now)
+{
+    struct membership_body body = {0};
+
+    if (member_learners(core, &body.after)) {
+        member_append(core, &body, now);
+        return;
+    }
+    if (!member_all_caught_up(core)) {
+        if (now.mono_ns >= core->member_until_ns)
+            member_refuse(core, now);
+        return;
+    }
+    body.flags = MEMBERSHIP_JOINT;
+    body.before = core->member_next;
+    body.after = core->member_wanted;
+    if (member_append(core, &body, now))
+        core->member_asked = false;
 }
 
 /* One membership change is under way at a time; raft says when the next step may be taken. */
@@ -98,5 +187,7 @@ void core_member_turn(struct role_core *core, struct now now)
         body.flags = MEMBERSHIP_INITIAL;
         body.after = core->config.servers;
         member_append(core, &body, now);
+    } else if (core->member_asked && raft_may_change(&core->raft)) {
+        member_change(core, now);
     }
 }

@@ -20,8 +20,7 @@ static bool nets_query(struct role_core *core, const struct command *command)
     struct core_apply head = {.kind = CORE_APPLY_QUERY};
     if (core->config.ensemble)
         return core_wait(core, &head, command, true);
-    return core_tell_behind(core, &head, command,
-                            (uint32_t)sizeof(*command) + command->body_size);
+    return core_tell_behind(core, &head, command, (uint32_t)sizeof(*command) + command->body_size);
 }
 
 /* Signs of life count at the leader: they are told there, and may be lost on the way. */
@@ -70,13 +69,9 @@ static bool nets_take(struct role_core *core, const struct command *command, uin
     CHECK(size >= sizeof(*command));
     CHECK(command->body_size <= size - sizeof(*command));
     switch (command->kind) {
-    case COMMAND_TOUCH:
-        nets_touch(core, command, now);
-        return true;
-    case COMMAND_QUERY:
-        return nets_query(core, command);
-    default:
-        return nets_command(core, command, now);
+    case COMMAND_TOUCH: nets_touch(core, command, now); return true;
+    case COMMAND_QUERY: return nets_query(core, command);
+    default: return nets_command(core, command, now);
     }
 }
 

@@ -1,5 +1,5 @@
-/* core_parts: the inside of CORE, for role_core.c and core_*.c only. One turn of role_core_poll calls
- * the files in the order of the drawing:
+/* core_parts: the inside of CORE, for role_core.c and core_*.c only. One turn of role_core_poll
+ * calls the files in the order of the drawing:
  *
  *   core_disk   what is durable        core_peers  what other members say ─▶ core_replicate, ...
  *   core_tell   commits to APPLY       core_apply  sessions, lanes, reaping, snapshots
@@ -75,10 +75,11 @@ void core_hash_own(struct role_core *core, uint64_t index, const void *hash, uin
 void core_on_hash(struct role_core *core, const struct peer_message *message,
                   const uint8_t *payload, struct now now);
 
-/* core_reads.c. core_wait keeps a query (or a refusal, without barrier) until it may be told; false:
- * no room (HOLD). core_ask_reads asks raft once a turn; core_tell_reads tells those that are due. */
-bool core_wait(struct role_core *core, const struct core_apply *head,
-               const struct command *command, bool barrier);
+/* core_reads.c. core_wait keeps a query (or a refusal, without barrier) until it may be told;
+ * false: no room (HOLD). core_ask_reads asks raft once a turn; core_tell_reads tells those that are
+ * due. */
+bool core_wait(struct role_core *core, const struct core_apply *head, const struct command *command,
+               bool barrier);
 void core_ask_reads(struct role_core *core, struct now now);
 bool core_reads_due(struct role_core *core);
 uint32_t core_tell_reads(struct role_core *core);
@@ -90,7 +91,9 @@ void core_form_turn(struct role_core *core, struct now now);
 void core_hello_saved(struct role_core *core, struct now now);
 void core_hello_caught_up(struct role_core *core, struct now now);
 
-/* core_member.c: a membership entry is in the log; a leader appends the next one. */
+/* core_member.c: a membership entry is in the log; a client wants another membership (lines of
+ * base/membership.h); a leader appends the next entry. */
+void core_member_wanted(struct role_core *core, const void *lines, uint32_t size, struct now now);
 void core_member_turn(struct role_core *core, struct now now);
 void core_member_entry(struct role_core *core, uint64_t index, const uint8_t *body, uint32_t size,
                        struct now now);

@@ -45,8 +45,8 @@ static void on_forward(struct role_core *core, const struct peer_message *messag
 static void on_forward_reply(struct role_core *core, const struct peer_message *message,
                              const uint8_t *payload, struct now now)
 {
-    if (forward_reply(&core->forward, message->from, message->term, payload,
-                      message->payload_size, now.mono_ns))
+    if (forward_reply(&core->forward, message->from, message->term, payload, message->payload_size,
+                      now.mono_ns))
         counters_add(core->counters, METRIC_core_peer_malformed_total, 1);
 }
 
@@ -97,8 +97,7 @@ void core_send_forwards(struct role_core *core, struct now now)
                                     .to = out.to,
                                     .payload_size = (uint32_t)sizeof(out.head) + out.head.size,
                                     .term = core->raft.term};
-        uint8_t *at =
-            link_reserve(core->core_peer, (uint32_t)sizeof(head) + head.payload_size);
+        uint8_t *at = link_reserve(core->core_peer, (uint32_t)sizeof(head) + head.payload_size);
         if (!at)
             break; /* given again in a later turn */
         memcpy(at, &head, sizeof(head));

@@ -104,8 +104,8 @@ void core_step(struct role_core *core, const struct raft_input *in)
     for (uint32_t i = 0; i < out->message_count; i++)
         core_peer_send(core, &out->messages[i], NULL);
     for (uint32_t i = 0; i < out->read_count; i++) {
-        core->read_ready = out->reads[i].context > core->read_ready ? out->reads[i].context
-                                                                    : core->read_ready;
+        core->read_ready =
+            out->reads[i].context > core->read_ready ? out->reads[i].context : core->read_ready;
         core->read_index =
             out->reads[i].index > core->read_index ? out->reads[i].index : core->read_index;
     }

@@ -4,11 +4,11 @@
 
 #include <string.h>
 
-bool core_wait(struct role_core *core, const struct core_apply *head,
-               const struct command *command, bool barrier)
+bool core_wait(struct role_core *core, const struct core_apply *head, const struct command *command,
+               bool barrier)
 {
-    uint32_t size = (uint32_t)sizeof(*command) +
-                    (head->kind == CORE_APPLY_QUERY ? command->body_size : 0);
+    uint32_t size =
+        (uint32_t)sizeof(*command) + (head->kind == CORE_APPLY_QUERY ? command->body_size : 0);
     struct core_wait *wait = NULL;
 
     if (core->raft.own_read_count + 1 < RAFT_READ_COUNT_MAX || !barrier)

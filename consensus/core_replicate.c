@@ -52,8 +52,8 @@ static bool replicate_entries(struct role_core *core, const struct raft_range *r
         memcpy(at, record, span);
         at += span;
     }
-    core_step(core, &(struct raft_input){
-                        .kind = RAFT_INPUT_SENT, .member = range->to, .index = last});
+    core_step(core,
+              &(struct raft_input){.kind = RAFT_INPUT_SENT, .member = range->to, .index = last});
     return true;
 }
 

@@ -23,24 +23,25 @@
 #include "consensus/log_tail.h"
 #include "consensus/raft.h"
 
-#define CORE_NET_COUNT_MAX      16
-#define CORE_TURN_COMMANDS_MAX  256u       /* commands taken from the NETs in one turn */
-#define CORE_TURN_MESSAGES_MAX  256u       /* of other members, in one turn */
+#define CORE_NET_COUNT_MAX     16
+#define CORE_TURN_COMMANDS_MAX 256u /* commands taken from the NETs in one turn */
+#define CORE_TURN_MESSAGES_MAX 256u /* of other members, in one turn */
 /* Disk bytes kept for what must still be written: two batches. */
-#define CORE_ROOM_RESERVE_SIZE  (8u << 20)
-#define CORE_RANDOM_POOL_SIZE   4096
-#define CORE_HASH_COUNT         64u         /* state hashes kept to be compared */
-#define CORE_OLD_SIZE           (256u << 10) /* bytes of old entries read at once */
+#define CORE_ROOM_RESERVE_SIZE (8u << 20)
+#define CORE_RANDOM_POOL_SIZE  4096
+#define CORE_HASH_COUNT        64u             /* state hashes kept to be compared */
+#define CORE_JOIN_NS           (10 * NS_PER_S) /* a new voter has so long to catch up */
+#define CORE_OLD_SIZE          (256u << 10)    /* bytes of old entries read at once */
 
 struct role_core_config {
-    uint8_t node_id; /* in [1, 254] */
+    uint8_t node_id;                  /* in [1, 254] */
     struct command_settings settings; /* for the first entry of the term; version 0 = none */
     uint32_t tick_ms;
     uint32_t session_max;
-    uint32_t reap_interval_ms;       /* 0 = never */
-    uint64_t snapshot_entries;       /* a snapshot after so many entries; 0 = never */
-    uint64_t snapshot_bytes;         /* or after so many log bytes; 0 = never */
-    uint64_t waiting_depth;          /* bytes of queries and refusals kept back, as core_apply's */
+    uint32_t reap_interval_ms; /* 0 = never */
+    uint64_t snapshot_entries; /* a snapshot after so many entries; 0 = never */
+    uint64_t snapshot_bytes;   /* or after so many log bytes; 0 = never */
+    uint64_t waiting_depth;    /* bytes of queries and refusals kept back, as core_apply's */
     /* fills n random bytes, unguessable in production, seeded in simulation */
     void (*random)(void *self, void *out, uint32_t n);
     void *random_self;
@@ -48,15 +49,15 @@ struct role_core_config {
     bool ensemble;
     uint64_t incarnation; /* of this start: larger than any before */
     struct forward_config forward;
-    struct core_identity identity; /* as the superblock holds it */
+    struct core_identity identity;         /* as the superblock holds it */
     uint8_t cluster_id[CORE_CLUSTER_SIZE]; /* of the ensemble that this node may begin */
-    struct membership servers;     /* as configured: the first membership of a new ensemble */
-    uint64_t member_index;         /* of the membership that recovery found; 0 = none */
+    struct membership servers; /* as configured: the first membership of a new ensemble */
+    uint64_t member_index;     /* of the membership that recovery found; 0 = none */
     /* a membership is in the log: PEER's table follows it */
     void (*members_changed)(void *self, const struct membership *before,
                             const struct membership *after);
     void *members_self;
-    uint32_t form_count;           /* voters that must be seen, this one included, to begin */
+    uint32_t form_count; /* voters that must be seen, this one included, to begin */
     /* writes the record that tells PEER the cluster id (PEER is above this layer) */
     void (*cluster_update)(void *record, const uint8_t cluster_id[CORE_CLUSTER_SIZE]);
     uint32_t cluster_update_size;
@@ -81,8 +82,8 @@ struct core_old {
 
 /* A query or a refusal that waits: for a read barrier, and for what was asked before it. */
 struct core_wait {
-    uint64_t context; /* of the READ; 0 = none is needed */
-    uint64_t lane;    /* the commands up to here are applied first */
+    uint64_t context;       /* of the READ; 0 = none is needed */
+    uint64_t lane;          /* the commands up to here are applied first */
     struct core_apply head; /* a struct command and its body follow */
 };
 
@@ -94,10 +95,10 @@ struct role_core {
     struct link *net_core[CORE_NET_COUNT_MAX];
     uint32_t net_count, net_next;
     struct link *core_apply, *apply_core, *core_disk, *disk_core;
-    bool writing;       /* a batch is with DISK */
-    bool room_known;    /* DISK has told disk_room; before that no write is taken */
-    uint64_t disk_room; /* bytes DISK can take before it must find more disk */
-    uint64_t room_used; /* bytes appended since DISK told disk_room */
+    bool writing;        /* a batch is with DISK */
+    bool room_known;     /* DISK has told disk_room; before that no write is taken */
+    uint64_t disk_room;  /* bytes DISK can take before it must find more disk */
+    uint64_t room_used;  /* bytes appended since DISK told disk_room */
     struct link waiting; /* own FIFO: queries and refusals until their commit is told */
     uint64_t commit_told;
     uint64_t snapshot_index, snapshot_tail; /* where the last snapshot was asked for */
@@ -118,17 +119,20 @@ struct role_core {
     struct link *core_peer, *peer_core;
     struct forward forward;
     struct core_hello hello;
-    struct link reads; /* own FIFO of struct core_wait */
-    uint64_t read_context; /* of the last READ */
+    struct link reads;               /* own FIFO of struct core_wait */
+    uint64_t read_context;           /* of the last READ */
     uint64_t read_ready, read_index; /* READs up to this context may be served at read_index */
-    bool read_wanted; /* a query of this turn needs a READ */
-    bool stopped;     /* `failed` was called */
-    bool nets_held;   /* the last command of a NET found no room */
+    bool read_wanted;                /* a query of this turn needs a READ */
+    bool stopped;                    /* `failed` was called */
+    bool nets_held;                  /* the last command of a NET found no room */
     struct core_hash hash_own[CORE_HASH_COUNT], hash_told[CORE_HASH_COUNT];
     struct core_old old;
-    uint64_t member_index; /* newest membership entry in the log; 0 = none yet */
+    uint64_t member_index;         /* newest membership entry in the log; 0 = none yet */
     struct membership member_next; /* what it leads to */
-    bool formed;      /* hello.identity.formed is durable, and PEER knows */
+    bool member_asked;             /* member_wanted is wanted by a client */
+    struct membership member_wanted;
+    uint64_t member_until_ns;  /* who is to join must have caught up by then */
+    bool formed;               /* hello.identity.formed is durable, and PEER knows */
     bool save_out, save_again; /* one SAVE is with DISK; another one follows */
     bool save_of_raft;         /* the one that is out answers raft */
     uint8_t save_vote;
@@ -136,7 +140,7 @@ struct role_core {
     uint8_t membership[CORE_DISK_MEMBERSHIP_SIZE_MAX]; /* text of the newest in the log */
     uint32_t membership_size;
     uint64_t membership_index;
-    uint8_t leader;   /* as told to forward and state */
+    uint8_t leader; /* as told to forward and state */
     uint64_t leader_term;
 };
 

@@ -176,6 +176,8 @@ static int node_apply_init(struct node *node, struct fault *fault)
     node->apply.apply_ctl = node->reclaim.apply_ctl = node_link(node, TOPOLOGY_APPLY_CTL, 0);
     node->apply.ctl_apply = node->reclaim.ctl_apply = node_link(node, TOPOLOGY_CTL_APPLY, 0);
     node->apply.snap = &node->snap;
+    if (config_is_ensemble(node->config))
+        node->apply.incarnation = node->superblock.state.incarnation;
     node->apply.reap_max = node_reap_max(node->config);
     node->apply.chain = node->tail.chain;
     machine_timers(node->machine, &timers);
@@ -202,6 +204,8 @@ static void node_net_config(struct node *node, uint32_t index, struct net_config
     to->timeout_ms_min = (int32_t)c->session_timeout_ms_min;
     to->timeout_ms_max = (int32_t)c->session_timeout_ms_max;
     to->handshake_ms = c->handshake_timeout_ms;
+    to->catch_up_ms = c->reads_catch_up_ms;
+    to->linearizable = c->reads_mode == CONFIG_READS_LINEARIZABLE;
     to->digest_off = !c->digest_enabled;
     to->super_digest = c->super_digest[0] ? c->super_digest : NULL;
     if (c->auth_enforced) {
@@ -231,6 +235,7 @@ static int node_net_init(struct node *node, uint32_t index, struct fault *fault)
         .acls = machine_acls(node->machine),
         .counters = node_page(node, "net", index),
         .book = &node->book,
+        .state = config_is_ensemble(node->config) ? &node->state : NULL,
     };
 
     node_net_config(node, index, &config);

@@ -149,8 +149,8 @@ int node_peers_init(struct node *node, struct fault *fault)
     if (!err && c->peers_key_file[0])
         err = peer_keys_load(&config.keys, c->peers_key_file, fault);
     if (!err)
-        err = node->env.datagram_open(node->env.port_self, &listen, c->peers_mtu - 48,
-                                      &peers->port, fault);
+        err = node->env.datagram_open(node->env.port_self, &listen, c->peers_mtu - 48, &peers->port,
+                                      fault);
     if (err)
         return err;
     struct peer_parts parts = {.core_peer = node_link(node, TOPOLOGY_CORE_PEER, 0),

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECOVER_RECLAIM_COUNT 4096u /* replayed entries between two reclaims of replaced versions */
+#define RECOVER_RECLAIM_COUNT 4096u /* replayed entries between two reclaims of replaced versions  \
+                                     */
 
 static int recover_machine(struct node *node, struct fault *fault)
 {
@@ -97,15 +98,12 @@ void node_entry_of(const struct log_record *record, struct entry *entry)
  * before that. */
 static int recover_entry(void *self, const struct log_record *record, struct fault *fault)
 {
-    static const struct machine_sink nowhere = {.change = sink_change,
-                                                .reply = sink_reply,
-                                                .session = sink_session,
-                                                .timer = sink_timer};
+    static const struct machine_sink nowhere = {
+        .change = sink_change, .reply = sink_reply, .session = sink_session, .timer = sink_timer};
     struct node *node = self;
     const struct command *command = (const struct command *)(record + 1);
 
-    if (record->size < sizeof(*command) ||
-        command->body_size != record->size - sizeof(*command))
+    if (record->size < sizeof(*command) || command->body_size != record->size - sizeof(*command))
         return fault_set(fault, ERR_CORRUPT, "entry %llu holds no command",
                          (unsigned long long)record->index);
     if (command->version != COMMAND_VERSION)
@@ -153,10 +151,8 @@ static int recover_follow(struct node *node, const struct wal_position *last,
     const struct config *c = node->config;
     struct raft_config config = raft_config_default(state->node_id);
     struct raft_terms terms;
-    struct raft_recovered recovered = {.term = state->term,
-                                       .vote = state->vote,
-                                       .terms = &terms,
-                                       .commit_index = last->index};
+    struct raft_recovered recovered = {
+        .term = state->term, .vote = state->vote, .terms = &terms, .commit_index = last->index};
 
     raft_terms_init(&terms, last->index, last->term);
     core_member_raft(&c->servers, &recovered.membership);
@@ -210,9 +206,8 @@ static int recover_superblock(struct node *node, struct fault *fault)
 
 static int recover_log(struct node *node, struct wal_recovery *found, struct fault *fault)
 {
-    struct wal_config config = {.segment_size = node->config->log_segment_size,
-                                .visit = recover_entry,
-                                .self = node};
+    struct wal_config config = {
+        .segment_size = node->config->log_segment_size, .visit = recover_entry, .self = node};
 
     config.salt = node->superblock.state.salt;
     int err = recover_snapshot(node, &config.snapshot, fault);

@@ -128,4 +128,3 @@ int node_wire_wakes(struct node *node, struct fault *fault)
     }
     return err ? fault_set(fault, err, "too many workers are joined by links") : 0;
 }
-

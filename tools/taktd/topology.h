@@ -28,8 +28,8 @@ enum topology_full {
 
 struct topology_role_text {
     const char *name;
-    uint32_t worker[2]; /* by enum config_layout: TOGETHER, SPREAD. Same number = same thread.
-                         * NET i of SPREAD runs on worker TOPOLOGY_WORKER_NET + i */
+    uint32_t worker[2];   /* by enum config_layout: TOGETHER, SPREAD. Same number = same thread.
+                           * NET i of SPREAD runs on worker TOPOLOGY_WORKER_NET + i */
     uint32_t cpus_offset; /* of its struct config_cpus in struct config */
 };
 
