@@ -307,11 +307,11 @@ uint32_t peer_poll(void *self, struct now now)
     if (peer->parts.ctl_peer)
         work += peer_take(peer, peer->parts.ctl_peer);
     uint32_t received = datagram_poll(port, now);
-    if (received) {
-        peer_receive_settle(peer);
+    if (received)
         link_publish(peer->parts.peer_core);
-    }
-    work += received + peer_take(peer, peer->parts.core_peer) + peer_send_bulk(peer);
+    work += received + peer_take(peer, peer->parts.core_peer);
+    if (UNLIKELY(peer_send_bulk_waits(peer)))
+        work += peer_send_bulk(peer);
     if (UNLIKELY(now.mono_ns >= peer->due_ns))
         peer_look(peer);
     datagram_flush(port);

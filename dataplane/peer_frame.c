@@ -8,7 +8,7 @@
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the wire's order is the host's");
 
-/* As it lies in the datagram. */
+/* As it lies in the datagram, read and written in place at any alignment. */
 struct frame_wire {
     uint32_t magic;
     uint16_t wire_version;
@@ -17,7 +17,7 @@ struct frame_wire {
     uint8_t cluster[PEER_FRAME_CLUSTER_SIZE];
     uint64_t incarnation, to_incarnation, message_id;
     uint32_t message_size, stamp_us, echo_us, crc;
-};
+} __attribute__((packed, may_alias));
 static_assert(sizeof(struct frame_wire) == PEER_FRAME_SIZE, "struct frame_wire is sent");
 static_assert(offsetof(struct frame_wire, cluster) == 16, "struct frame_wire is sent");
 static_assert(offsetof(struct frame_wire, message_id) == 48, "struct frame_wire is sent");
@@ -35,29 +35,27 @@ static uint32_t frame_crc(const uint8_t *datagram, uint32_t size)
 uint32_t peer_frame_encode(const struct peer_frame *frame, const struct peer_key *key,
                            uint8_t *room)
 {
-    struct frame_wire wire = {
-        .magic = PEER_FRAME_MAGIC,
-        .wire_version = PEER_FRAME_WIRE_VERSION,
-        .flags = frame->flags,
-        .key = key ? key->number : 0,
-        .from = frame->from,
-        .to = frame->to,
-        .index = frame->index,
-        .count = frame->count,
-        .incarnation = frame->incarnation,
-        .to_incarnation = frame->to_incarnation,
-        .message_id = frame->message_id,
-        .message_size = frame->message_size,
-        .stamp_us = frame->stamp_us,
-        .echo_us = frame->echo_us,
-    };
+    struct frame_wire *wire = (struct frame_wire *)room;
     uint32_t size = PEER_FRAME_SIZE + frame->size;
-    memcpy(wire.cluster, frame->cluster, sizeof(wire.cluster));
-    memcpy(room, &wire, sizeof(wire));
+    wire->magic = PEER_FRAME_MAGIC;
+    wire->wire_version = PEER_FRAME_WIRE_VERSION;
+    wire->flags = frame->flags;
+    wire->key = key ? key->number : 0;
+    wire->from = frame->from;
+    wire->to = frame->to;
+    wire->index = frame->index;
+    wire->count = frame->count;
+    wire->zero = 0;
+    memcpy(wire->cluster, frame->cluster, sizeof(wire->cluster));
+    wire->incarnation = frame->incarnation;
+    wire->to_incarnation = frame->to_incarnation;
+    wire->message_id = frame->message_id;
+    wire->message_size = frame->message_size;
+    wire->stamp_us = frame->stamp_us;
+    wire->echo_us = frame->echo_us;
     if (frame->size)
         memcpy(room + PEER_FRAME_SIZE, frame->bytes, frame->size);
-    wire.crc = frame_crc(room, frame->size);
-    memcpy(room + offsetof(struct frame_wire, crc), &wire.crc, sizeof(wire.crc));
+    wire->crc = frame_crc(room, frame->size);
     if (key) {
         peer_keys_mark(key, room, size, room + size);
         size += PEER_KEYS_MAC_SIZE;
@@ -83,41 +81,42 @@ static bool frame_fragment_sane(const struct peer_frame *frame)
     return before % (frame->count - 1u) == 0 && before / (frame->count - 1u) >= frame->size;
 }
 
+static void frame_read(const struct frame_wire *wire, struct peer_frame *frame)
+{
+    frame->flags = wire->flags;
+    frame->key = wire->key;
+    frame->index = wire->index;
+    frame->count = wire->count;
+    frame->incarnation = wire->incarnation;
+    frame->to_incarnation = wire->to_incarnation;
+    frame->message_id = wire->message_id;
+    frame->message_size = wire->message_size;
+    frame->stamp_us = wire->stamp_us;
+    frame->echo_us = wire->echo_us;
+    frame->bytes = (const uint8_t *)(wire + 1);
+}
+
 int peer_frame_decode(const uint8_t *bytes, uint32_t size, struct peer_frame *frame)
 {
-    struct frame_wire wire;
-    memset(frame, 0, sizeof(*frame));
-    if (size < FRAME_VERSION_SIZE)
+    const struct frame_wire *wire = (const struct frame_wire *)bytes;
+    *frame = (struct peer_frame){0};
+    if (size < FRAME_VERSION_SIZE || wire->magic != PEER_FRAME_MAGIC)
         return ERR_MALFORMED;
-    memset(&wire, 0, sizeof(wire));
-    memcpy(&wire, bytes, size < sizeof(wire) ? size : sizeof(wire));
-    if (wire.magic != PEER_FRAME_MAGIC)
-        return ERR_MALFORMED;
-    frame->wire_version = wire.wire_version;
-    frame->from = wire.from;
-    if (wire.wire_version != PEER_FRAME_WIRE_VERSION)
+    frame->wire_version = wire->wire_version;
+    frame->from = wire->from;
+    if (wire->wire_version != PEER_FRAME_WIRE_VERSION)
         return ERR_VERSION;
-    uint32_t mac = wire.key ? PEER_KEYS_MAC_SIZE : 0;
+    uint32_t mac = wire->key ? PEER_KEYS_MAC_SIZE : 0;
     if (size < PEER_FRAME_SIZE + mac)
         return ERR_MALFORMED;
-    frame->to = wire.to;
-    memcpy(frame->cluster, wire.cluster, sizeof(wire.cluster));
+    frame->to = wire->to;
+    memcpy(frame->cluster, wire->cluster, sizeof(wire->cluster));
     frame->size = size - PEER_FRAME_SIZE - mac;
-    if (frame_crc(bytes, frame->size) != wire.crc)
+    if (frame_crc(bytes, frame->size) != wire->crc)
         return ERR_CORRUPT;
-    frame->flags = wire.flags;
-    frame->key = wire.key;
-    frame->index = wire.index;
-    frame->count = wire.count;
-    frame->incarnation = wire.incarnation;
-    frame->to_incarnation = wire.to_incarnation;
-    frame->message_id = wire.message_id;
-    frame->message_size = wire.message_size;
-    frame->stamp_us = wire.stamp_us;
-    frame->echo_us = wire.echo_us;
-    frame->bytes = bytes + PEER_FRAME_SIZE;
-    if (wire.zero || (wire.flags & ~PEER_FRAME_BULK) || wire.incarnation == 0 ||
-        wire.message_id == 0 || !frame_fragment_sane(frame))
+    frame_read(wire, frame);
+    if (wire->zero || (wire->flags & ~PEER_FRAME_BULK) || wire->incarnation == 0 ||
+        wire->message_id == 0 || !frame_fragment_sane(frame))
         return ERR_MALFORMED;
     return 0;
 }

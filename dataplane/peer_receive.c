@@ -148,6 +148,10 @@ static void receive_fragment(struct peer *peer, struct peer_remote *remote,
     default:
         peer_refuse_datagram(peer, remote, PEER_DROP_MALFORMED, from, frame);
     }
+    if (UNLIKELY(stream->in.dropped)) { /* others, that this one has pushed out */
+        peer_refuse_count(peer, remote, PEER_DROP_INCOMPLETE, stream->in.dropped);
+        stream->in.dropped = 0;
+    }
 }
 
 static enum peer_drop receive_undecoded(int err)
@@ -182,16 +186,4 @@ void peer_receive_datagram(void *self, const struct address *from, const uint8_t
     }
     receive_heard(peer, remote, &frame);
     receive_fragment(peer, remote, from, &frame);
-}
-
-void peer_receive_settle(struct peer *peer)
-{
-    for (uint32_t i = 0; i < PEER_COUNT_MAX; i++) {
-        struct peer_remote *remote = &peer->remotes[i];
-        uint64_t dropped = remote->urgent.in.dropped + remote->bulk.in.dropped;
-        if (LIKELY(!dropped))
-            continue;
-        peer_refuse_count(peer, remote, PEER_DROP_INCOMPLETE, dropped);
-        remote->urgent.in.dropped = remote->bulk.in.dropped = 0;
-    }
 }

@@ -7,6 +7,3 @@
 /* peer_receive_datagram is the port's `received` event. */
 void peer_receive_datagram(void *self, const struct address *from, const uint8_t *bytes,
                            uint32_t size);
-
-/* peer_receive_settle counts the messages that were given up. After each poll of the port. */
-void peer_receive_settle(struct peer *peer);

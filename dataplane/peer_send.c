@@ -72,9 +72,14 @@ static void send_aim(struct peer_frame *frame, const uint8_t *message, uint32_t 
                      uint32_t offset, uint32_t unit)
 {
     frame->message_size = size;
+    frame->bytes = message + offset;
+    if (LIKELY(size <= unit)) { /* most are: two divisions saved */
+        frame->count = 1;
+        frame->size = size;
+        return;
+    }
     frame->count = (uint16_t)((size + unit - 1) / unit);
     frame->index = (uint16_t)(offset / unit);
-    frame->bytes = message + offset;
     frame->size = size - offset < unit ? size - offset : unit;
 }
 
@@ -186,8 +191,6 @@ static bool send_bulk_step(struct peer *peer, uint32_t *sent)
 uint32_t peer_send_bulk(struct peer *peer)
 {
     uint32_t sent = 0;
-    if (LIKELY(peer->bulk.head == peer->bulk.tail))
-        return 0;
     send_refill(peer);
     while (send_bulk_step(peer, &sent)) {
     }
@@ -198,7 +201,7 @@ uint32_t peer_send_bulk(struct peer *peer)
 uint64_t peer_send_bulk_due_ns(const struct peer *peer)
 {
     uint64_t wanted = peer->config.bulk_burst_size / 4;
-    if (peer->bulk.head == peer->bulk.tail)
+    if (!peer_send_bulk_waits(peer))
         return UINT64_MAX;
     if (wanted < DATAGRAM_SIZE_MAX)
         wanted = DATAGRAM_SIZE_MAX;

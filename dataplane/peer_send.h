@@ -8,6 +8,13 @@
 /* peer_send_message sends a record of core_peer, or queues it when it is bulk. */
 void peer_send_message(struct peer *peer, const struct peer_message *message, uint32_t size);
 
+/* True when bulk is queued. Both ends of that link are this role's. */
+static inline bool peer_send_bulk_waits(const struct peer *peer)
+{
+    return atomic_load_explicit(&peer->bulk.head, memory_order_relaxed) !=
+           atomic_load_explicit(&peer->bulk.tail, memory_order_relaxed);
+}
+
 /* peer_send_bulk sends as much of the bulk queue as its pace allows. Returns datagrams sent. */
 uint32_t peer_send_bulk(struct peer *peer);
 
