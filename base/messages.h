@@ -193,7 +193,8 @@ struct core_disk_save {
     uint8_t reserved[5];
     uint8_t cluster_id[16];
     uint64_t membership_index; /* of the entry that the text comes from */
-    uint32_t membership_size;  /* bytes of text behind this struct; in [0, ..._SIZE_MAX] */
+    uint32_t membership_size;  /* bytes of text behind this struct, in [0, ..._SIZE_MAX]; 0: as
+                                * before */
     uint32_t reserved2;
 };
 
@@ -203,7 +204,7 @@ enum disk_core_kind {
     DISK_CORE_SAVED = 3,
     DISK_CORE_RESET_DONE = 4,
     DISK_CORE_READ_DONE = 5, /* entries [index, index + count) lie in the buffer, `size` bytes */
-    DISK_CORE_SNAPSHOT_READ = 6,    /* `size` bytes; fewer than asked for: the file ends there */
+    DISK_CORE_SNAPSHOT_READ = 6,    /* `size` bytes; the whole file has `offset` bytes */
     DISK_CORE_SNAPSHOT_WRITTEN = 7,
     DISK_CORE_INSTALLED = 8,
 };

@@ -73,7 +73,7 @@ bool core_propose(struct role_core *core, const struct command *command, const v
 
 bool core_disk_has_room(const struct role_core *core, uint32_t body_size)
 {
-    return core->room_used + body_size + CORE_ROOM_RESERVE_SIZE <= core->disk_room;
+    return core->room_used + body_size + 2ull * core->tail->batch_size_max <= core->disk_room;
 }
 
 int core_log_propose(void *self, const struct command *command, const void *body)

@@ -26,8 +26,6 @@
 #define CORE_NET_COUNT_MAX     16
 #define CORE_TURN_COMMANDS_MAX 256u /* commands taken from the NETs in one turn */
 #define CORE_TURN_MESSAGES_MAX 256u /* of other members, in one turn */
-/* Disk bytes kept for what must still be written: two batches. */
-#define CORE_ROOM_RESERVE_SIZE (8u << 20)
 #define CORE_RANDOM_POOL_SIZE  4096
 #define CORE_HASH_COUNT        64u             /* state hashes kept to be compared */
 #define CORE_JOIN_NS           (10 * NS_PER_S) /* a new voter has so long to catch up */

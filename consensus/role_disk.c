@@ -1,18 +1,17 @@
 #include "consensus/role_disk.h"
 
 #include "base/check.h"
+#include "consensus/disk_chores.h"
 
 #include <inttypes.h>
 #include <sched.h>
 #include <string.h>
 
-#define SEGMENT_SIZE_MIN (16u << 20)
-
 int role_disk_init(struct role_disk *disk, const struct role_disk_config *config, struct wal *wal)
 {
     memset(disk, 0, sizeof(*disk));
     CHECK(config->tail && config->core_disk && config->disk_core && config->failed);
-    if (wal->config.segment_size < SEGMENT_SIZE_MIN)
+    if (wal->config.segment_size < 4ull * config->tail->batch_size_max)
         return ERR_RANGE;
     disk->config = *config;
     disk->wal = wal;
@@ -58,7 +57,7 @@ static bool disk_tell(struct role_disk *disk, const struct disk_core *what)
 static void disk_answer(struct role_disk *disk)
 {
     uint64_t room = wal_room(disk->wal);
-    if (room != disk->room_told && 
+    if (room != disk->room_told &&
         disk_tell(disk, &(struct disk_core){.kind = DISK_CORE_ROOM, .index = room}))
         disk->room_told = room;
     if (disk->durable.kind && disk_tell(disk, &disk->durable))
@@ -89,32 +88,13 @@ static int disk_collect(struct role_disk *disk, struct now now, uint32_t *work)
     return 0;
 }
 
-/* What CORE decided becomes durable before this returns. */
-static int disk_save(struct role_disk *disk, const struct core_disk_save *save, uint32_t size)
+static int disk_chore(struct role_disk *disk, const struct core_disk *ask, uint32_t size)
 {
-    struct superblock_state state = disk->config.superblock->state;
-    struct disk_core *answer;
-
-    CHECK(size == sizeof(*save) + save->membership_size);
-    CHECK(save->membership_size <= SUPERBLOCK_MEMBERSHIP_SIZE);
-    state.term = save->term;
-    state.vote = save->vote;
-    state.formed = save->formed;
-    state.catching_up = save->catching_up;
-    memcpy(state.cluster_id, save->cluster_id, sizeof(state.cluster_id));
-    if (save->membership_size) {
-        state.membership_index = save->membership_index;
-        state.membership_size = save->membership_size;
-        memcpy(state.membership, save + 1, save->membership_size);
-    }
-    int err = superblock_save(disk->config.superblock, &state, &disk->fault);
-    if (err)
-        return err;
-    answer = link_reserve(disk->config.disk_core, sizeof(*answer));
-    CHECK(answer); /* one SAVE at a time, and the link holds many */
-    *answer = (struct disk_core){.kind = DISK_CORE_SAVED, .number = save->term};
-    link_publish(disk->config.disk_core);
-    return 0;
+    struct disk_core answer;
+    int err = disk_chores_do(disk, ask, size, &answer);
+    if (!err)
+        CHECK(disk_tell(disk, &answer)); /* CORE asks for less than the link holds */
+    return err;
 }
 
 /* Takes what CORE sent, up to one batch. */
@@ -124,15 +104,18 @@ static int disk_take(struct role_disk *disk, uint32_t *work)
     const struct core_disk *m;
     uint32_t size;
     int err = 0;
+    disk->waits = false;
     while (!err && disk->batch.size == 0 && (m = link_peek(link, &size))) {
         CHECK(size >= sizeof(*m));
+        disk->waits = disk_chores_waits(m->kind) && (wal_busy(disk->wal) || disk->durable.kind);
+        if (disk->waits)
+            break;
         if (m->kind == CORE_DISK_TRIM)
             wal_trim(disk->wal, m->first_index);
-        else if (m->kind == CORE_DISK_SAVE)
-            err = disk_save(disk, (const struct core_disk_save *)(m + 1),
-                            size - (uint32_t)sizeof(*m));
-        else
+        else if (m->kind == CORE_DISK_BATCH)
             disk->batch = *m;
+        else
+            err = disk_chore(disk, m, size);
         link_pop(link);
         *work += 1;
     }
@@ -181,6 +164,8 @@ static int disk_housekeep(struct role_disk *disk, struct now now, uint32_t *work
     bool quiet = disk_is_quiet(disk, now),
          waiting = disk->batch.size && disk->wal->state == WAL_IDLE;
     uint32_t done = 0;
+    if (disk->waits)
+        return 0;
     int err = wal_prepare(disk->wal, now, quiet || waiting, &done, &disk->fault);
     *work += done;
     disk_say_space(disk);

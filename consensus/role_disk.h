@@ -29,6 +29,7 @@
 #include "base/link.h"
 #include "consensus/log_tail.h"
 #include "consensus/superblock.h"
+#include "consensus/superblock.h"
 #include "consensus/wal.h"
 
 #define ROLE_DISK_READS_MAX 4
@@ -37,11 +38,17 @@
 struct role_disk_config {
     const struct log_tail *tail;
     struct link *core_disk, *disk_core;
-    struct superblock *superblock; /* NULL: CORE never asks for a SAVE */
     struct counters *page; /* disk_* metrics and the sync times; may be NULL */
     /* Stops the node; called from poll, once. The fault is lent for the call. */
     void (*failed)(void *self, const struct fault *fault);
     void *failed_self;
+    struct superblock *superblock; /* DISK's from now on; NULL: CORE never asks for SAVE or INSTALL */
+    /* The name of a snapshot's file; and whether `file` is a whole snapshot of this place in the
+     * log: 0 or an ERR_* with the reason. For *_SNAPSHOT and INSTALL; may be NULL without peers. */
+    void (*snapshot_name)(char *name, uint64_t index);
+    int (*snapshot_check)(void *self, const char *file, struct wal_position at,
+                          struct fault *fault);
+    void *snapshot_self;
 };
 
 struct role_disk {
@@ -54,13 +61,14 @@ struct role_disk {
     uint64_t worst_ns;
     uint64_t sequence_seen; /* of the active segment */
     uint32_t trim_credit;   /* old segments that may go although DISK is busy */
+    bool waits; /* a RESET or INSTALL waits until nothing is in flight: nothing new is begun */
     bool stopped, no_space_said;
     struct fault fault;
 };
 
 /* role_disk_init takes an opened wal, borrowed for the role's life. Returns 0 or ERR_RANGE (the
- * wal's segments are smaller than 16 MiB: CORE would never see enough room). Before the roles
- * start. */
+ * wal's segments are smaller than four of the tail's largest batches: CORE, which keeps two back,
+ * would never see enough room). Before the roles start. */
 MUST_USE int role_disk_init(struct role_disk *disk, const struct role_disk_config *config,
                             struct wal *wal);
 

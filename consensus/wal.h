@@ -39,8 +39,8 @@ struct wal_damage {
 
 struct wal_config {
     uint64_t salt; /* of the superblock */
-    /* Bytes in [WAL_SEGMENT_SIZE_MIN, _MAX], a multiple of 4096. A node needs at least 16 MiB: the
-     * largest batch has 4 MiB, and CORE keeps 8 back. */
+    /* Bytes in [WAL_SEGMENT_SIZE_MIN, _MAX], a multiple of 4096. A node needs at least four of its
+     * largest batches (log_tail): CORE keeps two back. */
     uint64_t segment_size;
     struct wal_position snapshot; /* what the state was restored from; index 0: nothing */
     bool installed;   /* it came from a peer: the log may end before it, or be of another history,

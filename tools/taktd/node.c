@@ -126,6 +126,23 @@ static void node_timer(void *self, int64_t session, int32_t timeout_ms)
         node->core.session_last = session;
 }
 
+/* A snapshot that a peer sent, before it replaces what this node has. Role: DISK. */
+static int node_snapshot_check(void *self, const char *file, struct wal_position at,
+                               struct fault *fault)
+{
+    const struct snapshot_sink nothing = {.self = self};
+    struct node *node = self;
+    struct snapshot_info info;
+    int err = snapshot_read(node->env.disk, file, &nothing, &info, fault);
+
+    if (err)
+        return err;
+    return info.index == at.index && info.term == at.term && info.chain == at.chain
+               ? 0
+               : fault_set(fault, ERR_CORRUPT, "%s is not the snapshot of entry %llu", file,
+                           (unsigned long long)at.index);
+}
+
 static int node_disk_init(struct node *node, struct fault *fault)
 {
     struct role_disk_config config = {.tail = &node->tail,
@@ -134,9 +151,16 @@ static int node_disk_init(struct node *node, struct fault *fault)
                                       .superblock = &node->superblock,
                                       .page = node_page(node, "disk", 0),
                                       .failed = node_disk_failed,
-                                      .failed_self = node};
+                                      .failed_self = node,
+                                      .snapshot_name = snapshot_name,
+                                      .snapshot_check = node_snapshot_check,
+                                      .snapshot_self = node};
     int err = role_disk_init(&node->disk, &config, node->wal);
-    return err ? fault_set(fault, err, "log segments are too small: at least 16 MiB is needed") : 0;
+    return err ? fault_set(fault, err,
+                           "log segments of %llu bytes are too small for batches of %u",
+                           (unsigned long long)node->config->log_segment_size,
+                           node->tail.batch_size_max)
+               : 0;
 }
 
 static int node_snap_init(struct node *node, struct fault *fault)
@@ -165,7 +189,7 @@ static int node_apply_init(struct node *node, struct fault *fault)
     struct machine_sink timers = {.self = node, .timer = node_timer};
     int err = role_apply_init(&node->apply, node->machine, node->tree, &source,
                               node_page(node, "apply", 0), (uint8_t)node->config->node_id,
-                              node->raft.last_index);
+                              node->apply_index);
     if (err)
         return fault_set(fault, err, "APPLY cannot start: %s", err_name(err));
     node->apply.net_count = node->config->net_count;

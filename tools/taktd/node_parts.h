@@ -19,7 +19,6 @@
 #include "tools/taktd/node.h"
 #include "tools/taktd/topology.h"
 
-#define NODE_LOG_TAIL_SIZE (4ull * LOG_TAIL_BATCH_SIZE_MAX) /* bytes of the newest log in memory */
 #define NODE_WORDS_SIZE    (CONFIG_WORDS_MAX * CONFIG_WORD_SIZE)
 #define NODE_ROLES_MAX     (TOPOLOGY_ROLE_COUNT + CONFIG_NET_MAX)
 
@@ -38,6 +37,7 @@ struct node {
     struct wal *wal;
     struct raft raft;
     struct log_tail tail;
+    struct raft_terms terms;            /* of the entries that recovery found */
     uint64_t apply_index, apply_offset; /* APPLY's place: the last entry it took, and behind it */
     struct tree *tree;
     struct machine *machine;

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECOVER_RECLAIM_COUNT 4096u /* replayed entries between two reclaims of replaced versions  \
-                                     */
+#define RECOVER_REQUEST_EXTRA 8192u /* a command, its record and a block fit into a batch with it */
+#define RECOVER_RECLAIM_COUNT 4096u /* replayed entries between two reclaims of replaced versions */
 
 static int recover_machine(struct node *node, struct fault *fault)
 {
@@ -93,9 +93,17 @@ void node_entry_of(const struct log_record *record, struct entry *entry)
                             .size = record->size};
 }
 
+/* A member tells followers that are behind which terms its entries have; the oldest may be
+ * forgotten. */
+static void recover_term(struct node *node, const struct log_record *record)
+{
+    int err = raft_terms_append(&node->terms, record->index, record->term, UINT64_MAX);
+    CHECK(err == 0); /* the log is in order */
+}
+
 /* One entry of the log behind the snapshot. In an ensemble of one, what is durable here is held by
  * a quorum; it counts as committed as soon as the new term's first entry is, and nobody is answered
- * before that. */
+ * before that. In a larger one, these are the entries that are known to be committed. */
 static int recover_entry(void *self, const struct log_record *record, struct fault *fault)
 {
     static const struct machine_sink nowhere = {
@@ -109,6 +117,7 @@ static int recover_entry(void *self, const struct log_record *record, struct fau
     if (command->version != COMMAND_VERSION)
         return fault_set(fault, ERR_VERSION, "entry %llu was written by another version of takt",
                          (unsigned long long)record->index);
+    recover_term(node, record);
     struct entry entry;
     node_entry_of(record, &entry);
     if (node->env.tap)
@@ -145,16 +154,15 @@ static int recover_lead(struct node *node, const struct wal_position *last,
 }
 
 /* A member follows until it hears, or does not hear, of a leader. */
-static int recover_follow(struct node *node, const struct wal_position *last,
-                          struct superblock_state *state, struct fault *fault)
+static int recover_follow(struct node *node, struct superblock_state *state, struct fault *fault)
 {
     const struct config *c = node->config;
     struct raft_config config = raft_config_default(state->node_id);
-    struct raft_terms terms;
-    struct raft_recovered recovered = {
-        .term = state->term, .vote = state->vote, .terms = &terms, .commit_index = last->index};
+    struct raft_recovered recovered = {.term = state->term,
+                                       .vote = state->vote,
+                                       .terms = &node->terms,
+                                       .commit_index = node->apply_index};
 
-    raft_terms_init(&terms, last->index, last->term);
     core_member_raft(&c->servers, &recovered.membership);
     config.voting = state->formed && !state->catching_up;
     config.heartbeat_ns = c->ensemble_heartbeat_ms * NS_PER_MS;
@@ -182,7 +190,7 @@ static int recover_raft(struct node *node, const struct wal_position *last, stru
                          (unsigned long long)last->term, (unsigned long long)state.term);
     state.incarnation = wall_ms > state.incarnation ? wall_ms : state.incarnation + 1;
     state.snapshot_index = node->recovery.snapshot_index;
-    return config_is_ensemble(node->config) ? recover_follow(node, last, &state, fault)
+    return config_is_ensemble(node->config) ? recover_follow(node, &state, fault)
                                             : recover_lead(node, last, &state, fault);
 }
 
@@ -204,15 +212,42 @@ static int recover_superblock(struct node *node, struct fault *fault)
     return err;
 }
 
+/* A member's log is damaged: nobody may count on its vote until it has from its peers what it may
+ * have promised. */
+static int recover_damaged(void *self, const struct wal_damage *damage, struct fault *fault)
+{
+    struct node *node = self;
+    struct superblock_state state = node->superblock.state;
+
+    state.catching_up = true;
+    if (damage->promised_index > state.promised_index)
+        state.promised_index = damage->promised_index;
+    say(SAY_WARN,
+        "%s; entries from %llu on come from the other members again, up to %llu at least, and "
+        "until then this node does not vote; damaged files are kept as *.damaged",
+        damage->fault.text, (unsigned long long)damage->first_index,
+        (unsigned long long)damage->promised_index);
+    return superblock_save(&node->superblock, &state, fault);
+}
+
 static int recover_log(struct node *node, struct wal_recovery *found, struct fault *fault)
 {
-    struct wal_config config = {
-        .segment_size = node->config->log_segment_size, .visit = recover_entry, .self = node};
+    const struct superblock_state *state = &node->superblock.state;
+    struct wal_config config = {.segment_size = node->config->log_segment_size,
+                                .salt = state->salt,
+                                .expected = state->formed,
+                                .ensemble = config_is_ensemble(node->config),
+                                .visit = recover_entry,
+                                .damaged = recover_damaged,
+                                .self = node};
 
-    config.salt = node->superblock.state.salt;
     int err = recover_snapshot(node, &config.snapshot, fault);
     if (err)
         return err;
+    const struct wal_position *snapshot = &config.snapshot;
+    config.installed = snapshot->index != 0 && snapshot->index == state->installed_index &&
+                       snapshot->term == state->installed_term;
+    raft_terms_init(&node->terms, snapshot->index, snapshot->term);
     struct wal *wal = calloc(1, sizeof(*wal));
     if (!wal)
         return fault_set(fault, ERR_NOMEM, "no memory for the log");
@@ -223,6 +258,55 @@ static int recover_log(struct node *node, struct wal_recovery *found, struct fau
     }
     node->wal = wal;
     recover_reclaim(node);
+    return 0;
+}
+
+/* The largest batch, and with it the tail, follow the segments: the log of a small node is small. */
+static uint32_t recover_batch_size_max(const struct config *config)
+{
+    uint32_t size = LOG_TAIL_BATCH_SIZE_MAX;
+    while (size > LOG_TAIL_BATCH_SIZE_MIN && 4ull * size > config->log_segment_size)
+        size /= 2;
+    return size;
+}
+
+/* The tail goes on behind what is committed; the suffix that is not stands in it, on disk already.
+ */
+static int recover_tail(struct node *node, const struct wal_recovery *found, struct fault *fault)
+{
+    uint32_t batch_size_max = recover_batch_size_max(node->config);
+    struct log_tail_config config = {.size = 4ull * batch_size_max,
+                                     .batch_size_max = batch_size_max,
+                                     .block_size = node->env.disk->block_size,
+                                     .salt = node->superblock.state.salt,
+                                     .last_index = found->committed.index,
+                                     .last_term = found->committed.term,
+                                     .chain = found->committed.chain,
+                                     .batch = found->batch};
+    node->apply_index = found->committed.index;
+    if (node->config->request_size_max + RECOVER_REQUEST_EXTRA > batch_size_max)
+        return fault_set(fault, ERR_CONFIG,
+                         "limits.request_size %u: with a log.segment_size of %llu the largest "
+                         "request has %u bytes",
+                         (unsigned)node->config->request_size_max,
+                         (unsigned long long)node->config->log_segment_size,
+                         batch_size_max - RECOVER_REQUEST_EXTRA);
+    int err = log_tail_init(&node->tail, &config);
+    if (err)
+        return fault_set(fault, err, "no memory for the log's tail");
+    log_tail_commit(&node->tail, found->committed.index);
+    for (uint64_t at = 0; at < found->suffix_size;) {
+        const struct log_record *record = (const struct log_record *)(found->suffix + at);
+        err = log_tail_append_record(&node->tail, record, found->suffix_size - at);
+        if (err)
+            return fault_set(fault, err,
+                             "the log holds more entries that are not known to be committed than "
+                             "fit in memory: start with the log.segment_size that wrote it");
+        recover_term(node, record);
+        at += log_record_span(record->size);
+    }
+    log_tail_settle(&node->tail);
+    CHECK(node->tail.last_index == found->last.index);
     return 0;
 }
 
@@ -241,7 +325,10 @@ int node_recover(struct node *node, struct fault *fault)
     if (!err)
         err = recover_log(node, &found, fault);
     if (!err)
+        err = recover_tail(node, &found, fault);
+    if (!err)
         err = recover_raft(node, &found.last, fault);
+    wal_recovery_fini(&found);
     if (err)
         return err;
     node->recovery.elapsed_ns = clock_now().mono_ns - started_ns;
@@ -250,15 +337,5 @@ int node_recover(struct node *node, struct fault *fault)
     node->recovery.term = node->raft.term;
     node->recovery.nodes = tree_node_count(node->tree);
     node->recovery.sessions = machine_session_count(node->machine);
-    struct log_tail_config tail = {.size = NODE_LOG_TAIL_SIZE,
-                                   .batch_size_max = LOG_TAIL_BATCH_SIZE_MAX,
-                                   .block_size = io->block_size,
-                                   .salt = node->superblock.state.salt,
-                                   .last_index = found.last.index,
-                                   .last_term = found.last.term,
-                                   .chain = found.last.chain,
-                                   .batch = found.batch};
-    node->apply_index = found.last.index;
-    err = log_tail_init(&node->tail, &tail);
-    return err ? fault_set(fault, err, "no memory for the log's tail") : 0;
+    return 0;
 }
