@@ -5,14 +5,16 @@
 
 #define READ_ONLY_AFTER_MS_MIN 2000u
 
-void core_state_init(struct core_state *state, bool read_only_enabled, uint64_t tick_ms)
+void core_state_init(struct core_state *state, bool ensemble, bool read_only_enabled,
+                     uint64_t tick_ms)
 {
     uint64_t after_ms = tick_ms > READ_ONLY_AFTER_MS_MIN ? tick_ms : READ_ONLY_AFTER_MS_MIN;
+    state->ensemble = ensemble;
     state->read_only_enabled = read_only_enabled;
     state->read_only_after_ns = after_ms * NS_PER_MS;
     atomic_init(&state->member_count, 1);
-    atomic_init(&state->leader, 1);
-    atomic_init(&state->role, CORE_ROLE_LEADER);
+    atomic_init(&state->leader, !ensemble);
+    atomic_init(&state->role, ensemble ? CORE_ROLE_FOLLOWER : CORE_ROLE_LEADER);
     atomic_init(&state->read_only, false);
     atomic_init(&state->term, 0);
     atomic_init(&state->since_ns, 0);
@@ -37,7 +39,8 @@ void core_state_tell(struct core_state *state, uint32_t member_count, uint8_t le
 {
     CHECK(member_count > 0);
     CHECK(role != CORE_ROLE_LEADER || leader != 0);
-    if (atomic_load_explicit(&state->leader, memory_order_relaxed) != leader)
+    uint64_t since_ns = atomic_load_explicit(&state->since_ns, memory_order_relaxed);
+    if (since_ns == 0 || atomic_load_explicit(&state->leader, memory_order_relaxed) != leader)
         atomic_store_explicit(&state->since_ns, now_ns, memory_order_relaxed);
     CORE_STATE_SET(member_count, member_count);
     CORE_STATE_SET(leader, leader);

@@ -5,7 +5,8 @@
  *               core_state_tell      core_state_* readers        - : safe at the same time
  *     tell            X                       -                  X : CORE only
  *
- * A node without peers leads itself from its first turn, and never leaves that. */
+ * A node alone leads itself from its first turn, and never leaves that. An ensemble of one member
+ * is no such node: it may grow at any time. */
 #pragma once
 
 #include <stdatomic.h>
@@ -16,10 +17,11 @@ enum core_role { CORE_ROLE_FOLLOWER = 0, CORE_ROLE_LEADER = 1, CORE_ROLE_OBSERVE
 
 struct core_state {
     /* set before the roles start */
+    bool ensemble;           /* this node has peers, or may be given some */
     bool read_only_enabled;  /* readonlymode.enabled */
     uint64_t read_only_after_ns; /* without a leader; max(2 s, tickTime) */
     /* written by CORE */
-    _Alignas(64) _Atomic uint32_t member_count; /* voters and observers; 1 = alone */
+    _Alignas(64) _Atomic uint32_t member_count; /* voters and observers */
     _Atomic uint8_t leader;    /* 0 = none known */
     _Atomic uint8_t role;      /* enum core_role */
     _Atomic bool read_only;    /* no leader for so long that reads are served without one */
@@ -27,8 +29,10 @@ struct core_state {
     _Atomic uint64_t since_ns; /* monotonic: when leader last became what it is */
 };
 
-/* core_state_init: alone and leading. Before the roles start. */
-void core_state_init(struct core_state *state, bool read_only_enabled, uint64_t tick_ms);
+/* core_state_init: a node alone leads; one of an ensemble knows no leader yet. Before the roles
+ * start. */
+void core_state_init(struct core_state *state, bool ensemble, bool read_only_enabled,
+                     uint64_t tick_ms);
 
 /* core_state_tell takes over what raft says now; nothing is written when nothing changed. Call it
  * once a turn, and at core_state_deadline_ns. Role: CORE. */
@@ -40,7 +44,7 @@ uint64_t core_state_deadline_ns(const struct core_state *state);
 
 static inline bool core_state_alone(const struct core_state *state)
 {
-    return atomic_load_explicit(&state->member_count, memory_order_relaxed) <= 1;
+    return !state->ensemble;
 }
 
 static inline bool core_state_has_leader(const struct core_state *state)

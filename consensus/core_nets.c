@@ -51,6 +51,8 @@ static bool nets_command(struct role_core *core, const struct command *command, 
     if (core->config.ensemble) {
         if (forward_full(&core->forward, now.mono_ns))
             return nets_refuse(core, command, ZK_SYSTEM_ERROR);
+        if (core->refusal_count)
+            return false; /* the next answer must not overtake a refusal that waits */
         return forward_take(&core->forward, command, command + 1) != 0;
     }
     if (command->session)

@@ -24,6 +24,7 @@ bool core_wait(struct role_core *core, const struct core_apply *head, const stru
     wait->head = *head;
     memcpy(wait + 1, command, size);
     link_publish(&core->reads);
+    core->refusal_count += head->kind == CORE_APPLY_REFUSE;
     return true;
 }
 
@@ -59,6 +60,7 @@ uint32_t core_tell_reads(struct role_core *core)
         head.index = core->commit_told;
         if (!core_put(core->core_apply, &head, wait + 1, size - (uint32_t)sizeof(*wait)))
             break; /* HOLD */
+        core->refusal_count -= head.kind == CORE_APPLY_REFUSE;
         link_pop(&core->reads);
     }
     link_release(&core->reads);

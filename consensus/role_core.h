@@ -118,6 +118,7 @@ struct role_core {
     struct forward forward;
     struct core_hello hello;
     struct link reads;               /* own FIFO of struct core_wait */
+    uint32_t refusal_count;          /* refusals among them */
     uint64_t read_context;           /* of the last READ */
     uint64_t read_ready, read_index; /* READs up to this context may be served at read_index */
     bool read_wanted;                /* a query of this turn needs a READ */

@@ -15,7 +15,7 @@ static struct rig *rig_member(bool linearizable)
     net_config_default(&config);
     config.linearizable = linearizable;
     struct rig *rig = rig_make(&config, 1 << 20);
-    core_state_init(&page, true, 2000);
+    core_state_init(&page, true, true, 2000);
     core_state_tell(&page, 3, 2, CORE_ROLE_FOLLOWER, 5, rig->now.mono_ns);
     rig->net.parts.state = &page;
     rig_create(rig, "/a", "1");
@@ -429,11 +429,11 @@ static void test_words_say_it(void **state)
 static void test_disabled(void **state)
 {
     (void)state;
-    core_state_init(&page, false, 5000);
+    core_state_init(&page, true, false, 5000);
     core_state_tell(&page, 3, 0, CORE_ROLE_FOLLOWER, 5, NS_PER_S);
     core_state_tell(&page, 3, 0, CORE_ROLE_FOLLOWER, 5, 100 * NS_PER_S);
     assert_false(core_state_read_only(&page));
-    core_state_init(&page, true, 5000); /* a longer tick than two seconds counts */
+    core_state_init(&page, true, true, 5000); /* a longer tick than two seconds counts */
     core_state_tell(&page, 3, 0, CORE_ROLE_FOLLOWER, 5, NS_PER_S);
     assert_true(core_state_deadline_ns(&page) == 6 * NS_PER_S);
 }

@@ -111,7 +111,8 @@ static int node_core_init(struct node *node, struct fault *fault)
     node->core.disk_core = node_link(node, TOPOLOGY_DISK_CORE, 0);
     node->core.core_peer = node_link(node, TOPOLOGY_CORE_PEER, 0);
     node->core.peer_core = node_link(node, TOPOLOGY_PEER_CORE, 0);
-    core_state_init(&node->state, c->reads_without_quorum, c->session_tick_ms);
+    core_state_init(&node->state, config_is_ensemble(c), c->reads_without_quorum,
+                    c->session_tick_ms);
     node->core.state = &node->state;
     return 0;
 }
@@ -192,6 +193,8 @@ static int node_apply_init(struct node *node, struct fault *fault)
                               node->apply_index);
     if (err)
         return fault_set(fault, err, "APPLY cannot start: %s", err_name(err));
+    if (config_is_ensemble(node->config))
+        node->apply.incarnation = node->superblock.state.incarnation;
     node->apply.net_count = node->config->net_count;
     for (uint32_t i = 0; i < node->config->net_count; i++)
         node->apply.apply_net[i] = node_link(node, TOPOLOGY_APPLY_NET, i);
@@ -200,8 +203,6 @@ static int node_apply_init(struct node *node, struct fault *fault)
     node->apply.apply_ctl = node->reclaim.apply_ctl = node_link(node, TOPOLOGY_APPLY_CTL, 0);
     node->apply.ctl_apply = node->reclaim.ctl_apply = node_link(node, TOPOLOGY_CTL_APPLY, 0);
     node->apply.snap = &node->snap;
-    if (config_is_ensemble(node->config))
-        node->apply.incarnation = node->superblock.state.incarnation;
     node->apply.reap_max = node_reap_max(node->config);
     node->apply.chain = node->tail.chain;
     machine_timers(node->machine, &timers);
