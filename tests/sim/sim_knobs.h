@@ -34,7 +34,7 @@
     X(reorder_percent, 40, 1, 60, "datagrams that may overtake")                                   \
     X(flip_per_mille, 30, 1, 20, "datagrams with a flipped bit")                                   \
     X(truncate_per_mille, 30, 1, 20, "datagrams cut short")                                        \
-    X(mtu, 15, 1232, 1472, "largest datagram that a hop still carries")
+    X(mtu, 15, 1232, 1472, "largest datagram that a third of the links carry")
 #define SIM_KNOBS_FAULT(X)                                                                         \
     X(kill, 60, 20, 400, "a node's process dies and comes back")                                   \
     X(kill_leader, 40, 20, 300, "the leader's does")                                               \

@@ -16,6 +16,7 @@ struct packet {
 
 struct hop {
     uint32_t cuts, clogs;
+    bool narrow_mtu; /* the knob's MTU holds here */
     uint64_t rate, busy_until_ns; /* bandwidth: when the last byte so far has left */
     uint64_t last_due_ns;         /* without reordering nothing comes before this */
     uint32_t burst_left;          /* datagrams of this burst still to be lost */
@@ -32,6 +33,7 @@ struct sim_network {
     struct packet heap[SIM_NETWORK_QUEUE_MAX]; /* the least (due, order) at [0] */
     uint32_t count;
     uint64_t order;
+    bool healed; /* it loses and changes nothing any more */
     struct sim_network_counters counters;
 };
 
@@ -41,6 +43,9 @@ struct sim_network *sim_network_create(uint64_t seed, const struct sim_knobs *kn
     CHECK(network);
     rand_seed(&network->rand, seed);
     network->knobs = knobs;
+    for (uint32_t from = 0; from < SIM_NETWORK_NODES_MAX; from++)
+        for (uint32_t to = 0; to < SIM_NETWORK_NODES_MAX; to++)
+            network->hops[from][to].narrow_mtu = rand_below(&network->rand, 3) == 0;
     return network;
 }
 
@@ -116,7 +121,7 @@ static struct packet heap_pop(struct sim_network *network)
 
 static bool per_mille(struct sim_network *network, uint32_t rate)
 {
-    return rate && rand_below(&network->rand, 1000) < rate;
+    return rate && !network->healed && rand_below(&network->rand, 1000) < rate;
 }
 
 /* Lognormal around the median, sigma 0.5: twelve uniforms make a normal. */
@@ -233,7 +238,7 @@ void sim_network_send(struct sim_network *network, uint32_t from, uint32_t to, c
         network->counters.lost_cut++;
         return;
     }
-    if (knobs->mtu && size > knobs->mtu) {
+    if (knobs->mtu && size > knobs->mtu && hop->narrow_mtu && !network->healed) {
         network->counters.lost_mtu++;
         return;
     }
@@ -312,6 +317,7 @@ void sim_network_narrow(struct sim_network *network, uint32_t from, uint32_t to,
 
 void sim_network_heal(struct sim_network *network, uint64_t now_ns)
 {
+    network->healed = true;
     for (uint32_t from = 0; from < SIM_NETWORK_NODES_MAX; from++)
         for (uint32_t to = 0; to < SIM_NETWORK_NODES_MAX; to++) {
             struct hop *hop = &network->hops[from][to];

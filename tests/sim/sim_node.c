@@ -53,6 +53,18 @@ static int node_port_open(void *self, uint32_t index, const struct port_setup *s
     return err ? fault_set(fault, err, "no simulated port") : 0;
 }
 
+static int node_datagram_open(void *self, const struct address *listen, uint32_t size_limit,
+                              struct datagram_port **port, struct fault *fault)
+{
+    struct sim_node *node = self;
+    struct datagram_sim_setup setup = {
+        .local = *listen, .size_max = size_limit, .in_count = 1024, .out_count = 1024};
+    int err = datagram_sim_open(&setup, &node->datagrams);
+
+    *port = node->datagrams;
+    return err ? fault_set(fault, err, "no simulated datagrams") : 0;
+}
+
 static void node_tap(void *self, const struct entry *entry)
 {
     struct sim_node *node = self;
@@ -258,6 +270,18 @@ uint64_t sim_node_next_ns(const struct sim_node *node)
     return next > node->paused_ns ? next : node->paused_ns;
 }
 
+static void node_send(struct sim_node *node)
+{
+    struct datagram_sim_sent sent;
+
+    while (node->datagrams && datagram_sim_take(node->datagrams, &sent)) {
+        uint32_t to = (uint32_t)sent.to.ip[15] - 1;
+        if (to < node->world->node_count)
+            sim_network_send(node->world->network, node->index, to, sent.bytes, sent.size,
+                             node->world->now_ns);
+    }
+}
+
 int sim_node_turn(struct sim_node *node, struct fault *fault)
 {
     struct sim_world *world = node->world;
@@ -272,6 +296,7 @@ int sim_node_turn(struct sim_node *node, struct fault *fault)
         node_turn_held(node->node, node_now(node), node->held_roles, &deadline_ns, fault);
     if (work < 0)
         return (int)work;
+    node_send(node);
     uint64_t turn_ns = (2000 + rand_below(&world->rand, 20000)) * (slow ? 10 : 1);
     uint64_t wake_ns = work ? now_ns + turn_ns : node_true_ns(node, deadline_ns);
     if (wake_ns < now_ns + turn_ns)
@@ -280,6 +305,17 @@ int sim_node_turn(struct sim_node *node, struct fault *fault)
         wake_ns = node->held_ns;
     node->wake_ns = wake_ns;
     return 0;
+}
+
+void sim_node_datagram(struct sim_node *node, uint32_t from, const uint8_t *bytes, uint32_t size)
+{
+    struct address address = sim_node_address(from);
+
+    if (!node->node || !node->datagrams)
+        return;
+    if (!datagram_sim_put(node->datagrams, &address, bytes, size))
+        node->world->ring_full++;
+    sim_node_wake(node);
 }
 
 bool sim_node_leads(const struct sim_node *node)

@@ -99,7 +99,7 @@ static void world_deliver(void *self, uint32_t from, uint32_t to, const uint8_t 
                           uint32_t size)
 {
     struct sim_world *world = self;
-    (void)world, (void)from, (void)to;
+    sim_node_datagram(&world->nodes[to], from, bytes, size);
 }
 
 static void world_start_node(struct sim_world *world, struct sim_node *node)

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# How many seeds does the simulator need for each planted bug of tests/plants.md? Builds the
+# simulator once per bug (-Dplant=N), runs seeds of three nodes, and prints a row per bug: the
+# seeds that fail, and the median distance from one to the next. By hand; takes minutes a bug.
+#
+#   tests/sim/plants.sh [--seeds COUNT] [--nodes 3] [--set knob=value]... [N ...]
+#
+# Exit code 1: a bug was not found.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+count=300
+run_args=()
+nodes=3
+plants=()
+while [ $# -gt 0 ]; do
+    case $1 in
+    --seeds) count=$2; shift 2 ;;
+    --nodes) nodes=$2; shift 2 ;;
+    --set) run_args+=(--set "$2"); shift 2 ;;
+    *) plants+=("$1"); shift ;;
+    esac
+done
+if [ ${#plants[@]} -eq 0 ]; then
+    mapfile -t plants < <(sed -nE 's/^\|? *([0-9]+) *\|.*/\1/p' tests/plants.md)
+fi
+
+build=build-plant
+if [ ! -d "$build" ]; then
+    meson setup "$build" -Dperf=false -Dfuzz=false -Ddpdk=disabled >/dev/null
+fi
+
+# median NUMBERS...: the middle one
+median() {
+    printf '%s\n' "$@" | sort -n | awk '{ at[NR] = $1 } END { print at[int((NR + 1) / 2)] }'
+}
+
+missed=0
+echo "| n | bug | seeds that find it | median seeds needed | first words |"
+echo "|---|---|---|---|---|"
+for plant in "${plants[@]}"; do
+    name=$(sed -nE "s/^\|? *$plant *\| *([^|]*[^| ]) *\|.*/\1/p" tests/plants.md | head -n 1)
+    meson configure "$build" -Dplant="$plant" >/dev/null
+    ninja -C "$build" tests/sim/run >/dev/null
+    log=$(mktemp)
+    "$build/tests/sim/run" --nodes "$nodes" "${run_args[@]}" -j2 --seeds "1..$count" >"$log" 2>&1 || true
+    mapfile -t found < <(sed -nE 's/^not ok - seed ([0-9]+).*/\1/p' "$log" | sort -n)
+    words=$(grep -vE '^(#|ok|not ok|1\.\.|seed |  node|  client|[0-9]{4}-)' "$log" | sort | cut -c1-60 |
+            sed -E 's/[0-9a-f]{6,}|[0-9]+/N/g' | sort | uniq -c | sort -rn | head -n 1 |
+            sed -E 's/^ *[0-9]+ //; s/\|/ /g')
+    rm -f "$log"
+    gaps=()
+    last=0
+    for seed in "${found[@]}"; do
+        gaps+=($((seed - last)))
+        last=$seed
+    done
+    if [ ${#found[@]} -eq 0 ]; then
+        echo "| $plant | $name | 0 of $count | > $count | - |"
+        missed=1
+    else
+        echo "| $plant | $name | ${#found[@]} of $count | $(median "${gaps[@]}") | $words |"
+    fi
+done
+exit $missed
