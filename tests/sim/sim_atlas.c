@@ -42,7 +42,7 @@ void sim_atlas_look(struct sim_world *world)
         const struct sim_node *node = &world->nodes[i];
         if (world->atlas.nodes[i].damaged && node->node &&
             sim_node_applied(node) >= world->atlas.nodes[i].needs &&
-            (node->observer || node->node->raft.config.voting))
+            (node->observer || node->node->core.raft.config.voting))
             world->atlas.nodes[i].damaged = false;
     }
 }

@@ -157,6 +157,7 @@ int sim_node_start(struct sim_node *node, struct fault *fault)
 {
     struct node_env env = {.disk = &node->io,
                            .port_open = node_port_open,
+                           .datagram_open = node_datagram_open,
                            .port_self = node,
                            .random = node_random,
                            .random_self = node,
@@ -320,7 +321,7 @@ void sim_node_datagram(struct sim_node *node, uint32_t from, const uint8_t *byte
 
 bool sim_node_leads(const struct sim_node *node)
 {
-    return node->node && node->node->raft.state == RAFT_LEADER;
+    return node->node && node->node->core.raft.state == RAFT_LEADER;
 }
 
 uint64_t sim_node_applied(const struct sim_node *node)
@@ -330,5 +331,5 @@ uint64_t sim_node_applied(const struct sim_node *node)
 
 uint64_t sim_node_term(const struct sim_node *node)
 {
-    return node->node ? node->node->raft.term : 0;
+    return node->node ? node->node->core.raft.term : 0;
 }

@@ -358,6 +358,7 @@ struct sim_result sim_world_run(uint64_t seed, uint32_t voters, uint32_t observe
     world.voter_count = voters;
     world.node_count = voters + observers;
     world.trace = trace;
+    say_level_set(trace ? SAY_INFO : SAY_ERROR);
     world_begin(&world, overrides);
     if (verbose)
         sim_knobs_print(&world.knobs);
