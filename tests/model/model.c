@@ -1,6 +1,7 @@
 #include "tests/model/model_state.h"
 
 #include "base/check.h"
+#include "base/membership.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -354,6 +355,44 @@ static bool repeated(struct model_session *session, const struct command *c)
     return false;
 }
 
+/* The membership that is in force from here on stands in /zookeeper/config; the entries of a change
+ * under way say nothing to clients. */
+static void config_write(struct model *model, const struct command *c, const uint8_t *body)
+{
+    struct model_node *node = model_node(model, bytes_of_string("/zookeeper/config"));
+    struct membership_body entry;
+    char text[MEMBERSHIP_TEXT_SIZE];
+
+    CHECK(membership_body_decode(&entry, body, c->body_size) == 0);
+    if (entry.flags & (MEMBERSHIP_REFUSED | MEMBERSHIP_JOINT))
+        return;
+    zxid_next(model);
+    size_t size = membership_print(&entry.after, model->zxid, text, sizeof(text));
+    node->data = model_keep(model, bytes_of(text, size));
+    node->mzxid = model->zxid;
+    node->mtime_ms = model->time_ms;
+    node->version = -1; /* as the reference writes it */
+    model_change(model, ZK_EVENT_DATA_CHANGED, node->path);
+}
+
+/* Each numbered command of a node takes effect once, in order; what an earlier start of the node
+ * numbered does not count once a later one is heard of. */
+static bool lane_new(struct model *model, const struct command *c)
+{
+    struct command_lane *lane = &model->lanes[c->node];
+
+    if (c->lane == 0)
+        return true;
+    if (c->incarnation < lane->incarnation)
+        return false;
+    if (c->incarnation > lane->incarnation)
+        *lane = (struct command_lane){.incarnation = c->incarnation};
+    if (c->lane <= lane->lane)
+        return false;
+    lane->lane = c->lane;
+    return true;
+}
+
 static void begin(struct model *model)
 {
     memset(&model->result, 0, sizeof model->result);
@@ -380,6 +419,8 @@ const struct model_result *model_apply(struct model *model, uint64_t term, const
     model->term = term;
     if (c->time_ms > model->time_ms)
         model->time_ms = c->time_ms;
+    if (!lane_new(model, c))
+        return answer(model, false, ZK_OK);
     switch ((enum command_kind)c->kind) {
     case COMMAND_REQUEST:
         if (repeated(session, c))
@@ -403,6 +444,7 @@ const struct model_result *model_apply(struct model *model, uint64_t term, const
         return answer(model, false, ZK_OK);
     case COMMAND_NOOP: settings(model, c, body); return answer(model, false, ZK_OK);
     case COMMAND_REAP: reap(model, c, body); return answer(model, false, ZK_OK);
+    case COMMAND_CONFIG: config_write(model, c, body); return answer(model, false, ZK_OK);
     default: return answer(model, false, ZK_OK);
     }
 }

@@ -30,6 +30,7 @@ struct model {
     struct model_session **sessions;
     uint32_t session_count;
     struct model_kept *kept;
+    struct command_lane lanes[256]; /* by node */
     uint64_t term;
     int64_t zxid, time_ms;
     struct model_result result;

@@ -249,8 +249,13 @@ static void world_compare_tree(struct sim_world *world, struct sim_node *node)
             znode_stat(got, &a);
         model_stat(want, &b);
         if (!got || memcmp(&a, &b, sizeof(a)) != 0 || !bytes_equal(znode_data(got), want->data))
-            sim_world_wrong(world, "node %u: znode %.*s is %s at the end", node->index + 1,
-                            want->path.size, want->path.at, got ? "another" : "missing");
+            sim_world_wrong(world,
+                            "node %u: znode %.*s is %s at the end: mzxid %llx/%llx version %d/%d "
+                            "children %d/%d size %d/%d (told/model)",
+                            node->index + 1, want->path.size, want->path.at,
+                            got ? "another" : "missing", (unsigned long long)a.mzxid,
+                            (unsigned long long)b.mzxid, a.version, b.version, a.num_children,
+                            b.num_children, a.data_length, b.data_length);
     }
     const struct znode *root = tree_get(&view, bytes_of_string("/"));
     if (tree_descendant_count(&view, root) + 1 != count)
