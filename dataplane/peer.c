@@ -45,49 +45,6 @@ static struct peer_remote *peer_find(struct peer *peer, uint8_t id)
     return peer->index_of[id] ? &peer->remotes[peer->index_of[id] - 1] : NULL;
 }
 
-/* A free slot, with nothing left of the peer that was in it but the memory. */
-static struct peer_remote *peer_add(struct peer *peer, uint8_t id)
-{
-    for (uint32_t i = 0; i < PEER_COUNT_MAX; i++) {
-        struct peer_remote *remote = &peer->remotes[i];
-        if (remote->id)
-            continue;
-        struct peer_stream urgent = remote->urgent, bulk = remote->bulk;
-        memset(remote, 0, sizeof(*remote));
-        remote->urgent.in = urgent.in;
-        remote->bulk.in = bulk.in;
-        peer_reassembly_reset(&remote->urgent.in);
-        peer_reassembly_reset(&remote->bulk.in);
-        /* Ids go on: this node's incarnation is the same, and so may be the other side's. */
-        remote->urgent.id_sent = urgent.id_sent;
-        remote->bulk.id_sent = bulk.id_sent;
-        remote->id = id;
-        remote->size_max = PEER_SIZE_DEFAULT;
-        peer->index_of[id] = (uint8_t)(i + 1);
-        atomic_store_explicit(&remote->seen.id, id, memory_order_relaxed);
-        counters_add(peer->parts.page, METRIC_peer_members, 1);
-        return remote;
-    }
-    return NULL;
-}
-
-static void peer_set(struct peer *peer, const struct peer_member *member)
-{
-    struct peer_remote *remote = peer_find(peer, member->id);
-    if (member->id == peer->config.id || member->id == 0)
-        return;
-    if (!remote)
-        remote = peer_add(peer, member->id);
-    CHECK(remote != NULL); /* an ensemble has at most PEER_COUNT_MAX + 1 members */
-    memcpy(remote->name, member->name, sizeof(remote->name));
-    remote->name[sizeof(remote->name) - 1] = '\0';
-    if (memcmp(&remote->address, &member->address, sizeof(remote->address)) != 0) {
-        remote->address = member->address;
-        peer_send_route(peer, remote);
-    }
-    peer->due_ns = 0;
-}
-
 static void peer_remove(struct peer *peer, uint8_t id)
 {
     struct peer_remote *remote = peer_find(peer, id);
@@ -97,6 +54,61 @@ static void peer_remove(struct peer *peer, uint8_t id)
     peer->index_of[id] = 0;
     atomic_store_explicit(&remote->seen.id, 0, memory_order_relaxed);
     counters_add(peer->parts.page, METRIC_peer_members, -(uint64_t)1);
+    peer->due_ns = 0;
+}
+
+/* A free slot; when there is none, that of the member not heard for longest: more than
+ * PEER_COUNT_MAX are known only when some that have left were not removed. */
+static struct peer_remote *peer_slot(struct peer *peer)
+{
+    struct peer_remote *silent = &peer->remotes[0];
+    for (uint32_t i = 0; i < PEER_COUNT_MAX; i++) {
+        if (!peer->remotes[i].id)
+            return &peer->remotes[i];
+        if (peer->remotes[i].heard_ns < silent->heard_ns)
+            silent = &peer->remotes[i];
+    }
+    peer_remove(peer, silent->id);
+    return silent;
+}
+
+/* Nothing is left of the peer that was in the slot but the memory. */
+static struct peer_remote *peer_add(struct peer *peer, uint8_t id)
+{
+    struct peer_remote *remote = peer_slot(peer);
+    struct peer_stream urgent = remote->urgent, bulk = remote->bulk;
+    memset(remote, 0, sizeof(*remote));
+    remote->urgent.in = urgent.in;
+    remote->bulk.in = bulk.in;
+    peer_reassembly_reset(&remote->urgent.in);
+    peer_reassembly_reset(&remote->bulk.in);
+    /* Ids go on: this node's incarnation is the same, and so may be the other side's. */
+    remote->urgent.id_sent = urgent.id_sent;
+    remote->bulk.id_sent = bulk.id_sent;
+    remote->id = id;
+    remote->size_max = PEER_SIZE_DEFAULT;
+    peer->index_of[id] = (uint8_t)(remote - peer->remotes + 1);
+    atomic_store_explicit(&remote->seen.id, id, memory_order_relaxed);
+    counters_add(peer->parts.page, METRIC_peer_members, 1);
+    return remote;
+}
+
+static void peer_set(struct peer *peer, const struct peer_member *member)
+{
+    struct peer_remote *remote = peer_find(peer, member->id);
+    if (member->id == peer->config.id || member->id == 0)
+        return;
+    if (!remote)
+        remote = peer_add(peer, member->id);
+    bool renamed = strncmp(remote->name, member->name, sizeof(remote->name)) != 0;
+    memcpy(remote->name, member->name, sizeof(remote->name));
+    remote->name[sizeof(remote->name) - 1] = '\0';
+    /* An address that is not known yet does not take the place of one that is, of the same name. */
+    bool usable = member->address.port || renamed;
+    if (usable && memcmp(&remote->address, &member->address, sizeof(remote->address)) != 0) {
+        remote->address = member->address;
+        peer_send_route(peer, remote);
+    }
     peer->due_ns = 0;
 }
 

@@ -86,7 +86,8 @@ struct peer_member {
 /* A record of ctl_peer (from CTL), also taken on core_peer (from CORE): its first byte is none of a
  * peer_message's kinds. */
 enum peer_update_kind {
-    PEER_UPDATE_SET = 240,     /* `member` is added, or has a new address or name */
+    PEER_UPDATE_SET = 240,     /* `member` is added, or has a new address or name; an address with
+                                * port 0 leaves the one of a known member with the same name */
     PEER_UPDATE_REMOVE = 241,  /* member.id is no member any more */
     PEER_UPDATE_CLUSTER = 242, /* the node was formed, or has joined: `cluster` */
     PEER_UPDATE_KEYS = 243,    /* *keys, copied when the record is handled; keys_taken then is 1 */

@@ -278,6 +278,40 @@ static void test_members_change(void **state)
     rig_stop();
 }
 
+/* A name that cannot be resolved now keeps its address; more members than slots take those of the
+ * silent. */
+static void test_members_bounds(void **state)
+{
+    struct peer_update update = {.kind = PEER_UPDATE_SET, .member = rig_member(2)};
+    rig_prepare(2);
+    rig_start();
+    rig_turns(3);
+    update.member.address.port = 0;
+    push_update(0, &update);
+    rig_turns(1);
+    assert_true(rig_send(0, PEER_FORWARD, 0, 2, 1, 10));
+    rig_turns(2);
+    assert_int_equal(rig_take_all(1), 1);
+    for (uint8_t id = 10; id < 40; id++) {
+        update.member = rig_member(id);
+        push_update(0, &update);
+        rig_turns(1);
+    }
+    assert_int_equal(counters_get(&rig.nodes[0].page, METRIC_peer_members), PEER_COUNT_MAX);
+    assert_true(rig_send(0, PEER_FORWARD, 0, 2, 1, 10)); /* it is heard, so it is still there */
+    rig_turns(2);
+    assert_int_equal(rig_take_all(1), 1);
+    assert_true(rig.nodes[0].peer.index_of[39] != 0);
+    strcpy(update.member.name, "another"); /* a new name without an address: nobody knows where */
+    update.member.id = 2;
+    update.member.address.port = 0;
+    push_update(0, &update);
+    assert_true(rig_send(0, PEER_FORWARD, 0, 2, 1, 10));
+    rig_turns(2);
+    assert_int_equal(rig_take_all(1), 0);
+    rig_stop();
+}
+
 static void test_reachability_and_times(void **state)
 {
     const struct peer_seen *seen;
@@ -383,6 +417,7 @@ int main(void)
         cmocka_unit_test(test_urgent_goes_first),
         cmocka_unit_test(test_bulk_queue_is_bounded),
         cmocka_unit_test(test_members_change),
+        cmocka_unit_test(test_members_bounds),
         cmocka_unit_test(test_reachability_and_times),
         cmocka_unit_test(test_idle_and_deadline),
         cmocka_unit_test(test_init_refuses),
