@@ -5,6 +5,7 @@
 
 #ifdef TAKT_PLANT_RUNTIME
 extern int takt_plant;
+#undef TAKT_PLANT
 #define TAKT_PLANT takt_plant
 #elif !defined(TAKT_PLANT)
 #define TAKT_PLANT 0

@@ -105,7 +105,7 @@ struct peer_message *raft_message_add(struct raft *raft, struct raft_output *out
     CHECK(to != raft->config.id);
     CHECK(to != 0);
     bool vote = kind == PEER_VOTE || kind == PEER_VOTE_REPLY;
-    if (raft->saved_term != raft->term && !PLANTED(11) && !(PLANTED(2) && vote))
+    if (raft->saved_term != raft->term && !(PLANTED(2) && vote))
         return NULL;
     if (out->message_count == RAFT_MESSAGE_COUNT_MAX)
         return NULL;

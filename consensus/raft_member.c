@@ -148,6 +148,8 @@ bool raft_member_is_voter(const struct raft *raft, uint8_t id)
 bool raft_member_may_campaign(const struct raft *raft, uint8_t id)
 {
     CHECK(raft->config_count > 0);
+    if (PLANTED(15)) /* the membership in force alone says who campaigns */
+        return raft_member_is_voter(raft, id);
     for (uint32_t i = 0; i < raft->config_count; i++)
         if (raft_member_votes_in(&raft->configs[i], id))
             return true;

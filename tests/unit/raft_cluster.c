@@ -27,8 +27,9 @@ void cluster_fail(struct cluster *c, const char *format, ...)
     if (c->failed)
         return;
     c->failed = true;
-    int n = snprintf(c->failure, sizeof(c->failure), "seed %llu at %llu ms: ",
-                     (unsigned long long)c->seed, (unsigned long long)(c->now_ns / MS));
+    int n = snprintf(c->failure, sizeof(c->failure),
+                     "seed %llu at %llu ms: ", (unsigned long long)c->seed,
+                     (unsigned long long)(c->now_ns / MS));
     va_start(args, format);
     vsnprintf(c->failure + n, sizeof(c->failure) - (size_t)n, format, args);
     va_end(args);
@@ -72,7 +73,8 @@ static void net_send(struct cluster *c, const struct cluster_message *m)
 
     if (c->trace) {
         peer_message_describe(&m->head, line, sizeof(line));
-        cluster_trace(c, "    %s%s", line, c->cut[m->head.from - 1][m->head.to - 1] ? "  (cut)" : "");
+        cluster_trace(c, "    %s%s", line,
+                      c->cut[m->head.from - 1][m->head.to - 1] ? "  (cut)" : "");
     }
     if (!cluster_node(c, m->head.to) || c->cut[m->head.from - 1][m->head.to - 1])
         return;
@@ -154,6 +156,25 @@ static void check_all_logs(struct cluster *c)
     for (uint32_t i = 0; i < c->node_count && !c->failed; i++)
         for (uint32_t k = 0; k < i; k++)
             check_log_matching(c, &c->nodes[i], &c->nodes[k]);
+}
+
+/* What is told of the own disk lies there. */
+static void check_told(struct cluster *c, struct cluster_node *n, const struct peer_message *m)
+{
+    if (m->kind == PEER_VOTE || (m->kind == PEER_VOTE_REPLY && !(m->flags & PEER_REJECT))) {
+        uint8_t vote = m->kind == PEER_VOTE ? n->id : m->to;
+        if (n->disk_term != m->term || n->disk_vote != vote)
+            cluster_fail(c, "node %u tells its vote of term %llu, which is not on its disk", n->id,
+                         (unsigned long long)m->term);
+    }
+    if (m->kind != PEER_APPEND_REPLY || (m->flags & PEER_REJECT))
+        return;
+    bool lies = n->disk.last < m->index;
+    for (uint64_t i = n->log.base_index + 1; i <= m->index && !lies; i++)
+        lies = i > n->disk.base_index && n->disk.entries[i].term != n->log.entries[i].term;
+    if (lies)
+        cluster_fail(c, "node %u acknowledges %llu, which is not on its disk", n->id,
+                     (unsigned long long)m->index);
 }
 
 /* ---- one node -------------------------------------------------------------------------------- */
@@ -257,8 +278,10 @@ static void node_step(struct cluster *c, struct cluster_node *n, struct raft_inp
     }
     if (n->raft.state == RAFT_LEADER && out->append_noop)
         check_leader(c, n);
-    for (uint32_t i = 0; i < out->message_count; i++)
+    for (uint32_t i = 0; i < out->message_count; i++) {
+        check_told(c, n, &out->messages[i]);
         net_send(c, &(struct cluster_message){.head = out->messages[i]});
+    }
     node_reads(c, n, out);
     node_apply(c, n);
     depth--;
@@ -284,9 +307,8 @@ bool cluster_propose(struct cluster *c, uint8_t id, int32_t config)
     if (config >= 0) {
         c->changes++;
         node_step(c, n,
-                  (struct raft_input){.kind = RAFT_INPUT_CONFIG,
-                                      .index = index,
-                                      .membership = &c->configs[config]},
+                  (struct raft_input){
+                      .kind = RAFT_INPUT_CONFIG, .index = index, .membership = &c->configs[config]},
                   NULL);
     }
     return true;
@@ -353,7 +375,8 @@ static void node_pump(struct cluster *c, struct cluster_node *n)
         cluster_propose(c, n->id, -1);
     if (raft_leave_joint(&n->raft))
         cluster_propose(c, n->id, node_config(n) + 1);
-    for (uint32_t i = 0; n->raft.state == RAFT_LEADER && i < raft_membership(&n->raft)->count; i++) {
+    for (uint32_t i = 0; n->raft.state == RAFT_LEADER && i < raft_membership(&n->raft)->count;
+         i++) {
         node_send_entries(c, n, i);
         node_send_snapshot(c, n, i);
     }
@@ -423,6 +446,7 @@ static void node_install(struct cluster *c, struct cluster_node *n)
     membership.index = from->base_config_index;
     if (c->committed[from->base_index].term != from->base_term)
         cluster_fail(c, "a snapshot holds what was not committed");
+    log_install(&n->disk, from);
     log_install(&n->log, from);
     n->applied = from->base_index;
     node_step(c, n,
@@ -432,7 +456,6 @@ static void node_install(struct cluster *c, struct cluster_node *n)
                                   .membership = &membership},
               NULL);
     c->snapshots++;
-    log_install(&n->disk, from);
     if (n->raft.log_epoch != epoch) { /* the log began anew: what is being written is not in it */
         n->batch_dead = true;
         n->written = from->base_index;
@@ -531,8 +554,7 @@ static void node_start(struct cluster *c, struct cluster_node *n)
 
 /* ---- time passes ----------------------------------------------------------------------------- */
 
-static void node_receive(struct cluster *c, struct cluster_node *n,
-                         const struct cluster_message *m)
+static void node_receive(struct cluster *c, struct cluster_node *n, const struct cluster_message *m)
 {
     node_step(c, n, (struct raft_input){.kind = RAFT_INPUT_MESSAGE}, m);
     if (m->head.kind != PEER_SNAPSHOT || n->installing || m->head.term < n->raft.term ||
@@ -735,6 +757,13 @@ static void chaos_draw(struct cluster *c)
                                         .change = chaos_rate(c, 60),
                                         .compact = chaos_rate(c, 100),
                                         .unreachable = chaos_rate(c, 50)};
+    if (cluster_random(c, 3) == 0) { /* a storm: leaders come and go, the disk drags */
+        c->faults.disk_ms_max = (uint32_t)cluster_random(c, 30);
+        c->faults.disk_late = (uint32_t)cluster_random(c, 400);
+        c->faults.crash = 50 + (uint32_t)cluster_random(c, 250);
+        c->faults.partition = 50 + (uint32_t)cluster_random(c, 150);
+        c->faults.change = c->faults.transfer = 0;
+    }
     c->config.inflight_max = 1 + (uint32_t)cluster_random(c, 8);
     c->write_rate = 20 + (uint32_t)cluster_random(c, 200);
     for (uint32_t i = 0; i < c->node_count; i++)
@@ -789,14 +818,13 @@ static void chaos_act(struct cluster *c)
         chaos_partition(c);
     if (cluster_chance(c, f->crash, 10000))
         cluster_crash(c, leader && cluster_random(c, 3) == 0 ? leader : id,
-                      (uint32_t)cluster_random(c, 300));
+                      (uint32_t)cluster_random(c, cluster_random(c, 2) ? 300 : 20));
     if (cluster_chance(c, f->pause, 10000))
         c->nodes[id - 1].paused_until = c->now_ns + cluster_random(c, 400) * MS;
     if (cluster_chance(c, f->change, 10000))
         chaos_change(c);
     if (leader && cluster_chance(c, f->transfer, 10000))
-        cluster_input(c, leader,
-                      &(struct raft_input){.kind = RAFT_INPUT_TRANSFER, .member = id});
+        cluster_input(c, leader, &(struct raft_input){.kind = RAFT_INPUT_TRANSFER, .member = id});
     if (leader && cluster_chance(c, f->unreachable, 10000))
         cluster_input(c, leader,
                       &(struct raft_input){.kind = RAFT_INPUT_UNREACHABLE, .member = id});
