@@ -23,6 +23,7 @@ static const struct fourletter_entry fourletter_entries[] = {
     {"gtmk", true, fourletter_info_gtmk},
     {"hash", false, fourletter_info_hash},
     {"isro", true, fourletter_info_isro},
+    {"memb", true, fourletter_ensemble_memb},
     {"mntr", false, fourletter_server_mntr},
     {"ruok", true, fourletter_info_ruok},
     {"srst", false, fourletter_server_srst},

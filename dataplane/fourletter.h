@@ -1,13 +1,15 @@
 /* fourletter: the four-letter words (zk_admin.md sections 1, 2, 18): text for people and
  * monitoring. A word is answered at once from this NET's connections and watches, the tree's view
  * of the turn, and the counter pages; then the connection is closed. Only `dump` asks APPLY first
- * (COMMAND_QUERY with COMMAND_OP_DUMP, base/messages.h).
+ * (COMMAND_QUERY with COMMAND_OP_DUMP, base/messages.h). `memb` is takt's own: how this node stands
+ * in its ensemble, as "key<TAB>value" lines, answered also while nobody leads.
  *
  * Where third parties disagree with the reference the parsers win: the build date is
  * MM/DD/YYYY HH:MM TZ and the average latency is a whole number. */
 #pragma once
 
 #include "base/clock.h"
+#include "base/membership.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,6 +32,7 @@ struct fourletter_config {
     const char *built;   /* "MM/DD/YYYY HH:MM TZ" */
     const char *data_dir, *log_dir;
     uint32_t client_port, server_id;
+    const struct membership_server *self; /* the own line as configured; NULL: none */
     void (*facts)(void *self, struct fourletter_facts *facts); /* NULL: all zero, serving */
     void *facts_self;
 };

@@ -20,6 +20,7 @@ void fourletter_info_conf(struct fourletter_word *word)
     text_add(text, "minSessionTimeout=%d\nmaxSessionTimeout=%d\n", config->timeout_ms_min,
              config->timeout_ms_max);
     text_add(text, "clientPortListenBacklog=-1\nserverId=%u\n", words->server_id);
+    fourletter_ensemble_conf(word);
 }
 
 /* Only system calls that answer from the kernel's memory: a word must not wait for a disk. */

@@ -147,6 +147,7 @@ void fourletter_server_mntr(struct fourletter_word *word)
 
     text_add(&word->text, "zk_version\t%s, built on %s\n", config->version, config->built);
     text_add(&word->text, "zk_server_state\t%s\n", fourletter_server_mode(net));
+    fourletter_ensemble_mntr(word);
     fourletter_server_line(word, "uptime", (net->now.mono_ns - net->started_ns) / NS_PER_MS);
     text_add(&word->text, "zk_avg_latency\t%lu.%04lu\n", avg_us10 / 10000, avg_us10 % 10000);
     fourletter_server_line(word, "min_latency", l.min_ms);

@@ -24,6 +24,10 @@ void fourletter_conns_dump(struct fourletter_word *word);  /* the last part of `
 void fourletter_watches_wchs(struct fourletter_word *word);
 void fourletter_watches_wchc(struct fourletter_word *word);
 void fourletter_watches_wchp(struct fourletter_word *word);
+/* What mntr and conf add in an ensemble; nothing for a node alone. */
+void fourletter_ensemble_mntr(struct fourletter_word *word);
+void fourletter_ensemble_conf(struct fourletter_word *word);
+void fourletter_ensemble_memb(struct fourletter_word *word);
 void fourletter_info_conf(struct fourletter_word *word);
 void fourletter_info_envi(struct fourletter_word *word);
 void fourletter_info_dirs(struct fourletter_word *word);

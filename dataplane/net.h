@@ -80,6 +80,7 @@ struct net_parts {
     const struct acl_table *acls;
     struct counters *counters;        /* this NET's page */
     const struct counters_book *book; /* all pages of the node */
+    const struct core_status *status; /* CORE's page for people; NULL: a node without peers */
     const struct core_state *state;   /* CORE's page; NULL: a node without peers */
 };
 

@@ -48,8 +48,9 @@ enum request_step write_command(struct net *net, struct conn *conn, const struct
     command->xid = request->xid;
     memcpy(command + 1, request->body.at, (size_t)request->body.size);
     write_sent(net, conn, command);
-    if (query && !core_state_alone(net->parts.state)) {
-        /* It does not travel in the log here: nothing behind it may be answered before it. */
+    if ((query || request->op == ZK_OP_RECONFIG) && !core_state_alone(net->parts.state)) {
+        /* It does not travel in the log here, or is answered by a later entry: nothing behind it may
+         * be answered before it. */
         conn->wait = CONN_WAIT_REPLIES;
         conn->wait_in_flight = 0;
     }

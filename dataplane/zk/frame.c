@@ -9,8 +9,8 @@ static uint32_t frame_int(const uint8_t *at)
 
 bool frame_is_word(const uint8_t *at)
 {
-    static const char words[] = "conf cons crst dirs dump envi gtmk hash isro mntr ruok srst srvr "
-                                "stat stmk wchc wchp wchs ";
+    static const char words[] = "conf cons crst dirs dump envi gtmk hash isro memb mntr ruok srst "
+                                "srvr stat stmk wchc wchp wchs ";
     for (const char *word = words; *word; word += 5) {
         if (memcmp(word, at, 4) == 0)
             return true;

@@ -2,6 +2,9 @@
  * 1, 2, 18). Method: the words over the sim port, their lines matched against patterns. */
 #include "net_rig.h"
 
+#include "base/core_state.h"
+#include "base/core_status.h"
+
 #include <regex.h>
 
 /* Sends a word (in two pieces) and gives the whole answer; the connection must be closed after. */
@@ -190,13 +193,96 @@ static void test_too_large(void **state)
     rig_free(rig);
 }
 
+static struct core_state standing;
+static struct core_status status;
+
+/* A leader of 1, 2 and 3, of which 3 observes and was not heard for long. */
+static struct rig *rig_leader(void)
+{
+    static struct membership_server self = {
+        .id = 1, .quorum_port = 2888, .election_port = 3888, .host = "h1"};
+    struct rig *rig = rig_make(NULL, 1 << 20);
+    uint64_t now_ns = rig->now.mono_ns;
+    core_state_init(&standing, true, 2000);
+    core_state_tell(&standing, 3, 1, CORE_ROLE_LEADER, 5, now_ns);
+    memset(&status, 0, sizeof(status));
+    status.state = CORE_STATUS_LEADER;
+    status.leader = 1;
+    status.voting = true;
+    status.term = 5;
+    status.last_index = 40;
+    status.commit_index = 38;
+    status.elections = 2;
+    status.outage_ns = 715 * NS_PER_MS / 10;
+    status.leader_ns = now_ns;
+    status.reason = "node 2 was not heard";
+    for (uint8_t i = 0; i < 3; i++) {
+        status.peers[i].id = i + 1;
+        status.peers[i].voter = i < 2;
+        status.peers[i].streams = i < 2;
+        status.peers[i].match_index = i < 2 ? 39u : 10u;
+        status.peers[i].heard_ns = i < 2 ? now_ns : 1;
+    }
+    rig->now.mono_ns += 2 * NS_PER_S;
+    status.peers[1].heard_ns = rig->now.mono_ns;
+    rig->net.parts.state = &standing;
+    rig->net.parts.status = &status;
+    rig->net.config.words.self = &self;
+    return rig;
+}
+
+#define LINES(p)                                                                                   \
+    p "id\t1\n" p "term\t5\n" p "leader\t1\n" p "leader_known_ms\t20[0-9]{2}\n" p                  \
+      "last_index\t40\n" p "durable_index\t0\n" p "commit_index\t38\n" p "applied_index\t0\n" p    \
+      "elections\t2\n" p "election_ms\t71\\.500\n" p "election_reason\tnode 2 was not heard\n" p   \
+      "voting\tyes\n" p "joint\tno\n" p "peer_1\tvoter\n" p                                        \
+      "peer_2\tvoter streaming lag=1 heard_ms=[0-9]+\n" p                                          \
+      "peer_3\tobserver silent lag=30 heard_ms=[0-9]+\n"
+
+static void test_leader(void **state)
+{
+    struct rig *rig = rig_leader();
+    expect(rig, "srvr", "\nMode: leader\n.*\nProposal sizes last/min/max: ");
+    expect(rig, "memb", "^state\tleader\n" LINES("") "$");
+    expect(rig, "mntr",
+           "zk_server_state\tleader\nzk_peer_state\tleading - broadcast\nzk_quorum_size\t2\n"
+           "zk_leader_uptime\t20[0-9]{2}\nzk_learners\t1\nzk_followers\t1\n"
+           "zk_synced_followers\t1\nzk_synced_observers\t0\n"
+           "zk_synced_non_voting_followers\t0\nzk_pending_syncs\t0\n"
+           "zk_last_proposal_size\t0\nzk_max_proposal_size\t0\nzk_min_proposal_size\t0\n" LINES(
+               "zk_takt_"));
+    expect(rig, "conf",
+           "serverId=1\nelectionAlg=3\nelectionPort=3888\nquorumPort=2888\npeerType=0\n"
+           "membership: \n");
+    rig_free(rig);
+}
+
+/* Without a leader mntr is silent as in the reference, and memb says how it stands. */
+static void test_looking(void **state)
+{
+    struct rig *rig = rig_leader();
+    status.state = CORE_STATUS_PRE_CANDIDATE;
+    status.leader = 0;
+    core_state_tell(&standing, 3, 0, CORE_ROLE_FOLLOWER, 5, rig->now.mono_ns);
+    expect(rig, "mntr", "^This ZooKeeper instance is not currently serving requests\n$");
+    expect(rig, "memb", "^state\tlooking\nid\t1\nterm\t5\nleader\t0\nleader_known_ms\t0\n");
+    status.state = CORE_STATUS_FOLLOWER;
+    status.leader = 2;
+    status.voting = false;
+    core_state_tell(&standing, 3, 2, CORE_ROLE_OBSERVER, 6, rig->now.mono_ns);
+    expect(rig, "memb",
+           "^state\tobserver\n.*\nvoting\tcatching up\njoint\tno\n"
+           "peer_1\tvoter\npeer_2\tvoter\npeer_3\tobserver\n$");
+    expect(rig, "mntr", "\nzk_peer_state\tobserving - broadcast\nzk_quorum_size\t2\nzk_takt_id");
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes),
-        cmocka_unit_test(test_mntr),
-        cmocka_unit_test(test_whitelist),
-        cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_shapes),    cmocka_unit_test(test_mntr),
+        cmocka_unit_test(test_whitelist), cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_leader),    cmocka_unit_test(test_looking),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,7 +45,7 @@ static void test_sizes(void **state)
 
 static void test_words(void **state)
 {
-    static const char words[] = "confconscrstdirsdumpenvigtmkhashisromntrruoksrstsrvrstatwchcwchp"
+    static const char words[] = "confconscrstdirsdumpenvigtmkhashisromembmntrruoksrstsrvrstatwchcwchp"
                                 "wchs";
     struct frame frame;
     for (const char *word = words; *word; word += 4) {

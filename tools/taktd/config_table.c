@@ -339,7 +339,7 @@ const struct config_setting config_table[] = {
      AT(four_letter_words),
      .min = 0,
      .max = CONFIG_WORDS_MAX,
-     .fallback = "ruok, srvr, stat, mntr, conf, cons, isro, envi, dirs, wchs",
+     .fallback = "ruok, srvr, stat, mntr, conf, cons, isro, envi, dirs, wchs, memb",
      .zk = "4lw.commands.whitelist",
      .help = "The four-letter words that are answered; \"*\" is all of them."},
 

@@ -1,0 +1,53 @@
+/* core_status: a page with what CORE knows of the ensemble, for people: the words mntr and memb,
+ * `takt status`, `takt member list`. Written by CORE (consensus/core_status.c), read by everybody
+ * with relaxed loads: each number is whole, different ones are of slightly different moments. What
+ * a role acts upon is in base/core_state.h.
+ *
+ *               core_status_tell      readers        - : safe at the same time
+ *     tell             X                 -           X : CORE only                            */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CORE_STATUS_PEERS 16
+
+enum core_status_state {
+    CORE_STATUS_FOLLOWER = 0,
+    CORE_STATUS_PRE_CANDIDATE = 1,
+    CORE_STATUS_CANDIDATE = 2,
+    CORE_STATUS_LEADER = 3,
+};
+
+/* A member of the membership in force, this node among them. What the leader alone knows is 0 on
+ * the others. */
+struct core_status_peer {
+    _Atomic uint8_t id; /* 0: the slot is not used */
+    _Atomic bool voter; /* in the old list or the new one */
+    _Atomic bool streams; /* leader: its log agrees with ours and entries stream to it */
+    _Atomic uint64_t match_index; /* leader: durable there and equal up to here */
+    _Atomic uint64_t heard_ns; /* leader: monotonic, its last message of this term; 0 = never */
+};
+
+struct core_status {
+    _Atomic uint8_t state; /* enum core_status_state */
+    _Atomic uint8_t leader; /* 0 = none is known */
+    _Atomic uint8_t vote;
+    _Atomic bool voting; /* false: its disk was lost, and it has not caught up yet */
+    _Atomic bool joint;  /* two lists of members count */
+    _Atomic uint64_t term, last_index, durable_index, commit_index;
+    _Atomic uint64_t elections; /* times that a leader came to be known, since start */
+    _Atomic uint64_t outage_ns; /* how long there was none before the last of them */
+    _Atomic uint64_t leader_ns; /* monotonic: since when it is known */
+    _Atomic(const char *) reason; /* why the last change of leader or state happened; never NULL */
+    _Atomic uint64_t reads; /* read barriers that wait: sync */
+    _Atomic uint64_t told_ns; /* monotonic: when CORE last wrote here */
+    struct core_status_peer peers[CORE_STATUS_PEERS];
+};
+
+/* Any role. */
+static inline uint64_t core_status_get(const _Atomic uint64_t *at)
+{
+    return atomic_load_explicit(at, memory_order_relaxed);
+}
