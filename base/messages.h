@@ -142,6 +142,7 @@ enum apply_core_kind {
     /* the reconfig with zxid `id` is good: `size` bytes of server lines (base/membership.h) follow.
      * The leader brings them into force by COMMAND_CONFIG entries, or proposes one that refuses */
     APPLY_CORE_RECONFIG = 9,
+    APPLY_CORE_TRANSFER = 10, /* a client wants node `id` to lead; nothing when another leads now */
     APPLY_CORE_HASH = 8, /* the state hash behind log index `id`: a uint64_t follows */
 };
 

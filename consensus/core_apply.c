@@ -68,7 +68,11 @@ static bool core_from_apply(struct role_core *core, const struct apply_core *m, 
                forward_cancelled(&core->forward, lane->incarnation, lane->lane, apply_refuse, core);
     case APPLY_CORE_RECONFIG:
         if (core->config.ensemble)
-            core_member_wanted(core, m + 1, m->size, now);
+            core_member_wanted(core, m->id, m + 1, m->size, now);
+        return true;
+    case APPLY_CORE_TRANSFER:
+        if (core->config.ensemble)
+            core_member_transfer(core, (uint8_t)m->id, now);
         return true;
     case APPLY_CORE_HASH:
         if (core->config.ensemble)

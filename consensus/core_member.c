@@ -87,10 +87,20 @@ static bool member_append(struct role_core *core, const struct membership_body *
  *   2. the joint membership: both majorities decide       3. the wanted one alone
  * In 1 the wait has a bound: then the reconfig is refused, and the learners go again. */
 
-void core_member_wanted(struct role_core *core, const void *lines, uint32_t size, struct now now)
+void core_member_wanted(struct role_core *core, int64_t zxid, const void *lines, uint32_t size,
+                        struct now now)
 {
     struct fault ignored;
 
+    /* Another leads: it is told as well. Told twice in a term (the entry, then the term's first
+     * one): it was begun. */
+    if (core->raft.state != RAFT_LEADER ||
+        (zxid == core->member_zxid && core->raft.term == core->member_term))
+        return;
+    core->member_zxid = zxid;
+    core->member_term = core->raft.term;
+    core->member_before = core->member_next;
+    core->member_undo = false;
     /* the state machine has looked at it, so it can be read */
     CHECK(membership_parse(&core->member_wanted, lines, size, NULL, &ignored) == 0);
     core->member_asked = true;
@@ -148,8 +158,24 @@ static void member_refuse(struct role_core *core, struct now now)
 {
     struct membership_body body = {.flags = MEMBERSHIP_REFUSED, .error = ZK_NEW_CONFIG_NO_QUORUM};
 
-    if (member_append(core, &body, now))
-        core->member_asked = false;
+    if (!member_append(core, &body, now))
+        return;
+    core->member_asked = false;
+    core->member_undo = !membership_equal(&core->member_before, &core->member_next);
+}
+
+/* Do both lists have the same voters? Then one majority is the other. */
+static bool member_voters_same(const struct membership *a, const struct membership *b)
+{
+    uint32_t same = 0;
+
+    for (uint32_t i = 0; i < a->count; i++) {
+        const struct membership_server *other = membership_find(b, a->server[i].id);
+        if (!a->server[i].observer && (!other || other->observer))
+            return false;
+        same += !a->server[i].observer;
+    }
+    return same == membership_voter_count(b);
 }
 
 static void member_change(struct role_core *core, struct now now)
@@ -157,7 +183,8 @@ static void member_change(struct role_core *core, struct now now)
     struct membership_body body = {0};
 
     if (member_learners(core, &body.after)) {
-        member_append(core, &body, now);
+        if (member_append(core, &body, now))
+            core->member_asked = !membership_equal(&body.after, &core->member_wanted);
         return;
     }
     if (!member_all_caught_up(core)) {
@@ -165,8 +192,10 @@ static void member_change(struct role_core *core, struct now now)
             member_refuse(core, now);
         return;
     }
-    body.flags = MEMBERSHIP_JOINT;
-    body.before = core->member_next;
+    if (!member_voters_same(&core->member_next, &core->member_wanted)) {
+        body.flags = MEMBERSHIP_JOINT;
+        body.before = core->member_next;
+    }
     body.after = core->member_wanted;
     if (member_append(core, &body, now))
         core->member_asked = false;
@@ -177,6 +206,8 @@ void core_member_turn(struct role_core *core, struct now now)
 {
     struct membership_body body = {0};
 
+    if (core->raft.state != RAFT_LEADER)
+        core->member_asked = core->member_undo = false; /* the next leader is told */
     if (!raft_may_propose(&core->raft) || core->raft.last_index < core->raft.term_first_index ||
         !core_disk_has_room(core, MEMBERSHIP_BODY_SIZE))
         return;
@@ -187,7 +218,19 @@ void core_member_turn(struct role_core *core, struct now now)
         body.flags = MEMBERSHIP_INITIAL;
         body.after = core->config.servers;
         member_append(core, &body, now);
+    } else if (core->member_undo && raft_may_change(&core->raft)) {
+        body.after = core->member_before;
+        if (member_append(core, &body, now))
+            core->member_undo = false;
     } else if (core->member_asked && raft_may_change(&core->raft)) {
         member_change(core, now);
     }
+}
+
+void core_member_transfer(struct role_core *core, uint8_t to, struct now now)
+{
+    if (core->raft.state != RAFT_LEADER || to == core->config.node_id)
+        return;
+    core_step(core, &(struct raft_input){
+                        .kind = RAFT_INPUT_TRANSFER, .member = to, .now_ns = now.mono_ns});
 }

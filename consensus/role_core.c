@@ -1,4 +1,5 @@
 #include "consensus/core_parts.h"
+#include "consensus/core_status.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +109,8 @@ static void core_show(struct role_core *core, struct now now)
     counters_set(core->counters, METRIC_core_term, raft->term);
     if (core->state)
         core_state_tell(core->state, members->count, raft->leader, role, raft->term, now.mono_ns);
+    if (core->status)
+        core_status_tell(core->status, raft, now.mono_ns);
 }
 
 uint32_t role_core_poll(void *self, struct now now)

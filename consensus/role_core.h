@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/core_state.h"
+#include "base/core_status.h"
 #include "base/counters.h"
 #include "base/link.h"
 #include "base/membership.h"
@@ -112,6 +113,7 @@ struct role_core {
     struct raft_output out;   /* of the last step */
     uint64_t batch_epoch;     /* raft's, when the batch with DISK was closed */
     struct core_state *state; /* the page for NET; NULL: nobody looks */
+    struct core_status *status; /* the page for people; the same */
 
     /* with peers only */
     struct link *core_peer, *peer_core;
@@ -129,7 +131,11 @@ struct role_core {
     uint64_t member_index;         /* newest membership entry in the log; 0 = none yet */
     struct membership member_next; /* what it leads to */
     bool member_asked;             /* member_wanted is wanted by a client */
+    int64_t member_zxid;           /* of the reconfig last begun, in member_term */
+    uint64_t member_term;
     struct membership member_wanted;
+    bool member_undo; /* it was refused: who came in for it goes again */
+    struct membership member_before;
     uint64_t member_until_ns;  /* who is to join must have caught up by then */
     bool formed;               /* hello.identity.formed is durable, and PEER knows */
     bool save_out, save_again; /* one SAVE is with DISK; another one follows */

@@ -68,6 +68,8 @@ struct machine_sink {
      * zxid: the leader is to bring it about by COMMAND_CONFIG, or refuse it by one. Told again at
      * each NOOP until the first of these entries is applied. May be NULL. */
     void (*reconfig)(void *self, int64_t zxid, struct bytes servers);
+    /* Voter `id` is to lead, if this node does now: a wish that is told once. May be NULL. */
+    void (*transfer)(void *self, uint8_t id);
     /* The next reply is not for the command being applied but for this earlier one. May be NULL. */
     void (*whose)(void *self, const struct command *command);
 };

@@ -6,6 +6,8 @@
 
 #include "base/check.h"
 
+#include <string.h>
+
 /* Of struct op_request: path = joining, data = leaving, acl = new members, ttl = the version that
  * the change is based on. A text that is absent has size -1. */
 bool op_reconfig_decode(struct jute_in *in, struct op_request *r)
@@ -60,18 +62,49 @@ static bool wanted_list(const struct op *op, const struct op_request *r, struct 
     return membership_voter_count(wanted) >= (op->m->config.standalone ? 2 : 1);
 }
 
+/* takt's own, where the new members stand: "leader=<id>" asks that this voter leads, for a restart
+ * in turn. It changes no membership, so reconfigEnabled does not forbid it; the ACL does. */
+static bool wants_leader(const struct op_request *r)
+{
+    return r->acl.size > 7 && memcmp(r->acl.at, "leader=", 7) == 0;
+}
+
+static int32_t transfer(struct op *op, const struct op_request *r, struct jute_out *out)
+{
+    const struct membership_server *to;
+    const struct znode *node = op_node(op, bytes_of_string("/zookeeper/config"));
+    uint32_t id = 0;
+    CHECK(node != NULL);
+    for (int32_t i = 7; i < r->acl.size && id <= MEMBERSHIP_ID_MAX; i++)
+        id = r->acl.at[i] >= '0' && r->acl.at[i] <= '9' ? id * 10 + (uint32_t)(r->acl.at[i] - '0')
+                                                        : MEMBERSHIP_ID_MAX + 1;
+    to = membership_find(&op->m->config_of.now, id);
+    if (!to || to->observer)
+        return ZK_BAD_ARGUMENTS;
+    if (!op_allows(op, node, ZK_PERM_WRITE))
+        return ZK_NO_AUTH;
+    if (op->sink->transfer)
+        op->sink->transfer(op->sink->self, (uint8_t)id);
+    jute_put_bytes(out, znode_data(node));
+    op_put_stat(out, node);
+    CHECK(!out->bad);
+    return ZK_OK;
+}
+
 int32_t op_reconfig_run(struct op *op, const struct op_request *r, struct jute_out *out)
 {
     const struct op_config *config = &op->m->config_of;
     struct membership wanted;
     CHECK(r->op == ZK_OP_RECONFIG);
     CHECK(out != NULL);
-    if (!op->m->config.reconfig_enabled)
+    if (!op->m->config.reconfig_enabled && !wants_leader(r))
         return ZK_RECONFIG_DISABLED;
     if (!op->session)
         return ZK_SESSION_EXPIRED;
     if (config->now.count == 0)
         return ZK_UNIMPLEMENTED;
+    if (wants_leader(r))
+        return transfer(op, r, out);
     if (config->pending || config->next.count > 0)
         return ZK_RECONFIG_IN_PROGRESS;
     if (r->ttl != -1 && r->ttl != config->version)

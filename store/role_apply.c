@@ -311,6 +311,17 @@ static void apply_on_reconfig(void *self, int64_t zxid, struct bytes servers)
     memcpy(to + 1, servers.at, size);
 }
 
+static void apply_on_transfer(void *self, uint8_t id)
+{
+    struct role_apply *apply = self;
+    struct apply_core *to = link_reserve(apply->apply_core, sizeof(*to));
+
+    CHECK(to); /* APPLY_CORE_ROOM was free before the command */
+    memset(to, 0, sizeof(*to));
+    to->kind = APPLY_CORE_TRANSFER;
+    to->id = id;
+}
+
 /* Until the entry is done: only a membership's answer is of an earlier request. */
 static void apply_on_whose(void *self, const struct command *command)
 {
@@ -330,6 +341,7 @@ static struct machine_sink apply_sink(struct role_apply *apply)
                                  .session = apply_on_session,
                                  .timer = apply_on_timer,
                                  .reconfig = apply_on_reconfig,
+                                 .transfer = apply_on_transfer,
                                  .whose = apply_on_whose};
 }
 

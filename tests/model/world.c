@@ -70,6 +70,12 @@ static void on_reconfig(void *self, int64_t zxid, struct bytes servers)
     w->wanted_count++;
 }
 
+static void on_transfer(void *self, uint8_t id)
+{
+    struct world *w = self;
+    w->transfer_to = id;
+}
+
 static void on_whose(void *self, const struct command *command)
 {
     struct world *w = self;
@@ -93,8 +99,14 @@ void world_init(struct world *w, const struct machine_config *config, uint64_t t
     w->time_ms = 1000;
     w->body = malloc(WORLD_BODY_SIZE);
     w->request = malloc(WORLD_BODY_SIZE);
-    w->sink =
-        (struct machine_sink){w, on_change, on_reply, on_session, on_timer, on_reconfig, on_whose};
+    w->sink = (struct machine_sink){.self = w,
+                                    .change = on_change,
+                                    .reply = on_reply,
+                                    .session = on_session,
+                                    .timer = on_timer,
+                                    .reconfig = on_reconfig,
+                                    .transfer = on_transfer,
+                                    .whose = on_whose};
     CHECK(w->body && w->request);
     CHECK(tree_create(&w->tree, &tree_config) == 0);
     CHECK(machine_create(&w->machine, config, w->tree) == 0);
@@ -112,7 +124,7 @@ void world_fini(struct world *w)
 static void forget(struct world *w)
 {
     w->change_count = w->reply_count = w->session_count = w->timer_count = 0;
-    w->wanted_count = 0;
+    w->wanted_count = w->transfer_to = 0;
     memset(&w->whose, 0, sizeof w->whose);
     memset(w->order, 0, sizeof w->order);
     memset(&w->reply, 0, sizeof w->reply);

@@ -32,6 +32,7 @@ struct world {
     uint32_t wanted_count; /* memberships told by reconfig; the last: */
     char wanted[4200];
     int64_t wanted_zxid;
+    uint32_t transfer_to; /* 0: nobody was asked for */
     struct command whose; /* of the reply, when it was not for the command; else zeros */
     int64_t timer_session;
     int32_t timer_ms;

@@ -236,6 +236,31 @@ static void test_reminded(void **state)
     assert_string_equal(w.order, "cr");
 }
 
+/* takt's own: a wish for a leader, also where the membership may not be changed. */
+static void test_transfer(void **state)
+{
+    static const char *const bad[] = {"leader=",   "leader=4",  "leader=x",
+                                      "leader=1 ", "leader=-1", "leader=4294967298"};
+    struct command_settings settings = machine_settings(w.machine);
+    (void)state;
+    assert_int_equal(reconfig(SUPER, NULL, NULL, "leader=2", -1), ZK_UNIMPLEMENTED);
+    apply_initial(&w);
+    settings.flags &= ~COMMAND_SETTINGS_RECONFIG;
+    world_apply(&w, (struct command){.kind = COMMAND_NOOP}, &settings, sizeof settings);
+    assert_int_equal(reconfig(SID, NULL, NULL, "leader=2", -1), ZK_NO_AUTH);
+    assert_int_equal(w.transfer_to, 0);
+    for (size_t i = 1; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(reconfig(SUPER, NULL, NULL, bad[i], -1), ZK_BAD_ARGUMENTS);
+    assert_int_equal(reconfig(SUPER, NULL, NULL, bad[0], -1), ZK_RECONFIG_DISABLED);
+    assert_int_equal(reconfig(SUPER, NULL, NULL, "leader=2", -1), ZK_OK);
+    assert_int_equal(w.transfer_to, 2);
+    assert_string_equal(w.order, "r");
+    assert_true(w.body_size > ZK_STAT_SIZE + 4 + (int32_t)strlen(THREE));
+    struct membership_body body = {.after = list(JOINED)};
+    apply_config(&w, &body);
+    assert_int_equal(reconfig(SUPER, NULL, NULL, "leader=4", -1), ZK_BAD_ARGUMENTS); /* observes */
+}
+
 static void copy_machine(void)
 {
     uint8_t *image;
@@ -290,6 +315,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_answered_by_the_final_entry, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused_by_the_leader, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reminded, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_transfer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_snapshot_half_way, setup, teardown),
     };
     return cmocka_run_group_tests_name("machine_reconfig", tests, NULL, NULL);

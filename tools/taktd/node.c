@@ -1,6 +1,7 @@
 #include "tools/taktd/node_parts.h"
 
 #include "base/check.h"
+#include "consensus/core_status.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -114,6 +115,8 @@ static int node_core_init(struct node *node, struct fault *fault)
     core_state_init(&node->state, config_is_ensemble(c), c->reads_without_quorum,
                     c->session_tick_ms);
     node->core.state = &node->state;
+    core_status_init(&node->status);
+    node->core.status = config_is_ensemble(c) ? &node->status : NULL;
     return 0;
 }
 
@@ -243,6 +246,7 @@ static void node_net_config(struct node *node, uint32_t index, struct net_config
     to->words.data_dir = to->words.log_dir = c->data_dir;
     to->words.client_port = c->listen.count ? c->listen.at[0].port : 0;
     to->words.server_id = c->node_id;
+    to->words.self = config_self(c);
     to->words.facts = node_facts;
     to->words.facts_self = node;
 }
@@ -261,6 +265,7 @@ static int node_net_init(struct node *node, uint32_t index, struct fault *fault)
         .counters = node_page(node, "net", index),
         .book = &node->book,
         .state = config_is_ensemble(node->config) ? &node->state : NULL,
+        .status = config_is_ensemble(node->config) ? &node->status : NULL,
     };
 
     node_net_config(node, index, &config);

@@ -50,6 +50,7 @@ struct node {
     struct role_snap snap;
     struct net *nets; /* [config->net_count] */
     struct core_state state;
+    struct core_status status;
     struct node_peers *peers; /* NULL: a node alone */
     uint32_t nets_ready;
     char words[NODE_WORDS_SIZE], schemes[NODE_WORDS_SIZE]; /* comma lists, lent to the NETs */
