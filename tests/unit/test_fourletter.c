@@ -203,7 +203,7 @@ static struct rig *rig_leader(void)
         .id = 1, .quorum_port = 2888, .election_port = 3888, .host = "h1"};
     struct rig *rig = rig_make(NULL, 1 << 20);
     uint64_t now_ns = rig->now.mono_ns;
-    core_state_init(&standing, true, 2000);
+    core_state_init(&standing, 1, true, 2000);
     core_state_tell(&standing, 3, 1, CORE_ROLE_LEADER, 5, now_ns);
     memset(&status, 0, sizeof(status));
     status.state = CORE_STATUS_LEADER;
