@@ -21,6 +21,7 @@ const char *err_name(int err)
     case ERR_NOSPACE: return "no space left on device";
     case ERR_MALFORMED: return "malformed";
     case ERR_LIMIT: return "limit reached";
+    case ERR_RESTART: return "restart";
     }
     return "unknown";
 }

@@ -24,6 +24,7 @@ enum err {
     ERR_NOSPACE = -15,    /* the file system is full */
     ERR_MALFORMED = -16,  /* bytes from outside break their own format */
     ERR_LIMIT = -17,      /* a limit of base/limits.h or of the configuration was reached */
+    ERR_RESTART = -18,    /* the node is to recover again from its disk, in the same process */
 };
 
 #define MUST_USE __attribute__((warn_unused_result))

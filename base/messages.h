@@ -129,7 +129,9 @@ enum apply_core_kind {
     APPLY_CORE_SESSION = 1, /* session `id` lives with this timeout (opened, attached, restored) */
     APPLY_CORE_CLOSED = 2,  /* session `id` is gone */
     APPLY_CORE_REAP = 3,    /* a path to reap follows, `size` bytes */
-    APPLY_CORE_SNAPSHOT = 4, /* a snapshot at log index `id` is on disk: the log before it may go */
+    /* a snapshot at log index `id` is on disk: the log before it may go; index, term and chain of
+     * that entry follow, uint64_t each. id 0: none was made */
+    APPLY_CORE_SNAPSHOT = 4,
     /* how far this node's own commands of its present incarnation are applied: at most one record
      * a turn; one struct command_lane follows */
     APPLY_CORE_LANE = 5,

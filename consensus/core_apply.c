@@ -18,6 +18,23 @@ static void apply_reap(struct role_core *core, const struct apply_core *m, struc
         counters_add(core->counters, METRIC_core_hold_total, 1);
 }
 
+/* The log before a snapshot may go, but not what a member that keeps up still needs. */
+static void apply_snapshot(struct role_core *core, const struct apply_core *m)
+{
+    const struct core_snapshot_id *id = (const struct core_snapshot_id *)(m + 1);
+
+    core->snapshot_pending = false;
+    if (!m->id)
+        return;
+    CHECK(m->size == sizeof(*id));
+    core->snapshot = *id;
+    core->trim_index = id->index;
+    if (core->raft.state == RAFT_LEADER && core->config.ensemble) {
+        uint64_t limit = raft_compact_limit(&core->raft);
+        core->trim_index = limit < id->index ? limit : id->index;
+    }
+}
+
 static void apply_lanes(struct role_core *core, const struct apply_core *m)
 {
     const struct command_lane *lanes = (const struct command_lane *)(m + 1);
@@ -50,11 +67,7 @@ static bool core_from_apply(struct role_core *core, const struct apply_core *m, 
         return true;
     case APPLY_CORE_CLOSED: expiry_remove(&core->expiry, m->id); return true;
     case APPLY_CORE_REAP: apply_reap(core, m, now); return true;
-    case APPLY_CORE_SNAPSHOT:
-        core->snapshot_pending = false;
-        if (m->id)
-            core->trim_index = (uint64_t)m->id;
-        return true;
+    case APPLY_CORE_SNAPSHOT: apply_snapshot(core, m); return true;
     case APPLY_CORE_LANE:
         if (core->config.ensemble)
             forward_applied(&core->forward, lane->incarnation, lane->lane);

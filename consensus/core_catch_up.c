@@ -62,12 +62,10 @@ bool core_catch_up(struct role_core *core, const struct raft_range *range)
     return false;
 }
 
-void core_catch_up_disk(struct role_core *core, const struct disk_core *done, struct now now)
+void core_catch_up_read(struct role_core *core, const struct disk_core *done, struct now now)
 {
     struct core_old *old = &core->old;
 
-    if (done->kind != DISK_CORE_READ_DONE)
-        return;
     CHECK(old->reading);
     old->reading = false;
     old->first = done->index;

@@ -48,10 +48,12 @@ static void disk_says(struct role_core *core, const struct disk_core *done, stru
         core->room_used = core->tail->appended - core->tail->batch_start;
         return;
     case DISK_CORE_SAVED: core_saved(core, now); return;
-    default:
-        CHECK(core->config.ensemble); /* the rest is catching up */
-        core_catch_up_disk(core, done, now);
+    case DISK_CORE_READ_DONE: core_catch_up_read(core, done, now); return;
+    case DISK_CORE_SNAPSHOT_READ: core_install_read(core, done, now); return;
+    case DISK_CORE_SNAPSHOT_WRITTEN: core_install_written(core, done); return;
+    case DISK_CORE_INSTALLED: core_install_done(core, done); return;
     }
+    CHECK(!"known disk_core kind");
 }
 
 uint32_t core_poll_disk(struct role_core *core, struct now now)

@@ -68,7 +68,18 @@ void core_on_append(struct role_core *core, const struct peer_message *message,
 
 /* core_catch_up.c: entries that the log tail does not hold any more. False: not now. */
 bool core_catch_up(struct role_core *core, const struct raft_range *range);
-void core_catch_up_disk(struct role_core *core, const struct disk_core *done, struct now now);
+void core_catch_up_read(struct role_core *core, const struct disk_core *done, struct now now);
+
+/* core_install.c: a leader's turn; what DISK answers; what the other side says. */
+void core_install_turn(struct role_core *core, struct now now);
+uint64_t core_install_deadline_ns(const struct role_core *core);
+void core_install_read(struct role_core *core, const struct disk_core *done, struct now now);
+void core_install_written(struct role_core *core, const struct disk_core *done);
+void core_install_done(struct role_core *core, const struct disk_core *done);
+void core_on_snapshot(struct role_core *core, const struct peer_message *message,
+                      const uint8_t *payload, struct now now);
+void core_on_snapshot_reply(struct role_core *core, const struct peer_message *message,
+                            const uint8_t *payload, struct now now);
 
 /* core_hash.c: the state hash behind an index, this node's own and the leader's. */
 void core_hash_own(struct role_core *core, uint64_t index, const void *hash, uint32_t size);

@@ -61,6 +61,8 @@ static void (*const on_kind[PEER_KIND_COUNT])(struct role_core *, const struct p
     [PEER_READ] = on_raft,
     [PEER_READ_REPLY] = on_raft,
     [PEER_TIMEOUT_NOW] = on_raft,
+    [PEER_SNAPSHOT] = core_on_snapshot,
+    [PEER_SNAPSHOT_REPLY] = core_on_snapshot_reply,
     [PEER_FORWARD] = on_forward,
     [PEER_FORWARD_REPLY] = on_forward_reply,
     [PEER_TOUCH] = on_touch,

@@ -11,8 +11,12 @@ static int core_ensemble_init(struct role_core *core)
 
     if (!err)
         err = link_init(&core->reads, "core_reads", config->waiting_depth);
-    if (!err && !(core->old.buffer = aligned_alloc(4096, CORE_OLD_SIZE)))
+    core->old.buffer = aligned_alloc(4096, CORE_OLD_SIZE);
+    core->sending.buffer = aligned_alloc(4096, CORE_CHUNK_SIZE);
+    core->receiving.buffer = aligned_alloc(4096, CORE_CHUNK_SIZE);
+    if (!core->old.buffer || !core->sending.buffer || !core->receiving.buffer)
         err = ERR_NOMEM;
+    core->snapshot = config->snapshot;
     core_hello_init(&core->hello, &config->identity, config->incarnation, 0);
     core->read_context = config->incarnation << 20; /* never used before, nor after a restart */
     core->member_index = config->member_index;
@@ -56,7 +60,9 @@ void role_core_fini(struct role_core *core)
     link_fini(&core->reads);
     forward_fini(&core->forward);
     free(core->old.buffer);
-    core->old.buffer = NULL;
+    free(core->sending.buffer);
+    free(core->receiving.buffer);
+    core->old.buffer = core->sending.buffer = core->receiving.buffer = NULL;
 }
 
 /* The first entry of this leader's term: it commits what was there before, and carries the
@@ -92,6 +98,7 @@ static uint32_t core_ensemble_end(struct role_core *core, struct now now)
     core_ask_reads(core, now);
     core_send_forwards(core, now);
     core_member_turn(core, now);
+    core_install_turn(core, now);
     core_replicate(core);
     return work + core_tell_reads(core);
 }
@@ -188,5 +195,6 @@ uint64_t role_core_deadline_ns(void *self, struct now now)
     at = earlier(at, raft_deadline_ns(&core->raft));
     at = earlier(at, forward_deadline_ns(&core->forward));
     at = earlier(at, core->hello.due_ns);
+    at = earlier(at, core_install_deadline_ns(core));
     return core->state ? earlier(at, core_state_deadline_ns(core->state)) : at;
 }

@@ -29,8 +29,14 @@
 #define CORE_TURN_MESSAGES_MAX 256u /* of other members, in one turn */
 #define CORE_RANDOM_POOL_SIZE  4096
 #define CORE_HASH_COUNT        64u             /* state hashes kept to be compared */
+#define CORE_CHUNK_SIZE        (256u << 10)    /* bytes of a snapshot in one message */
 #define CORE_JOIN_NS           (10 * NS_PER_S) /* a new voter has so long to catch up */
 #define CORE_OLD_SIZE          (256u << 10)    /* bytes of old entries read at once */
+
+/* A snapshot on disk. */
+struct core_snapshot_id {
+    uint64_t index, term, chain;
+};
 
 struct role_core_config {
     uint8_t node_id;                  /* in [1, 254] */
@@ -50,6 +56,7 @@ struct role_core_config {
     struct forward_config forward;
     struct core_identity identity;         /* as the superblock holds it */
     uint8_t cluster_id[CORE_CLUSTER_SIZE]; /* of the ensemble that this node may begin */
+    struct core_snapshot_id snapshot; /* that recovery found */
     struct membership servers; /* as configured: the first membership of a new ensemble */
     uint64_t member_index;     /* of the membership that recovery found; 0 = none */
     /* a membership is in the log: PEER's table follows it */
@@ -77,6 +84,24 @@ struct core_old {
     bool reading;
     uint64_t first; /* index of the first record in it */
     uint32_t count, size;
+};
+
+/* core_install.c: the snapshot on its way to another member, and the one that comes. Each buffer
+ * has CORE_CHUNK_SIZE bytes and is lent to DISK while `reading`, `writing`. */
+struct core_sending {
+    uint8_t to; /* 0 = nobody */
+    bool reading;
+    struct core_snapshot_id snapshot;
+    uint64_t offset;
+    uint64_t again_ns;
+    uint8_t *buffer;
+};
+
+struct core_receiving {
+    bool writing, installing;
+    uint64_t offset;             /* of the next chunk */
+    struct peer_message message; /* of the last one */
+    uint8_t *buffer;
 };
 
 /* A query or a refusal that waits: for a read barrier, and for what was asked before it. */
@@ -128,6 +153,9 @@ struct role_core {
     bool nets_held;                  /* the last command of a NET found no room */
     struct core_hash hash_own[CORE_HASH_COUNT], hash_told[CORE_HASH_COUNT];
     struct core_old old;
+    struct core_snapshot_id snapshot; /* the newest on disk; index 0 = none */
+    struct core_sending sending;
+    struct core_receiving receiving;
     uint64_t member_index;         /* newest membership entry in the log; 0 = none yet */
     struct membership member_next; /* what it leads to */
     bool member_asked;             /* member_wanted is wanted by a client */

@@ -390,16 +390,16 @@ static bool apply_entry(struct role_apply *apply)
 /* Tells CORE that a snapshot at log index `index` is on disk, or (0) that none was made. */
 static void apply_snapshot_told(struct role_apply *apply, uint64_t index)
 {
-    struct apply_core *to = link_reserve(apply->apply_core, sizeof(*to));
-    CHECK(to); /* APPLY_CORE_ROOM is kept free of everything else */
-    memset(to, 0, sizeof(*to));
-    to->kind = APPLY_CORE_SNAPSHOT;
-    to->id = (int64_t)index;
+    const uint64_t id[3] = {index, apply->snap_term, apply->snap_chain};
+    /* APPLY_CORE_ROOM is kept free of everything else */
+    apply_tell(apply, APPLY_CORE_SNAPSHOT, (int64_t)index, id, sizeof(id));
 }
 
 /* Everything up to the asked index is applied, and nothing behind it. */
 static void apply_snapshot(struct role_apply *apply)
 {
+    apply->snap_term = machine_term(apply->machine);
+    apply->snap_chain = apply->chain;
     if (!apply->snap || role_snap_request(apply->snap, apply->chain) != 0) {
         apply_snapshot_told(apply, 0);
         return;

@@ -60,6 +60,7 @@ struct role_apply {
     uint64_t chain;         /* of the log at applied_index */
     struct role_snap *snap; /* who writes snapshots; NULL: nobody */
     bool snap_busy;
+    uint64_t snap_term, snap_chain; /* of the index that the last one is of */
     struct counters *counters; /* APPLY's page */
 };
 

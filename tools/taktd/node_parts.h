@@ -34,6 +34,7 @@ struct node {
     struct node_recovery recovery;
 
     struct superblock superblock;
+    struct core_snapshot_id snapshot; /* that recovery began with; index 0 = none */
     struct wal *wal;
     struct raft raft;
     struct log_tail tail;

@@ -81,6 +81,7 @@ void node_peers_core(struct node *node, struct role_core_config *config)
                              ? membership_quorum(&c->servers)
                              : membership_voter_count(&c->servers);
     config->servers = c->servers;
+    config->snapshot = node->snapshot;
     config->cluster_update = peers_cluster_update;
     config->cluster_update_size = sizeof(struct peer_update);
     config->members_changed = peers_changed;

@@ -51,6 +51,7 @@ static int recover_snapshot(struct node *node, struct wal_position *position, st
     if (err)
         return err;
     *position = (struct wal_position){.index = info.index, .term = info.term, .chain = info.chain};
+    node->snapshot = (struct core_snapshot_id){info.index, info.term, info.chain};
     node->recovery.snapshot_index = info.index;
     return 0;
 }

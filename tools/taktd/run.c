@@ -298,43 +298,59 @@ static int run_open(struct run *run, struct fault *fault)
     return node_open(&run->node, run->config, &env, fault);
 }
 
+/* One life of the node, from recovery to its end. */
+static int run_once(struct run *run, uint64_t begin_ns, struct fault *fault)
+{
+    int err = run_open(run, fault);
+
+    if (err)
+        return err;
+    run_say_recovered(run);
+    err = node_start(run->node, fault);
+    if (!err)
+        err = run_ctl_start(run, fault);
+    if (err) {
+        struct fault ignored;
+        node_stop(run->node);
+        (void)!node_wait(run->node, &ignored);
+        return err;
+    }
+    run_say_ready(run, begin_ns);
+    err = node_wait(run->node, fault);
+    run_ctl_stop(run);
+    return err;
+}
+
+/* Everything of one life is given back. */
+static void run_close(struct run *run)
+{
+    if (run->node)
+        node_close(run->node);
+    if (run->device)
+        port_dpdk_stop(run->device);
+    run_disk_close(run);
+}
+
 int run_node(const struct config *config, struct fault *fault)
 {
     static struct run run; /* 100 KB of disk state: kept off the stack */
-    uint64_t begin_ns = clock_now().mono_ns;
     sigset_t signals;
     int err;
 
-    memset(&run, 0, sizeof(run));
-    run.config = config;
     run_signals(&signals);
     pthread_sigmask(SIG_BLOCK, &signals, NULL); /* every thread to come inherits it */
     signal(SIGPIPE, SIG_IGN);
     run_raise_files(config);
-    err = run_open(&run, fault);
-    if (err)
-        goto out;
-    run_say_recovered(&run);
-    err = node_start(run.node, fault);
-    if (!err)
-        err = run_ctl_start(&run, fault);
-    if (err) {
-        struct fault ignored;
-        node_stop(run.node);
-        (void)!node_wait(run.node, &ignored);
-        goto out;
-    }
-    run_say_ready(&run, begin_ns);
-    err = node_wait(run.node, fault);
-    run_ctl_stop(&run);
-    if (!err)
-        say(SAY_INFO, "stopping: %s", strsignal(run.signal));
-out:
-    if (run.node)
-        node_close(run.node);
-    if (run.device)
-        port_dpdk_stop(run.device);
-    run_disk_close(&run);
+    do {
+        memset(&run, 0, sizeof(run));
+        run.config = config;
+        err = run_once(&run, clock_now().mono_ns, fault);
+        if (err == ERR_RESTART)
+            say(SAY_INFO, "%s", fault->text);
+        else if (!err)
+            say(SAY_INFO, "stopping: %s", strsignal(run.signal));
+        run_close(&run);
+    } while (err == ERR_RESTART);
     if (!err)
         say(SAY_INFO, "stopped; the log is closed");
     return err;
