@@ -44,8 +44,18 @@ void core_on_hello(struct role_core *core, const struct peer_message *message,
                                              .now_ns = now.mono_ns});
     if (joined)
         form_save(core, "has an empty log, and others do not: it catches up before it votes");
+    if (message->from == core->raft.leader && message->term == core->raft.term) {
+        core->hello.target_index = greeting.last_index;
+        core->hello.target_term = message->term;
+    }
     if (!greeting.answer)
         form_send(core, message->from, true);
+}
+
+/* How far the leader's log went must be heard from the leader of this very term. */
+static bool form_target_wanted(const struct role_core *core)
+{
+    return core->hello.identity.catching_up && core->hello.target_term != core->raft.term;
 }
 
 void core_form_turn(struct role_core *core, struct now now)
@@ -62,7 +72,8 @@ void core_form_turn(struct role_core *core, struct now now)
             voters[voter_count++] = id;
         if (id == core->config.node_id)
             continue;
-        if (core->hello.heard[id] && core->hello.identity.formed)
+        if (core->hello.heard[id] && core->hello.identity.formed &&
+            !(id == core->raft.leader && form_target_wanted(core)))
             continue;
         unheard++;
         form_send(core, id, false);
@@ -97,12 +108,10 @@ void core_hello_caught_up(struct role_core *core, struct now now)
     struct core_identity *identity = &core->hello.identity;
     const struct raft *raft = &core->raft;
 
-    if (!identity->catching_up || core->save_out || raft->commit_index == 0)
+    if (!identity->catching_up || core->save_out || form_target_wanted(core))
         return;
-    /* A leader whom others have elected has committed in its term, so everything committed before
-     * is below that; and it is durable here. */
-    if (raft_terms_at(&raft->terms, raft->commit_index) != raft->term ||
-        raft->durable_index < raft->commit_index)
+    if (raft->commit_index < core->hello.target_index ||
+        raft->durable_index < core->hello.target_index)
         return;
     identity->catching_up = false;
     form_save(core, "has caught up, and votes from now on");

@@ -5,7 +5,8 @@
  *   UNFORMED ─────────────────────────────────────────────────▶ FORMED      votes
  *      │  somebody has a log                                      ▲
  *      └─────────────▶ CATCHING UP (cluster id of that one) ──────┘
- *           its log holds all that a leader, elected without its vote, has committed in its term
+ *           all that the leader had in its log, when this node said HELLO to it, is committed and
+ *           durable here: whatever this node has promised and forgotten is among that
  *
  * Every start says HELLO to every peer until it is answered: peers learn the incarnation by it, and
  * forget what they knew of the earlier one's log. So the disks of a majority may be lost, and the
@@ -46,6 +47,8 @@ struct core_hello {
     uint64_t due_ns;                   /* next round of HELLOs; UINT64_MAX: all have answered */
     uint64_t heard[PEER_ID_MAX + 1];   /* incarnation of each peer; 0 = not heard */
     uint8_t log_seen[PEER_ID_MAX + 1]; /* 1: it has a log, 2: it has none */
+    /* catching up: the end of the log of the leader of target_term, told to this incarnation */
+    uint64_t target_index, target_term; /* term 0: not known */
 };
 
 enum core_hello_step {
