@@ -111,5 +111,4 @@ void core_step(struct role_core *core, const struct raft_input *in)
     }
     if (out->state_changed)
         core_changed(core, core->raft.now_ns);
-    log_tail_commit(core->tail, core->raft.commit_index);
 }

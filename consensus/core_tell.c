@@ -65,6 +65,7 @@ static bool core_tell_commit(struct role_core *core)
 
 void core_tell_committed(struct role_core *core)
 {
+    log_tail_commit(core->tail, core->raft.commit_index);
     while (core_tell_commit(core) || core_tell_waiting(core))
         continue;
     counters_set(core->counters, METRIC_core_committed_index, core->commit_told);
