@@ -149,7 +149,8 @@ void core_snapshot(struct role_core *core)
 {
     uint64_t entries = core->raft.commit_index - core->snapshot_index;
     uint64_t bytes = core->tail->batch_start - core->snapshot_tail;
-    bool due = (core->config.snapshot_entries && entries >= core->config.snapshot_entries) ||
+    bool due = core->snapshot_wanted ||
+               (core->config.snapshot_entries && entries >= core->config.snapshot_entries) ||
                (core->config.snapshot_bytes && bytes >= core->config.snapshot_bytes && entries > 1);
 
     /* a snapshot is of what is durable here: the log never ends before it */
@@ -160,6 +161,7 @@ void core_snapshot(struct role_core *core)
     if (!core_put(core->core_apply, &head, NULL, 0))
         return;
     core->snapshot_pending = true;
+    core->snapshot_wanted = false;
     core->snapshot_index = core->commit_told;
     core->snapshot_tail = core->tail->batch_start;
 }

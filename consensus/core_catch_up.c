@@ -2,6 +2,8 @@
  * one range at a time, into one buffer. */
 #include "consensus/core_parts.h"
 
+#include "base/say.h"
+
 #include <string.h>
 
 /* Sends what the buffer holds of the range; false: none of it, or no room. */
@@ -71,8 +73,11 @@ void core_catch_up_read(struct role_core *core, const struct disk_core *done, st
     old->first = done->index;
     old->count = done->error ? 0 : done->count;
     old->size = done->error ? 0 : done->size;
-    if (done->error) /* not held any more: a snapshot is needed */
+    if (done->error) { /* not held any more, or not readable: a snapshot is needed */
+        say(SAY_INFO, "entry %llu cannot be read back for a member: %s",
+            (unsigned long long)done->number, err_name(done->error));
         core_step(core, &(struct raft_input){.kind = RAFT_INPUT_COMPACTED,
                                              .index = done->number,
                                              .now_ns = now.mono_ns});
+    }
 }

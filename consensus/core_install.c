@@ -14,8 +14,9 @@
 
 #include <string.h>
 
-#define INSTALL_AGAIN_NS (300 * NS_PER_MS) /* without an answer: the chunk is read and sent again  \
-                                            */
+#define INSTALL_AGAIN_NS                                                                           \
+    (300 * NS_PER_MS) /* without an answer: the chunk is read and sent again                       \
+                       */
 
 /* ---- the leader sends ------------------------------------------------------------------------ */
 
@@ -66,6 +67,16 @@ void core_install_read(struct role_core *core, const struct disk_core *done, str
         core_peer_send(core, &head, to->buffer);
 }
 
+/* Somebody needs a snapshot that reaches to where the log begins: if the newest does not, another
+ * one is made. */
+static bool install_possible(struct role_core *core)
+{
+    if (core->snapshot.index && core->snapshot.index >= core->raft.terms.base_index)
+        return true;
+    core->snapshot_wanted = true;
+    return false;
+}
+
 static bool install_due(struct role_core *core, uint8_t id)
 {
     int at = raft_member_index(&core->raft, id);
@@ -77,7 +88,7 @@ void core_install_turn(struct role_core *core, struct now now)
     struct core_sending *to = &core->sending;
     const struct raft_membership *members = raft_membership(&core->raft);
 
-    if (core->raft.state != RAFT_LEADER || core->snapshot.index == 0) {
+    if (core->raft.state != RAFT_LEADER) {
         to->to = 0;
         return;
     }
@@ -91,7 +102,8 @@ void core_install_turn(struct role_core *core, struct now now)
         return;
     }
     for (uint32_t i = 0; i < members->count && !to->to; i++)
-        if (raft_snapshot_due(&core->raft, i) && core->hello.heard[members->members[i].id])
+        if (raft_snapshot_due(&core->raft, i) && core->hello.heard[members->members[i].id] &&
+            install_possible(core))
             to->to = members->members[i].id;
     if (!to->to || to->reading)
         return;

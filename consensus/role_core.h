@@ -128,6 +128,7 @@ struct role_core {
     uint64_t snapshot_index, snapshot_tail; /* where the last snapshot was asked for */
     uint64_t trim_index;                    /* the log below may go; told to DISK when possible */
     bool snapshot_pending;
+    bool snapshot_wanted; /* a member needs one that reaches further than the newest */
     int64_t time_ms; /* last stamp */
     int64_t session_last;
     uint64_t reap_ns;
