@@ -1,5 +1,7 @@
 #include "consensus/peer_message.h"
 
+#include "consensus/log_format.h"
+
 #include <stdio.h>
 
 static const char *const peer_message_names[PEER_KIND_COUNT] = {
@@ -37,8 +39,8 @@ static bool peer_message_append_valid(const struct peer_message *m)
         return false;
     if (count == 0)
         return m->payload_size == 0 && m->log_term <= m->term;
-    return m->payload_size / 8 >= count && m->payload_size % 8 == 0 && term >= m->log_term &&
-           term > 0 && term <= m->term;
+    return m->payload_size / sizeof(struct log_record) >= count && m->payload_size % 8 == 0 &&
+           term >= m->log_term && term > 0 && term <= m->term;
 }
 
 static bool peer_message_fields_valid(const struct peer_message *m)

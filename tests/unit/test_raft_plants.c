@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-#define PLANTS_SEED_MAX 20000u
+#define PLANTS_SEED_MAX 60000u
 #define PLANTS_WINDOW   100000u
 
 int takt_plant;
