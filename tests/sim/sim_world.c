@@ -126,9 +126,10 @@ static void world_turn_node(struct sim_world *world, struct sim_node *node)
 {
     struct fault fault = {.text = ""};
 
-    if (sim_node_turn(node, &fault)) {
+    int err = sim_node_turn(node, &fault);
+    if (err) {
         sim_world_say(world, "node %u stops: %s", node->index + 1, fault.text);
-        if (!node->troubled)
+        if (!node->troubled && err != ERR_RESTART) /* it took a snapshot of another's */
             sim_world_wrong(world, "node %u stopped: %s", node->index + 1, fault.text);
         world->stopped++;
         sim_node_crash(node, rand_below(&world->rand, 2) ? SIM_DISK_KILL : SIM_DISK_POWER);
