@@ -59,6 +59,10 @@ static bool take(struct piece *piece, uint32_t seed, uint64_t block_size, int *e
     *err = 0;
     if (piece->count && piece->from + piece->count - 1 == piece->to)
         return false; /* what follows may be in flight */
+    if (left < HEADER && piece->at + left <= piece->size && record->magic == 0) { /* a batch's end */
+        piece->at += left;
+        return true;
+    }
     if (piece->at + HEADER > piece->size)
         return false;
     if (record->magic == 0) { /* a block's end, or the segment's */
