@@ -93,18 +93,19 @@ static uint64_t highest(const uint8_t *data, uint64_t from, uint64_t size, uint3
     return least;
 }
 
-/* Looks at every file from the damage on; one that cannot be read tells nothing. */
-static uint64_t promised(struct wal *wal, struct wal_survey *survey, uint64_t from, uint64_t end,
-                         uint64_t least)
+/* Looks at every file from the damage on: raises *least to the highest index found. */
+static int promised(struct wal *wal, struct wal_survey *survey, uint64_t from, uint64_t end,
+                    uint64_t *least, struct fault *fault)
 {
     uint32_t seed = log_record_seed(wal->config.salt);
     for (uint64_t i = from; i < survey->file_count; i++) {
-        struct fault ignored;
         const uint64_t size = wal->config.segment_size;
-        if (wal_survey_load(survey, wal->io, i, size, &ignored) == 0)
-            least = highest(survey->data, i == from ? end : 0, size, seed, least);
+        int err = wal_survey_load(survey, wal->io, i, size, fault);
+        if (err)
+            return err;
+        *least = highest(survey->data, i == from ? end : 0, size, seed, *least);
     }
-    return least;
+    return 0;
 }
 
 /* ---- files ---- */
@@ -178,13 +179,16 @@ int wal_mend(struct wal *wal, struct wal_survey *survey, const struct wal_scan *
     CHECK(wal->config.ensemble && wal->config.damaged);
     damage->fault = *fault;
     damage->first_index = last + 1;
-    damage->promised_index = promised(wal, survey, nothing || keep == survey->count ? left : keep,
-                                      nothing || keep == survey->count ? 0 : scan->end, last);
+    damage->promised_index = last;
     recovery->damaged = true;
-    int err = wal->config.damaged(wal->config.self, damage, fault);
+    bool inside = !nothing && keep < survey->count; /* a part of segment `keep` is good */
+    int err = promised(wal, survey, inside ? keep : left, inside ? scan->end : 0,
+                       &damage->promised_index, fault);
+    if (!err)
+        err = wal->config.damaged(wal->config.self, damage, fault);
     for (uint64_t i = survey->file_count; !err && i > left; i--)
         err = put_aside(wal->io, survey->sequences[i - 1], fault);
-    if (!err && !nothing && keep < survey->count)
+    if (!err && inside)
         err = prefix_keep(wal, survey, keep, scan->end, fault);
     if (err)
         return err;
