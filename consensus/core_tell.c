@@ -65,6 +65,8 @@ static bool core_tell_commit(struct role_core *core)
 
 void core_tell_committed(struct role_core *core)
 {
+    if (core->stopped)
+        return; /* what raft took may not be in the tail */
     log_tail_commit(core->tail, core->raft.commit_index);
     while (core_tell_commit(core) || core_tell_waiting(core))
         continue;

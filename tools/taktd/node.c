@@ -207,7 +207,7 @@ static int node_apply_init(struct node *node, struct fault *fault)
     node->apply.ctl_apply = node->reclaim.ctl_apply = node_link(node, TOPOLOGY_CTL_APPLY, 0);
     node->apply.snap = &node->snap;
     node->apply.reap_max = node_reap_max(node->config);
-    node->apply.chain = node->tail.chain;
+    node->apply.chain = node->apply_chain;
     machine_timers(node->machine, &timers);
     return 0;
 }

@@ -40,6 +40,7 @@ struct node {
     struct log_tail tail;
     struct raft_terms terms;            /* of the entries that recovery found */
     uint64_t apply_index, apply_offset; /* APPLY's place: the last entry it took, and behind it */
+    uint64_t apply_chain; /* of that entry, as recovery found it */
     struct tree *tree;
     struct machine *machine;
 

@@ -285,6 +285,7 @@ static int recover_tail(struct node *node, const struct wal_recovery *found, str
                                      .chain = found->committed.chain,
                                      .batch = found->batch};
     node->apply_index = found->committed.index;
+    node->apply_chain = found->committed.chain;
     if (node->config->request_size_max + RECOVER_REQUEST_EXTRA > batch_size_max)
         return fault_set(fault, ERR_CONFIG,
                          "limits.request_size %u: with a log.segment_size of %llu the largest "
