@@ -97,15 +97,16 @@ enum raft_progress_state {
 struct raft_progress {
     uint8_t id;
     enum raft_progress_state state;
-    bool probe_sent;        /* PROBE: entries or a heartbeat went out, unanswered */
-    uint64_t match_index;   /* durable there and equal to ours up to here */
-    uint64_t next_index;    /* first entry not sent */
-    uint64_t commit_sent;   /* the commit index that it was told */
-    uint64_t heard_ns;      /* its last message of this term */
-    uint64_t sent_round;    /* round of the last message sent */
-    uint64_t acked_round;   /* highest round it answered */
-    uint64_t matched_round; /* highest round it answered without REJECT */
-    uint64_t backup_round;  /* refusals of older rounds are stale */
+    bool probe_sent;                  /* PROBE: entries or a heartbeat went out, unanswered */
+    uint64_t probe_last, probe_round; /* PROBE: the last entry that went out, and when */
+    uint64_t match_index;             /* durable there and equal to ours up to here */
+    uint64_t next_index;              /* first entry not sent */
+    uint64_t commit_sent;             /* the commit index that it was told */
+    uint64_t heard_ns;                /* its last message of this term */
+    uint64_t sent_round;              /* round of the last message sent */
+    uint64_t acked_round;             /* highest round it answered */
+    uint64_t matched_round;           /* highest round it answered without REJECT */
+    uint64_t backup_round;            /* refusals of older rounds are stale */
     uint32_t inflight_first, inflight_count;
     uint64_t inflight[RAFT_INFLIGHT_MAX]; /* last index of each, a ring */
 };

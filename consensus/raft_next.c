@@ -56,6 +56,10 @@ void raft_next_sent(struct raft *raft, uint8_t member, uint64_t index)
     p->commit_sent = raft->commit_index;
     raft->round_open = false;
     if (p->state == RAFT_PROBE) {
+        if (index >= p->next_index) {
+            p->probe_last = index;
+            p->probe_round = raft->round;
+        }
         p->probe_sent = p->probe_sent || beat || index >= p->next_index;
     } else if (index >= p->next_index) {
         CHECK(p->inflight_count < RAFT_INFLIGHT_MAX);

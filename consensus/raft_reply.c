@@ -47,6 +47,8 @@ static void raft_reply_matched(struct raft_progress *p, const struct peer_messag
         p->match_index = m->index;
     if (p->next_index <= p->match_index)
         p->next_index = p->match_index + 1;
+    if (p->state == RAFT_PROBE && p->probe_round == m->context && p->next_index <= p->probe_last)
+        p->next_index = p->probe_last + 1; /* on their disk now */
     p->state = RAFT_REPLICATE;
     p->probe_sent = false;
     raft_reply_free(p);
@@ -84,6 +86,7 @@ static void raft_reply_refused(struct raft *raft, struct raft_progress *p,
         p->next_index = at + 1;
     p->state = exact ? RAFT_REPLICATE : RAFT_PROBE;
     p->probe_sent = false;
+    p->probe_last = 0;
     p->inflight_count = 0;
     raft_reply_new_round(raft, p);
 }
@@ -126,6 +129,7 @@ void raft_reply_unreachable(struct raft *raft, uint8_t member, bool reborn)
     p->state = RAFT_PROBE;
     p->next_index = reborn ? raft->last_index + 1 : p->match_index + 1;
     p->probe_sent = false;
+    p->probe_last = 0;
     p->inflight_count = 0;
     raft_reply_new_round(raft, p);
 }
