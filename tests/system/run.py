@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 """Runs the system tests: real server processes, real clients. TAP on stdout.
 
-usage: tests/system/run.py [--target takt|zookeeper] [--port-kind kernel|dpdk] [--only TEXT]
+usage: tests/system/run.py [--target takt|zookeeper] [--port-kind kernel|dpdk] [--only TEXT[,TEXT]...]
                            [--build DIR] [--set KEY=VALUE]... [--list] [FILE...]
   FILE      names of files here (test_wire or wire); all when none is given
-  --only    tests whose function name holds TEXT
+  --only    tests whose function name holds a TEXT
   --set     one more setting for each server
 """
 import argparse
@@ -25,7 +25,7 @@ def main():
     parser.add_argument('--list', action='store_true')
     args = parser.parse_args()
     names = [f.rsplit('/', 1)[-1].replace('.py', '') for f in args.files]
-    tests = [f for f in harness.load_tests(names) if args.only in f.__name__]
+    tests = [f for f in harness.load_tests(names) if any(text in f.__name__ for text in args.only.split(','))]
     if args.list:
         for function in tests:
             print(function.__module__, function.__name__)
