@@ -471,6 +471,11 @@ struct port *node_port(struct node *node, uint32_t net)
     return node->nets[net].port;
 }
 
+const struct core_state *node_standing(const struct node *node)
+{
+    return &node->state;
+}
+
 const struct counters_book *node_counters(const struct node *node)
 {
     return &node->book;

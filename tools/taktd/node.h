@@ -10,6 +10,7 @@
  *     open ...              X                      -       X : one thread, in this order         */
 #pragma once
 
+#include "base/core_state.h"
 #include "base/counters.h"
 #include "base/disk_io.h"
 #include "dataplane/port/datagram.h"
@@ -88,6 +89,7 @@ void node_abandon(struct node *node);
 
 /* For CTL, tests and the simulator: read-only looks. */
 struct port *node_port(struct node *node, uint32_t net);
+const struct core_state *node_standing(const struct node *node); /* in its ensemble; a page */
 const struct counters_book *node_counters(const struct node *node);
 struct machine *node_machine(struct node *node);
 struct tree *node_tree(struct node *node);

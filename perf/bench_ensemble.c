@@ -1,0 +1,167 @@
+/* Goal: what one replicated write costs in CPU, all three nodes together, without a network and
+ * without a device: frame in, log, datagrams, the followers' logs, commit, apply three times, frame
+ * out. Method: three whole nodes in memory (bench_node) driven by turns in one thread, their
+ * datagrams carried from one to the other; a client at the leader, or at a follower, keeps `arg`
+ * writes in flight. Time is only counted: a round of turns is a microsecond.
+ *
+ *   client ─▶ node 1 ⇄ datagrams ⇄ node 2, node 3        one round: a turn of each, then carry */
+#include "perf/bench.h"
+#include "perf/bench_node.h"
+
+#include "base/check.h"
+#include "base/zk.h"
+#include "dataplane/port/datagram_sim.h"
+
+#include <stdio.h>
+
+#define NODES 3u
+#define ROUNDS_MAX                                                                                 \
+    20000000u /* 20 s of the nodes' time: an election, or an answer, has come by then */
+
+static struct bench_node nodes[NODES];
+static struct now now;
+
+/* Node i + 1 has the address 10.0.0.(i + 1). */
+static struct bench_node *node_at(const struct address *at)
+{
+    uint32_t last = at->ip[15];
+    CHECK(last >= 1 && last <= NODES);
+    return &nodes[last - 1];
+}
+
+static void carry(struct bench_node *from)
+{
+    struct datagram_sim_sent sent;
+    while (datagram_sim_take(from->datagrams, &sent))
+        (void)datagram_sim_put(node_at(&sent.to)->datagrams, &from->datagrams->local, sent.bytes,
+                               sent.size); /* a full queue loses it, as a network does */
+}
+
+static void one_round(void)
+{
+    now.mono_ns += 1000;
+    if (now.mono_ns % NS_PER_MS == 0)
+        now.wall_ms++;
+    for (uint32_t i = 0; i < NODES; i++)
+        bench_node_turn(&nodes[i], now);
+    for (uint32_t i = 0; i < NODES; i++)
+        carry(&nodes[i]);
+}
+
+static void rounds_until(struct bench_node *n, uint64_t bytes)
+{
+    uint64_t got = 0;
+
+    for (uint32_t i = 0; got < bytes; i++) {
+        CHECK(i < ROUNDS_MAX);
+        one_round();
+        got += bench_node_took(n);
+    }
+    CHECK(got == bytes);
+}
+
+static void member_start(uint32_t i)
+{
+    struct fault fault = {.text = ""};
+    char key[32], value[96], id[8];
+
+    bench_node_init(&nodes[i]);
+    snprintf(id, sizeof(id), "%u", i + 1);
+    CHECK(config_set(&nodes[i].config, "node.id", id, CONFIG_FROM_SET, 0, &fault) == 0);
+    for (uint32_t k = 1; k <= NODES; k++) {
+        snprintf(key, sizeof(key), "server.%u", k);
+        snprintf(value, sizeof(value), "10.0.0.%u:2888:3888:participant;10.0.0.%u:2181", k, k);
+        CHECK(config_set(&nodes[i].config, key, value, CONFIG_FROM_SET, 0, &fault) == 0);
+    }
+    CHECK(config_set(&nodes[i].config, "data.dir", "memory", CONFIG_FROM_SET, 0, &fault) == 0);
+    if (config_check(&nodes[i].config, &fault) != 0) {
+        fprintf(stderr, "%s\n", fault.text);
+        CHECK(false);
+    }
+    bench_node_open(&nodes[i], now);
+}
+
+/* Gives `n` a client with a session; tries again as long as nobody leads. */
+static void client_start(struct bench_node *n)
+{
+    bench_node_connect(n);
+    bench_node_greet(n);
+    bench_node_send(n);
+    uint64_t got = 0;
+    for (uint32_t i = 0; got < 4 + 37; i++) {
+        CHECK(i < ROUNDS_MAX);
+        one_round();
+        got += bench_node_took(n);
+        if (bench_node_closed(n)) {
+            bench_node_connect(n);
+            bench_node_send(n);
+            got = 0;
+        }
+    }
+}
+
+static bool node_leads(const struct node *node)
+{
+    return atomic_load_explicit(&node_standing(node)->role, memory_order_relaxed) ==
+           CORE_ROLE_LEADER;
+}
+
+static struct bench_node *find(bool leader)
+{
+    for (uint32_t i = 0; i < NODES; i++)
+        if (node_leads(nodes[i].node) == leader)
+            return &nodes[i];
+    return NULL;
+}
+
+static void ensemble_run(struct bench *bench, bool at_leader, uint32_t window)
+{
+    now = (struct now){.mono_ns = NS_PER_S, .wall_ms = 1700000000000};
+    for (uint32_t i = 0; i < NODES; i++)
+        member_start(i);
+    for (uint32_t i = 0; find(true) == NULL; i++) {
+        CHECK(i < ROUNDS_MAX);
+        one_round();
+    }
+    struct bench_node *n = find(at_leader);
+    client_start(n);
+    for (uint32_t key = 0; key < BENCH_NODE_KEYS; key++) {
+        bench_node_clear(n);
+        bench_node_put(n, ZK_OP_CREATE, key);
+        bench_node_send(n);
+        rounds_until(n, BENCH_NODE_REPLY_CREATE);
+    }
+    bench_node_clear(n);
+    for (uint32_t i = 0; i < window; i++)
+        bench_node_put(n, ZK_OP_SET_DATA, i * 37 % BENCH_NODE_KEYS);
+    uint64_t begin_ns = now.mono_ns, iterations = 0;
+    while (bench_next(bench)) {
+        bench_node_send(n);
+        rounds_until(n, window * BENCH_NODE_REPLY_SET);
+        iterations++;
+    }
+    bench_counter(bench, "items", window);
+    bench_counter(bench, "rounds", (double)(now.mono_ns - begin_ns) / 1000 / (double)iterations);
+    CHECK(node_leads(n->node) == at_leader); /* no election came between */
+    for (uint32_t i = 0; i < NODES; i++)
+        bench_node_close(&nodes[i]);
+}
+
+static void bench_leader(struct bench *bench, int64_t window)
+{
+    ensemble_run(bench, true, (uint32_t)window);
+}
+
+static void bench_follower(struct bench *bench, int64_t window)
+{
+    ensemble_run(bench, false, (uint32_t)window);
+}
+
+int main(int argc, char **argv)
+{
+    static const int64_t windows[] = {1, 8, 64};
+
+    bench_add("ensemble_set_leader", bench_leader, windows, 3);
+    bench_add("ensemble_set_follower", bench_follower, windows, 3);
+    return bench_main(argc, argv);
+}
