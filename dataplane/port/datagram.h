@@ -59,6 +59,7 @@ struct datagram_ops {
     bool (*idle)(struct datagram_port *port);
     uint64_t (*deadline_ns)(struct datagram_port *port, struct now now);
     int (*park_fds)(struct datagram_port *port, int *fds, int max);
+    const _Atomic uint64_t *(*published)(const struct datagram_port *port, uint32_t net_index);
     void (*fini)(struct datagram_port *port);
 };
 
@@ -91,8 +92,8 @@ static inline uint32_t datagram_poll(struct datagram_port *port, struct now now)
     return port->ops->poll(port, now);
 }
 
-/* datagram_room lends DATAGRAM_SIZE_MAX bytes, 8-byte aligned, for the next datagram, until
- * datagram_send; NULL when the queue is full although it was flushed: drop, or wait. */
+/* datagram_room lends room for the largest datagram that datagram_size_max allows anywhere, 8-byte
+ * aligned, for the next datagram, until datagram_send; NULL when the queue is full although it was flushed: drop, or wait. */
 static inline uint8_t *datagram_room(struct datagram_port *port)
 {
     return port->ops->room(port);
@@ -138,6 +139,15 @@ static inline uint64_t datagram_deadline_ns(struct datagram_port *port, struct n
 static inline int datagram_park_fds(struct datagram_port *port, int *fds, int max)
 {
     return port->ops->park_fds(port, fds, max);
+}
+
+/* datagram_published gives what changes when NET `net_index`, on another worker, has received
+ * datagrams for this port: for worker_downstream_add, so that it wakes the worker of this one. NULL:
+ * it receives by itself. */
+static inline const _Atomic uint64_t *datagram_published(const struct datagram_port *port,
+                                                         uint32_t net_index)
+{
+    return port->ops->published ? port->ops->published(port, net_index) : NULL;
 }
 
 /* datagram_fini drops what waits, and frees the port. */

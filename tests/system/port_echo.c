@@ -2,11 +2,11 @@
  * load for it. For trying ports without a whole node: what the path itself costs.
  *
  *   port_echo kernel ADDR:PORT [IDLE]                     until SIGTERM or SIGINT; then its numbers
- *   port_echo dpdk EAL IP/LEN PORT NETS [IDLE]
+ *   port_echo dpdk EAL IP/LEN PORT NETS [IDLE]            also of datagrams, on the UDP port PORT
  *   port_echo load ADDR PORT CONNECTIONS OUTSTANDING SIZE SECONDS */
 #include "base/hist.h"
 #include "base/say.h"
-#include "dataplane/port/dpdk/port_dpdk.h"
+#include "dataplane/port/dpdk/datagram_dpdk.h"
 #include "dataplane/port/port_kernel.h"
 #include "dataplane/worker.h"
 
@@ -35,6 +35,7 @@ struct echo_net {
 };
 
 static struct echo_net nets[NETS_MAX];
+static struct datagram_port *datagrams; /* NULL: none */
 
 /* ---- the server ---- */
 
@@ -111,6 +112,44 @@ static void echo_wait(void *self, int wake_fd, uint64_t wait_ns)
     port_wait(((struct echo_net *)self)->port, wake_fd, wait_ns);
 }
 
+/* ---- datagrams ---- */
+
+static void datagram_echo(void *self, const struct address *from, const uint8_t *bytes,
+                          uint32_t size)
+{
+    uint8_t *out = datagram_room(datagrams);
+    if (!out || size == 0)
+        return;
+    memcpy(out, bytes, size);
+    datagram_send(datagrams, from, size);
+}
+
+static const struct datagram_events datagram_events = {datagram_echo};
+
+static uint32_t datagram_role_poll(void *self, struct now now)
+{
+    uint32_t work = datagram_poll(datagrams, now);
+    datagram_flush(datagrams);
+    return work;
+}
+
+static bool datagram_role_idle(void *self)
+{
+    return datagram_idle(datagrams);
+}
+
+/* On NET 0's worker; the others wake it for what they pass on. */
+static int datagram_role_add(uint32_t net_count)
+{
+    const struct role role = {.name = "datagram", .poll = datagram_role_poll,
+                              .idle = datagram_role_idle};
+    int err = worker_role_add(&nets[0].worker, &role);
+    for (uint32_t i = 1; i < net_count && !err; i++)
+        err = worker_downstream_add(&nets[i].worker, &nets[0].worker,
+                                    datagram_published(datagrams, i));
+    return err;
+}
+
 static int fail(const char *what, const struct fault *fault)
 {
     fprintf(stderr, "port_echo: %s: %s\n", what, fault->text);
@@ -151,7 +190,13 @@ static int echo_run(uint32_t net_count, const char *idle_name)
                                   .idle = echo_idle, .deadline_ns = echo_deadline_ns,
                                   .park_fds = echo_park_fds, .wait = echo_wait};
         if (worker_init(&nets[i].worker, "echo", idle, -1) ||
-            worker_role_add(&nets[i].worker, &role) || worker_start(&nets[i].worker))
+            worker_role_add(&nets[i].worker, &role))
+            return fprintf(stderr, "port_echo: no worker\n"), 1;
+    }
+    if (datagrams && datagram_role_add(net_count))
+        return fprintf(stderr, "port_echo: no room for datagrams\n"), 1;
+    for (uint32_t i = 0; i < net_count; i++) {
+        if (worker_start(&nets[i].worker))
             return fprintf(stderr, "port_echo: no worker\n"), 1;
     }
     fprintf(stderr, "port_echo: ready\n");
@@ -213,7 +258,14 @@ static int serve_dpdk(char **argv, int argc)
         if (port_dpdk_open(device, i, &port, &nets[i].port, &fault))
             return fail("dpdk", &fault);
     }
+    if (datagram_dpdk_open(device, &setup.ip, &datagrams, &fault))
+        return fail("datagrams", &fault);
+    datagram_start(datagrams, &datagram_events, NULL);
     int code = echo_run(setup.net_count, argc > 6 ? argv[6] : NULL);
+    printf("datagrams in %llu out %llu failed %llu\n",
+           (unsigned long long)datagrams->counters.rx, (unsigned long long)datagrams->counters.tx,
+           (unsigned long long)datagrams->counters.tx_failed);
+    datagram_fini(datagrams);
     port_dpdk_stop(device);
     return code;
 }

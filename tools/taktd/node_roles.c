@@ -126,5 +126,12 @@ int node_wire_wakes(struct node *node, struct fault *fault)
                                         node_worker(node, text->consumer, i),
                                         &node_link(node, (enum topology_link)which, i)->head);
     }
+    /* On the dpdk port any NET may receive what is for PEER. */
+    for (uint32_t i = 0; !err && node->peers && i < node->config->net_count; i++) {
+        const _Atomic uint64_t *published = datagram_published(node->peers->port, i);
+        if (published)
+            err = worker_downstream_add(node_worker(node, TOPOLOGY_NET, i),
+                                        node_worker(node, TOPOLOGY_PEER, 0), published);
+    }
     return err ? fault_set(fault, err, "too many workers are joined by links") : 0;
 }

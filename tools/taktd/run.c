@@ -5,7 +5,7 @@
 #include "base/counters.h"
 #include "consensus/disk_posix.h"
 #include "consensus/disk_uring.h"
-#include "dataplane/port/dpdk/port_dpdk.h"
+#include "dataplane/port/dpdk/datagram_dpdk.h"
 #include "dataplane/port/datagram_kernel.h"
 #include "dataplane/port/port_kernel.h"
 #include "tools/taktd/node.h"
@@ -256,6 +256,9 @@ static int run_datagram_open(void *self, const struct address *listen, uint32_t 
                              struct datagram_port **port, struct fault *fault)
 {
     const struct datagram_kernel_setup setup = {.listen = *listen, .size_limit = size_limit};
+    struct run *run = self;
+    if (run->config->port_kind == CONFIG_PORT_DPDK)
+        return datagram_dpdk_open(run->device, listen, port, fault);
     return datagram_kernel_open(&setup, port, fault);
 }
 

@@ -6,10 +6,8 @@
 
 #include "dataplane/port/dpdk/port_dpdk.h"
 
-#include "base/link.h"
-#include "dataplane/port/dpdk/device.h"
 #include "dataplane/port/dpdk/eal.h"
-#include "dataplane/port/lwip/stack.h"
+#include "dataplane/port/dpdk/port_dpdk_parts.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -18,34 +16,12 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define DPDK_BURST        32
 #define DPDK_RX_BURSTS    4   /* in one poll */
 #define DPDK_TX_TRIES     4   /* of a burst, before the rest is dropped (TCP sends it again) */
 #define DPDK_MEMORY       (256ull << 20)
 #define DPDK_ETHERTYPE_AT 12
 #define DPDK_ARP_SIZE     42  /* Ethernet and ARP header for IPv4 */
 #define DPDK_ARP_LINK     4096
-
-struct port_dpdk {
-    struct port base;
-    struct port_dpdk_device *device;
-    const struct stack_ops *stack;
-    uint16_t queue;
-    bool registered; /* the thread has an lcore id, so that the pool's cache works for it */
-    bool rx_full;    /* the last burst was full: there may be more */
-    uint16_t tx_count;
-    struct rte_mbuf *tx_next; /* given out as room, not sent yet */
-    struct rte_mbuf *tx[DPDK_BURST];
-    int epoll_fd, wake_fd;
-    struct port_dpdk_counters counters;
-};
-
-struct port_dpdk_device {
-    struct device device;
-    struct port_dpdk_setup setup;
-    struct port_dpdk *ports[PORT_DPDK_NETS_MAX];
-    struct link *arp[PORT_DPDK_NETS_MAX][PORT_DPDK_NETS_MAX]; /* [from][to]: ARP heard by from */
-};
 
 static struct port_dpdk *dpdk_of(struct port *port)
 {
@@ -79,7 +55,7 @@ static void dpdk_offload(const struct device *device, struct rte_mbuf *m)
     }
 }
 
-static void dpdk_transmit(struct port_dpdk *port)
+void port_dpdk_transmit(struct port_dpdk *port)
 {
     const struct device *device = &port->device->device;
     uint16_t sent = 0;
@@ -115,9 +91,14 @@ static void dpdk_link_send(void *link, uint8_t *frame, uint32_t size)
     port->tx_next = NULL;
     if (port->device->device.tx_ip)
         dpdk_offload(&port->device->device, m);
-    port->tx[port->tx_count++] = m;
+    port_dpdk_queue(port, m);
+}
+
+void port_dpdk_queue(struct port_dpdk *port, struct rte_mbuf *frame)
+{
+    port->tx[port->tx_count++] = frame;
     if (port->tx_count == DPDK_BURST)
-        dpdk_transmit(port);
+        port_dpdk_transmit(port);
 }
 
 /* ---- receive ---- */
@@ -185,6 +166,8 @@ static uint32_t dpdk_receive(struct port_dpdk *port)
                 rte_prefetch0(rte_pktmbuf_mtod(burst[k + 1], void *));
             if (port->device->setup.net_count > 1 && dpdk_is_arp(burst[k]))
                 dpdk_share_arp(port, burst[k]);
+            if (port->device->datagrams && datagram_dpdk_take(port, burst[k]))
+                continue;
             dpdk_input(port, burst[k]);
         }
         port_count(&port->counters.rx_frames, n);
@@ -241,7 +224,7 @@ static uint32_t dpdk_poll(struct port *base, struct now now)
     /* What this burst made NET say leaves together: one segment where the bytes fit in one. */
     port_flush(base);
     if (port->tx_count)
-        dpdk_transmit(port);
+        port_dpdk_transmit(port);
     return work;
 }
 
@@ -253,7 +236,7 @@ static void dpdk_flush(struct port *base, struct stream *stream)
 static void dpdk_flushed(struct port *base)
 {
     if (dpdk_of(base)->tx_count)
-        dpdk_transmit(dpdk_of(base));
+        port_dpdk_transmit(dpdk_of(base));
 }
 
 static void dpdk_close(struct port *base, struct stream *stream, bool flush_first)
@@ -328,7 +311,7 @@ static void dpdk_fini(struct port *base)
     struct port_dpdk *port = dpdk_of(base);
     port->stack->fini();
     if (port->tx_count)
-        dpdk_transmit(port);
+        port_dpdk_transmit(port);
     close(port->epoll_fd);
     port->device->ports[port->queue] = NULL;
     free(port);

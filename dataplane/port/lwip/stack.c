@@ -670,6 +670,24 @@ static const struct stack_counters *stack_counters(void)
     return &stack.counters;
 }
 
+static bool stack_neighbour(const uint8_t ip[4], uint8_t mac[6], bool ask)
+{
+    ip4_addr_t to = ip_of(ip);
+    const ip4_addr_t *hop = &to, *ignored;
+    struct eth_addr *found;
+    if (!ip4_addr_netcmp(&to, netif_ip4_addr(&stack.netif), netif_ip4_netmask(&stack.netif)))
+        hop = netif_ip4_gw(&stack.netif);
+    if (ip4_addr_isany(hop))
+        return false; /* elsewhere, and there is no gateway */
+    if (etharp_find_addr(&stack.netif, hop, &found, &ignored) >= 0) {
+        memcpy(mac, found->addr, 6);
+        return true;
+    }
+    if (ask)
+        etharp_query(&stack.netif, hop, NULL);
+    return false;
+}
+
 static void stack_index_probes(uint64_t *lookups, uint64_t *probes)
 {
     *lookups = tcp_index_lookups;
@@ -701,6 +719,7 @@ const struct stack_ops stack_instance = {
     .idle = stack_idle,
     .deadline_ns = stack_deadline_ns,
     .counters = stack_counters,
+    .neighbour = stack_neighbour,
     .index_probes = stack_index_probes,
     .dial = stack_dial,
 };

@@ -69,6 +69,9 @@ struct stack_ops {
     bool (*idle)(void);
     uint64_t (*deadline_ns)(void);
     const struct stack_counters *(*counters)(void);
+    /* Finds the Ethernet address of who takes frames for `ip`: a neighbour, or the gateway. False:
+     * not known; with `ask` an ARP request has been given to the link. */
+    bool (*neighbour)(const uint8_t ip[4], uint8_t mac[6], bool ask);
     /* Connection look-ups so far, and connections compared in them. For the test. */
     void (*index_probes)(uint64_t *lookups, uint64_t *probes);
     /* Opens a connection to ip:number; events as for an accepted one. For tests: a stack as client.

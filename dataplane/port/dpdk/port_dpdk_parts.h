@@ -1,0 +1,42 @@
+/* port_dpdk_parts: what the port of streams and the port of datagrams of one device share. For
+ * dataplane/port/dpdk only. */
+#pragma once
+
+#include "base/link.h"
+#include "dataplane/port/dpdk/device.h"
+#include "dataplane/port/dpdk/port_dpdk.h"
+#include "dataplane/port/lwip/stack.h"
+
+#define DPDK_BURST 32
+
+struct rte_mbuf;
+
+struct port_dpdk {
+    struct port base;
+    struct port_dpdk_device *device;
+    const struct stack_ops *stack;
+    uint16_t queue;
+    bool registered; /* the thread has an lcore id, so that the pool's cache works for it */
+    bool rx_full;    /* the last burst was full: there may be more */
+    uint16_t tx_count;
+    struct rte_mbuf *tx_next; /* given out as room, not sent yet */
+    struct rte_mbuf *tx[DPDK_BURST];
+    int epoll_fd, wake_fd;
+    struct port_dpdk_counters counters;
+};
+
+struct port_dpdk_device {
+    struct device device;
+    struct port_dpdk_setup setup;
+    struct port_dpdk *ports[PORT_DPDK_NETS_MAX];
+    struct link *arp[PORT_DPDK_NETS_MAX][PORT_DPDK_NETS_MAX]; /* [from][to]: ARP heard by from */
+    struct datagram_dpdk *datagrams; /* PEER's, on NET 0's role; NULL: none */
+};
+
+/* port_dpdk_queue sends a frame with the port's next burst; takes it. port_dpdk_transmit gives what
+ * is queued to the device; what it does not take is dropped and counted. Role: the port's NET. */
+void port_dpdk_queue(struct port_dpdk *port, struct rte_mbuf *frame);
+void port_dpdk_transmit(struct port_dpdk *port);
+
+/* datagram_dpdk_take takes a received frame when it is a datagram for PEER. Role: the port's NET. */
+bool datagram_dpdk_take(struct port_dpdk *port, struct rte_mbuf *frame);
