@@ -16,8 +16,9 @@
 
 static_assert((int)PEER_KIND_COUNT <= (int)PEER_UPDATE_SET,
               "an update is told from a message by its first byte");
-static_assert((uint64_t)PEER_FRAME_COUNT_MAX * (DATAGRAM_SIZE_MIN - PEER_FRAME_SIZE -
-                                                PEER_KEYS_MAC_SIZE - 8) >= PEER_MESSAGE_SIZE_MAX,
+static_assert((uint64_t)PEER_FRAME_COUNT_MAX *
+                      (DATAGRAM_SIZE_MIN - PEER_FRAME_SIZE - PEER_KEYS_MAC_SIZE - 8) >=
+                  PEER_MESSAGE_SIZE_MAX,
               "the largest message is cut into few enough pieces at the least MTU");
 
 static const char *const peer_drop_texts[PEER_DROP_COUNT] = {
@@ -115,12 +116,8 @@ static void peer_set(struct peer *peer, const struct peer_member *member)
 static void peer_update(struct peer *peer, const struct peer_update *update)
 {
     switch (update->kind) {
-    case PEER_UPDATE_SET:
-        peer_set(peer, &update->member);
-        break;
-    case PEER_UPDATE_REMOVE:
-        peer_remove(peer, update->member.id);
-        break;
+    case PEER_UPDATE_SET: peer_set(peer, &update->member); break;
+    case PEER_UPDATE_REMOVE: peer_remove(peer, update->member.id); break;
     case PEER_UPDATE_CLUSTER:
         memcpy(peer->config.cluster, update->cluster, sizeof(peer->config.cluster));
         break;
@@ -129,8 +126,7 @@ static void peer_update(struct peer *peer, const struct peer_update *update)
         if (update->keys_taken) /* pairs with the acquire of whoever frees the keys */
             atomic_store_explicit(update->keys_taken, 1, memory_order_release);
         break;
-    default:
-        CHECK(!"a record that is neither a message nor an update");
+    default: CHECK(!"a record that is neither a message nor an update");
     }
 }
 
@@ -166,8 +162,10 @@ static int peer_check_members(const struct peer_config *config, struct fault *fa
         others += id != config->id;
     }
     if (others > PEER_COUNT_MAX)
-        return fault_set(fault, ERR_RANGE, "%u members besides this one: an ensemble has at most "
-                         "%u in all", others, PEER_COUNT_MAX + 1);
+        return fault_set(fault, ERR_RANGE,
+                         "%u members besides this one: an ensemble has at most "
+                         "%u in all",
+                         others, PEER_COUNT_MAX + 1);
     return 0;
 }
 
@@ -180,12 +178,15 @@ static int peer_check(const struct peer_config *config, struct fault *fault)
         return fault_set(fault, ERR_RANGE, "this node has no incarnation");
     if (config->bulk_bytes_per_s == 0 || config->bulk_bytes_per_s > PEER_BULK_RATE_MAX ||
         config->bulk_burst_size < PEER_BULK_BURST_MIN)
-        return fault_set(fault, ERR_RANGE, "the pace of bulk between peers must be in 1 to %llu "
-                         "bytes a second, its burst at least %u bytes", PEER_BULK_RATE_MAX,
-                         PEER_BULK_BURST_MIN);
+        return fault_set(fault, ERR_RANGE,
+                         "the pace of bulk between peers must be in 1 to %llu "
+                         "bytes a second, its burst at least %u bytes",
+                         PEER_BULK_RATE_MAX, PEER_BULK_BURST_MIN);
     if (config->bulk_queue_size < 4ull * PEER_MESSAGE_SIZE_MAX)
-        return fault_set(fault, ERR_RANGE, "the queue of bulk between peers must have at least %llu "
-                         "bytes", 4ull * PEER_MESSAGE_SIZE_MAX);
+        return fault_set(fault, ERR_RANGE,
+                         "the queue of bulk between peers must have at least %llu "
+                         "bytes",
+                         4ull * PEER_MESSAGE_SIZE_MAX);
     if (config->greet_ms == 0 || config->unreachable_ms == 0)
         return fault_set(fault, ERR_RANGE, "the peers' times must not be 0");
     if (config->slots == 0 || config->slots > PEER_REASSEMBLY_SLOTS_MAX ||
@@ -293,8 +294,8 @@ static uint64_t peer_look_at(struct peer *peer, struct peer_remote *remote)
 static void peer_look(struct peer *peer)
 {
     uint32_t unreachable = 0;
-    uint64_t too_large = atomic_load_explicit(&peer->parts.port->counters.tx_too_large,
-                                              memory_order_relaxed);
+    uint64_t too_large =
+        atomic_load_explicit(&peer->parts.port->counters.tx_too_large, memory_order_relaxed);
     peer->due_ns = UINT64_MAX;
     for (uint32_t i = 0; i < PEER_COUNT_MAX; i++) {
         struct peer_remote *remote = &peer->remotes[i];

@@ -42,8 +42,8 @@
 
 #define PEER_COUNT_MAX       15 /* others; with this node RAFT_MEMBER_COUNT_MAX */
 #define PEER_NAME_SIZE       256
-#define PEER_TURN_MESSAGES   256u /* taken from core_peer in one turn */
-#define PEER_TURN_SIZE       (1u << 20) /* and bytes of them, but at least one */
+#define PEER_TURN_MESSAGES   256u        /* taken from core_peer in one turn */
+#define PEER_TURN_SIZE       (1u << 20)  /* and bytes of them, but at least one */
 #define PEER_URGENT_SIZE_MAX (96u << 10) /* an APPEND of PEER_APPEND_SIZE is urgent */
 #define PEER_SAY_AGAIN_NS    (60 * NS_PER_S)
 
@@ -78,8 +78,8 @@ enum peer_drop {
 
 /* One member as PEER needs to know it. */
 struct peer_member {
-    uint8_t id; /* in [1, 254] */
-    struct address address; /* where datagrams go; port 0: not known yet, nothing is sent */
+    uint8_t id;                /* in [1, 254] */
+    struct address address;    /* where datagrams go; port 0: not known yet, nothing is sent */
     char name[PEER_NAME_SIZE]; /* as configured ("db2.example:2888"), for people; may be empty */
 };
 
@@ -107,13 +107,13 @@ struct peer_config {
     uint64_t incarnation; /* > 0, greater than at any earlier start of this id */
     struct peer_member members[PEER_COUNT_MAX + 1]; /* one with the own id is left out */
     uint32_t member_count;
-    uint64_t bulk_bytes_per_s; /* pace of bulk, all peers together; > 0 */
-    uint32_t bulk_burst_size;  /* bytes of bulk that may go at once; at least 16 KiB */
-    uint64_t bulk_queue_size;  /* bytes, a power of two; at least four largest messages */
-    uint32_t greet_ms;         /* a greeting to a peer that nothing was sent to for so long; > 0 */
-    uint32_t unreachable_ms;   /* not heard for so long: unreachable */
+    uint64_t bulk_bytes_per_s;  /* pace of bulk, all peers together; > 0 */
+    uint32_t bulk_burst_size;   /* bytes of bulk that may go at once; at least 16 KiB */
+    uint64_t bulk_queue_size;   /* bytes, a power of two; at least four largest messages */
+    uint32_t greet_ms;          /* a greeting to a peer that nothing was sent to for so long; > 0 */
+    uint32_t unreachable_ms;    /* not heard for so long: unreachable */
     uint32_t slots, bulk_slots; /* messages under reassembly, per peer and stream */
-    struct peer_keys keys;     /* count 0: no marks */
+    struct peer_keys keys;      /* count 0: no marks */
     /* Prints a line about a refused peer; NULL: say(SAY_WARN). */
     void (*line)(void *self, const char *text);
     void *line_self;
@@ -122,20 +122,20 @@ struct peer_config {
 /* What a peer looks like from here; read by anybody (`takt status`, CTL that resolves names, CORE).
  * Written by PEER, relaxed. Messages unless said otherwise. */
 struct peer_seen {
-    _Atomic uint64_t id; /* 0: the slot is not used */
-    _Atomic uint64_t heard_ns; /* mono_ns of the last good datagram; 0: never */
-    _Atomic uint64_t reachable; /* 1: heard within unreachable_ms */
+    _Atomic uint64_t id;          /* 0: the slot is not used */
+    _Atomic uint64_t heard_ns;    /* mono_ns of the last good datagram; 0: never */
+    _Atomic uint64_t reachable;   /* 1: heard within unreachable_ms */
     _Atomic uint64_t incarnation; /* 0: not known */
-    _Atomic uint64_t rtt_ns; /* smoothed, of datagrams; 0: not known */
+    _Atomic uint64_t rtt_ns;      /* smoothed, of datagrams; 0: not known */
     _Atomic uint64_t sent, received, sent_bytes, received_bytes;
     _Atomic uint64_t dropped[PEER_DROP_COUNT];
 };
 
 struct peer_parts {
     struct link *core_peer, *peer_core; /* of struct peer_message and payload */
-    struct link *ctl_peer; /* of struct peer_update; may be NULL */
-    struct datagram_port *port; /* borrowed; datagram_start is called */
-    struct counters *page; /* PEER's */
+    struct link *ctl_peer;              /* of struct peer_update; may be NULL */
+    struct datagram_port *port;         /* borrowed; datagram_start is called */
+    struct counters *page;              /* PEER's */
 };
 
 /* One sequence of messages to and from one peer. */
@@ -169,15 +169,15 @@ struct peer {
     struct peer_parts parts;
     struct now now;
     struct peer_remote remotes[PEER_COUNT_MAX];
-    uint8_t index_of[256]; /* id -> index into remotes + 1, 0: not a member */
+    uint8_t index_of[256];                       /* id -> index into remotes + 1, 0: not a member */
     struct peer_said strangers[PEER_DROP_COUNT]; /* refused, of nobody we know */
-    struct link bulk; /* own FIFO */
-    uint32_t bulk_offset; /* bytes of its first record that have left */
-    uint32_t bulk_unit;   /* bytes of each of its fragments; 0: it was not begun */
-    uint64_t bulk_id;     /* its message id */
-    uint64_t tokens; /* bytes of bulk that may go now */
-    uint64_t tokens_ns; /* when tokens was right */
-    uint64_t due_ns; /* greetings, reachability and routes are looked at then */
+    struct link bulk;                            /* own FIFO */
+    uint32_t bulk_offset;                        /* bytes of its first record that have left */
+    uint32_t bulk_unit;      /* bytes of each of its fragments; 0: it was not begun */
+    uint64_t bulk_id;        /* its message id */
+    uint64_t tokens;         /* bytes of bulk that may go now */
+    uint64_t tokens_ns;      /* when tokens was right */
+    uint64_t due_ns;         /* greetings, reachability and routes are looked at then */
     uint64_t too_large_seen; /* the port's count when the routes were asked */
 };
 

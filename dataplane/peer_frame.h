@@ -50,8 +50,8 @@ static inline uint32_t peer_frame_size(uint32_t size, bool marked)
     return PEER_FRAME_SIZE + size + (marked ? PEER_KEYS_MAC_SIZE : 0);
 }
 
-/* peer_frame_encode writes a datagram: header, the fragment frame->bytes (copied), CRC, and the mark
- * with `key` (NULL: none; frame->key and wire_version are not looked at). room has
+/* peer_frame_encode writes a datagram: header, the fragment frame->bytes (copied), CRC, and the
+ * mark with `key` (NULL: none; frame->key and wire_version are not looked at). room has
  * peer_frame_size(...) bytes. Returns the datagram's size. */
 uint32_t peer_frame_encode(const struct peer_frame *frame, const struct peer_key *key,
                            uint8_t *room);

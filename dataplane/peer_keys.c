@@ -155,7 +155,8 @@ int peer_keys_parse(struct peer_keys *keys, const char *text, size_t size, struc
     if (wrong)
         return fault_set(fault, ERR_CONFIG, "line %d of the peers' keys: %s", number, wrong);
     if (send_number == 0)
-        return fault_set(fault, ERR_CONFIG, "the peers' keys: there is none to send with; write a "
+        return fault_set(fault, ERR_CONFIG,
+                         "the peers' keys: there is none to send with; write a "
                          "line \"<number> <secret>\" without a `-` before it");
     return 0;
 }
@@ -166,8 +167,10 @@ static int keys_read(int fd, const char *path, char *text, size_t *size, struct 
     if (fstat(fd, &stat))
         return fault_set(fault, ERR_IO, "cannot look at %s: %s", path, strerror(errno));
     if (stat.st_mode & 077)
-        return fault_set(fault, ERR_CONFIG, "%s holds the peers' keys and can be read by others: "
-                         "chmod 600 %s", path, path);
+        return fault_set(fault, ERR_CONFIG,
+                         "%s holds the peers' keys and can be read by others: "
+                         "chmod 600 %s",
+                         path, path);
     ssize_t n = read(fd, text, KEYS_FILE_SIZE);
     if (n < 0)
         return fault_set(fault, ERR_IO, "cannot read %s: %s", path, strerror(errno));

@@ -22,7 +22,7 @@ struct peer_window {
 };
 
 struct peer_slot {
-    uint64_t id; /* 0: free */
+    uint64_t id;                      /* 0: free */
     uint32_t size, unit, count, have; /* bytes; bytes of all fragments but the last; fragments */
     uint64_t got[PEER_FRAME_COUNT_MAX / 64];
     uint8_t *data;
@@ -36,8 +36,8 @@ struct peer_reassembly {
     uint64_t dropped; /* messages given up: no slot, or too old; the owner reads and zeroes it */
 };
 
-/* peer_reassembly_init reserves slot_count slots, in [1, PEER_REASSEMBLY_SLOTS_MAX], for messages of
- * up to message_size_max bytes. Returns 0 or ERR_NOMEM. Before the role starts. */
+/* peer_reassembly_init reserves slot_count slots, in [1, PEER_REASSEMBLY_SLOTS_MAX], for messages
+ * of up to message_size_max bytes. Returns 0 or ERR_NOMEM. Before the role starts. */
 MUST_USE int peer_reassembly_init(struct peer_reassembly *reassembly, uint32_t slot_count,
                                   uint32_t message_size_max);
 void peer_reassembly_fini(struct peer_reassembly *reassembly);

@@ -139,14 +139,10 @@ static void receive_fragment(struct peer *peer, struct peer_remote *remote,
         if (message)
             receive_deliver(peer, remote, from, frame, message);
         break;
-    case ERR_SHORT:
-        break;
+    case ERR_SHORT: break;
     case ERR_EXISTS:
-    case ERR_RANGE:
-        peer_refuse_count(peer, remote, PEER_DROP_REPEATED, 1);
-        break;
-    default:
-        peer_refuse_datagram(peer, remote, PEER_DROP_MALFORMED, from, frame);
+    case ERR_RANGE: peer_refuse_count(peer, remote, PEER_DROP_REPEATED, 1); break;
+    default: peer_refuse_datagram(peer, remote, PEER_DROP_MALFORMED, from, frame);
     }
     if (UNLIKELY(stream->in.dropped)) { /* others, that this one has pushed out */
         peer_refuse_count(peer, remote, PEER_DROP_INCOMPLETE, stream->in.dropped);

@@ -44,17 +44,24 @@ static void refuse_key_advice(const struct peer *peer, const struct peer_frame *
                               size_t size)
 {
     if (frame->key == 0)
-        snprintf(text, size, "its datagrams carry no mark, this node demands one: give it the same "
+        snprintf(text, size,
+                 "its datagrams carry no mark, this node demands one: give it the same "
                  "key file");
     else if (peer->config.keys.count == 0)
-        snprintf(text, size, "its datagrams are marked with key %u and this node has no keys: give "
-                 "this node the same key file", frame->key);
+        snprintf(text, size,
+                 "its datagrams are marked with key %u and this node has no keys: give "
+                 "this node the same key file",
+                 frame->key);
     else if (!peer_keys_find(&peer->config.keys, frame->key))
-        snprintf(text, size, "it uses key %u, which is not in this node's key file: bring the "
-                 "older key file up to date", frame->key);
+        snprintf(text, size,
+                 "it uses key %u, which is not in this node's key file: bring the "
+                 "older key file up to date",
+                 frame->key);
     else
-        snprintf(text, size, "its mark with key %u is wrong: the two key files have different "
-                 "secrets under that number; copy one over the other", frame->key);
+        snprintf(text, size,
+                 "its mark with key %u is wrong: the two key files have different "
+                 "secrets under that number; copy one over the other",
+                 frame->key);
 }
 
 /* What is wrong, and what to do about it. */
@@ -64,22 +71,24 @@ static void refuse_advice(const struct peer *peer, enum peer_drop drop,
     char theirs[PEER_FRAME_CLUSTER_SIZE * 2 + 1], ours[PEER_FRAME_CLUSTER_SIZE * 2 + 1];
     switch (drop) {
     case PEER_DROP_VERSION:
-        snprintf(text, size, "it speaks wire version %u, this node %u: upgrade the older of the two",
+        snprintf(text, size,
+                 "it speaks wire version %u, this node %u: upgrade the older of the two",
                  frame->wire_version, PEER_FRAME_WIRE_VERSION);
         break;
     case PEER_DROP_CLUSTER:
         refuse_hex(frame->cluster, theirs);
         refuse_hex(peer->config.cluster, ours);
-        snprintf(text, size, "it belongs to cluster %s, this node to %s: correct the server list of "
+        snprintf(text, size,
+                 "it belongs to cluster %s, this node to %s: correct the server list of "
                  "the one that is wrong, or give it an empty data directory to join with",
                  theirs, ours);
         break;
-    case PEER_DROP_KEY:
-        refuse_key_advice(peer, frame, text, size);
-        break;
+    case PEER_DROP_KEY: refuse_key_advice(peer, frame, text, size); break;
     case PEER_DROP_TO:
-        snprintf(text, size, "it sends to node %u, and this is node %u: its server list gives this "
-                 "address to the wrong id", frame->to, peer->config.id);
+        snprintf(text, size,
+                 "it sends to node %u, and this is node %u: its server list gives this "
+                 "address to the wrong id",
+                 frame->to, peer->config.id);
         break;
     case PEER_DROP_SELF:
         snprintf(text, size, "two nodes have the same id: give one of them another (myid)");
@@ -88,13 +97,16 @@ static void refuse_advice(const struct peer *peer, enum peer_drop drop,
         snprintf(text, size, "it is not a member: add it with `takt member add`, or stop it");
         break;
     case PEER_DROP_CORRUPT:
-        snprintf(text, size, "a datagram was damaged on its way: look at the network cards between "
+        snprintf(text, size,
+                 "a datagram was damaged on its way: look at the network cards between "
                  "the two, and at their checksum offload");
         break;
     default:
-        snprintf(text, size, "its incarnation %" PRIu64 " is older than one heard before: either "
+        snprintf(text, size,
+                 "its incarnation %" PRIu64 " is older than one heard before: either "
                  "two processes run with this id (stop one), or its clock went back when its disk "
-                 "was replaced (set the clock and restart it)", frame->incarnation);
+                 "was replaced (set the clock and restart it)",
+                 frame->incarnation);
     }
 }
 

@@ -4,12 +4,12 @@
 
 #include "dataplane/peer.h"
 
-/* peer_refuse_count counts `n` dropped datagrams or messages of a peer; remote NULL: of nobody that is
- * known. */
+/* peer_refuse_count counts `n` dropped datagrams or messages of a peer; remote NULL: of nobody that
+ * is known. */
 void peer_refuse_count(struct peer *peer, struct peer_remote *remote, enum peer_drop drop,
                        uint64_t n);
 
-/* peer_refuse_datagram counts a datagram that came from `from`, and prints its line when the cause is
- * up to PEER_DROP_LINE_LAST and none was printed for a minute. frame: what could be decoded. */
+/* peer_refuse_datagram counts a datagram that came from `from`, and prints its line when the cause
+ * is up to PEER_DROP_LINE_LAST and none was printed for a minute. frame: what could be decoded. */
 void peer_refuse_datagram(struct peer *peer, struct peer_remote *remote, enum peer_drop drop,
                           const struct address *from, const struct peer_frame *frame);

@@ -41,9 +41,8 @@ static void send_head(const struct peer *peer, const struct peer_remote *remote,
     frame->incarnation = peer->config.incarnation;
     frame->to_incarnation = remote->incarnation;
     frame->stamp_us = send_us(now_ns);
-    frame->echo_us = remote->stamp_us
-                         ? remote->stamp_us + (uint32_t)((now_ns - remote->stamp_at_ns) / 1000)
-                         : 0;
+    frame->echo_us =
+        remote->stamp_us ? remote->stamp_us + (uint32_t)((now_ns - remote->stamp_at_ns) / 1000) : 0;
 }
 
 /* Sends what `frame` describes. Returns the datagram's size, 0: no room. */

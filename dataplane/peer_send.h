@@ -1,5 +1,5 @@
-/* peer_send: the outgoing half of the role PEER: messages become datagrams. Parts of dataplane/peer.h;
- * role PEER. */
+/* peer_send: the outgoing half of the role PEER: messages become datagrams. Parts of
+ * dataplane/peer.h; role PEER. */
 #pragma once
 
 #include "consensus/peer_message.h"

@@ -1,7 +1,7 @@
 /* What the peer link costs by itself: one message of CORE through PEER, a simulated network without
  * loss, and the other side's PEER to its CORE. One iteration is one message there and nothing back;
- * the argument is the payload in bytes. "marked" has HMAC-SHA-256 on. "burst" is 64 messages a turn,
- * as under load. */
+ * the argument is the payload in bytes. "marked" has HMAC-SHA-256 on. "burst" is 64 messages a
+ * turn, as under load. */
 #include "perf/bench.h"
 
 #include "base/check.h"
@@ -49,8 +49,8 @@ static void begin(bool marked)
         config.cluster[0] = 1;
         config.member_count = 2;
         for (uint32_t k = 0; k < 2; k++)
-            config.members[k] = (struct peer_member){.id = (uint8_t)(k + 1),
-                                                     .address = address_of(k)};
+            config.members[k] =
+                (struct peer_member){.id = (uint8_t)(k + 1), .address = address_of(k)};
         if (marked)
             CHECK(peer_keys_parse(&config.keys, secret, sizeof(secret) - 1, NULL) == 0);
         CHECK(link_init(&side->core_peer, "core_peer", 16 << 20) == 0);
@@ -80,8 +80,14 @@ static void end(void)
 static void send(uint32_t payload_size)
 {
     struct peer_message *m = link_reserve(&sides[0].core_peer, (uint32_t)sizeof(*m) + payload_size);
-    *m = (struct peer_message){.kind = PEER_APPEND, .from = 1, .to = 2, .term = 5, .index = 1000,
-                               .log_term = 5, .commit = 990, .payload_size = payload_size};
+    *m = (struct peer_message){.kind = PEER_APPEND,
+                               .from = 1,
+                               .to = 2,
+                               .term = 5,
+                               .index = 1000,
+                               .log_term = 5,
+                               .commit = 990,
+                               .payload_size = payload_size};
     peer_message_set_entries(m, 5, payload_size ? 1 : 0);
     link_publish(&sides[0].core_peer);
 }

@@ -41,13 +41,13 @@ struct datagram_events {
 
 /* Written by the port's role, read by CTL: relaxed. */
 struct datagram_counters {
-    _Atomic uint64_t rx, tx;             /* datagrams */
+    _Atomic uint64_t rx, tx; /* datagrams */
     _Atomic uint64_t rx_bytes, tx_bytes;
-    _Atomic uint64_t reads, writes;      /* system calls, or bursts, that moved datagrams */
-    _Atomic uint64_t rx_truncated;       /* larger than DATAGRAM_SIZE_MAX: dropped */
-    _Atomic uint64_t tx_too_large;       /* above the path's MTU: dropped */
-    _Atomic uint64_t tx_failed;          /* refused by the system or the device: dropped */
-    _Atomic uint64_t tx_full;            /* room was refused: the queue was full */
+    _Atomic uint64_t reads, writes; /* system calls, or bursts, that moved datagrams */
+    _Atomic uint64_t rx_truncated;  /* larger than DATAGRAM_SIZE_MAX: dropped */
+    _Atomic uint64_t tx_too_large;  /* above the path's MTU: dropped */
+    _Atomic uint64_t tx_failed;     /* refused by the system or the device: dropped */
+    _Atomic uint64_t tx_full;       /* room was refused: the queue was full */
 };
 
 struct datagram_ops {
@@ -93,7 +93,8 @@ static inline uint32_t datagram_poll(struct datagram_port *port, struct now now)
 }
 
 /* datagram_room lends room for the largest datagram that datagram_size_max allows anywhere, 8-byte
- * aligned, for the next datagram, until datagram_send; NULL when the queue is full although it was flushed: drop, or wait. */
+ * aligned, for the next datagram, until datagram_send; NULL when the queue is full although it was
+ * flushed: drop, or wait. */
 static inline uint8_t *datagram_room(struct datagram_port *port)
 {
     return port->ops->room(port);
@@ -142,8 +143,8 @@ static inline int datagram_park_fds(struct datagram_port *port, int *fds, int ma
 }
 
 /* datagram_published gives what changes when NET `net_index`, on another worker, has received
- * datagrams for this port: for worker_downstream_add, so that it wakes the worker of this one. NULL:
- * it receives by itself. */
+ * datagrams for this port: for worker_downstream_add, so that it wakes the worker of this one.
+ * NULL: it receives by itself. */
 static inline const _Atomic uint64_t *datagram_published(const struct datagram_port *port,
                                                          uint32_t net_index)
 {

@@ -102,8 +102,8 @@ static void kernel_flush(struct datagram_port *base)
         } else if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS || errno == EINTR) {
             return;
         } else { /* the first of them is the one that failed: it alone is lost */
-            datagram_count(errno == EMSGSIZE ? &base->counters.tx_too_large
-                                             : &base->counters.tx_failed, 1);
+            datagram_count(
+                errno == EMSGSIZE ? &base->counters.tx_too_large : &base->counters.tx_failed, 1);
             port->tx_begin++;
         }
     }
@@ -209,8 +209,8 @@ static const struct datagram_ops kernel_ops = {
 static void kernel_slots_init(const struct kernel_slots *slots, uint32_t count, uint8_t *memory)
 {
     for (uint32_t i = 0; i < count; i++) {
-        slots->vectors[i] = (struct iovec){memory + (size_t)i * KERNEL_SLOT_SIZE,
-                                           DATAGRAM_SIZE_MAX};
+        slots->vectors[i] =
+            (struct iovec){memory + (size_t)i * KERNEL_SLOT_SIZE, DATAGRAM_SIZE_MAX};
         slots->heads[i].msg_hdr = (struct msghdr){.msg_name = &slots->addresses[i],
                                                   .msg_namelen = sizeof(slots->addresses[i]),
                                                   .msg_iov = &slots->vectors[i],
@@ -262,8 +262,8 @@ static struct datagram_kernel *kernel_new(void)
     struct datagram_kernel *port = calloc(1, sizeof(*port));
     if (!port)
         return NULL;
-    port->memory = mmap(NULL, KERNEL_MEMORY_SIZE, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    port->memory =
+        mmap(NULL, KERNEL_MEMORY_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (port->memory == MAP_FAILED) {
         free(port);
         return NULL;
@@ -271,7 +271,8 @@ static struct datagram_kernel *kernel_new(void)
     struct kernel_slots rx = {port->rx_heads, port->rx_vectors, port->rx_from};
     struct kernel_slots tx = {port->tx_heads, port->tx_vectors, port->tx_to};
     kernel_slots_init(&rx, DATAGRAM_BURST, port->memory);
-    kernel_slots_init(&tx, DATAGRAM_QUEUE, port->memory + (size_t)DATAGRAM_BURST * KERNEL_SLOT_SIZE);
+    kernel_slots_init(&tx, DATAGRAM_QUEUE,
+                      port->memory + (size_t)DATAGRAM_BURST * KERNEL_SLOT_SIZE);
     return port;
 }
 
@@ -279,8 +280,10 @@ int datagram_kernel_open(const struct datagram_kernel_setup *setup, struct datag
                          struct fault *fault)
 {
     if (setup->size_limit && setup->size_limit < DATAGRAM_SIZE_MIN)
-        return fault_set(fault, ERR_RANGE, "peers' datagrams of %u bytes: at least %u must be "
-                         "allowed", setup->size_limit, DATAGRAM_SIZE_MIN);
+        return fault_set(fault, ERR_RANGE,
+                         "peers' datagrams of %u bytes: at least %u must be "
+                         "allowed",
+                         setup->size_limit, DATAGRAM_SIZE_MIN);
     struct datagram_kernel *port = kernel_new();
     if (!port)
         return fault_set(fault, ERR_NOMEM, "no memory for the peers' datagrams");

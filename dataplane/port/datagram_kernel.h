@@ -1,5 +1,5 @@
-/* datagram_kernel: datagrams on a UDP socket of the kernel. recvmmsg and sendmmsg on memory taken at
- * open; one socket, IPv4, or IPv6 (which speaks IPv4 too when bound to "::").
+/* datagram_kernel: datagrams on a UDP socket of the kernel. recvmmsg and sendmmsg on memory taken
+ * at open; one socket, IPv4, or IPv6 (which speaks IPv4 too when bound to "::").
  *
  * Don't-fragment is set on everything (path MTU discovery, RFC 1191, RFC 8201): IP neither splits
  * nor joins, and a datagram that is too large for a hop is reported and dropped. One role. */
@@ -9,9 +9,9 @@
 #include "dataplane/port/datagram.h"
 
 struct datagram_kernel_setup {
-    struct address listen;   /* an IPv4 address is IPv4-mapped; port 0: any free one */
-    uint32_t size_limit;     /* no datagram above it, whatever the route says; 0: none */
-    uint32_t buffer_size;    /* of the socket, each way, as far as the system allows; 0: 4 MiB */
+    struct address listen; /* an IPv4 address is IPv4-mapped; port 0: any free one */
+    uint32_t size_limit;   /* no datagram above it, whatever the route says; 0: none */
+    uint32_t buffer_size;  /* of the socket, each way, as far as the system allows; 0: 4 MiB */
 };
 
 /* datagram_kernel_open binds a socket. Copies setup. Returns 0, ERR_RANGE (size_limit below

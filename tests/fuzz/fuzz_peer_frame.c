@@ -38,8 +38,8 @@ static struct address fuzz_address(uint8_t id)
 static void fuzz_create(struct fuzz *f, uint8_t how)
 {
     static const char keys[] = "7 000102030405060708090a0b0c0d0e0f";
-    struct datagram_sim_setup setup = {.local = fuzz_address(1), .in_count = FUZZ_DATAGRAMS_MAX,
-                                       .out_count = FUZZ_DATAGRAMS_MAX};
+    struct datagram_sim_setup setup = {
+        .local = fuzz_address(1), .in_count = FUZZ_DATAGRAMS_MAX, .out_count = FUZZ_DATAGRAMS_MAX};
     struct peer_config config;
     peer_config_default(&config);
     config.id = 1;
@@ -48,8 +48,8 @@ static void fuzz_create(struct fuzz *f, uint8_t how)
     config.line = fuzz_line;
     config.member_count = 2;
     for (uint8_t i = 0; i < 2; i++)
-        config.members[i] = (struct peer_member){.id = (uint8_t)(i + 2),
-                                                 .address = fuzz_address((uint8_t)(i + 2))};
+        config.members[i] =
+            (struct peer_member){.id = (uint8_t)(i + 2), .address = fuzz_address((uint8_t)(i + 2))};
     if (how & 1)
         CHECK(peer_keys_parse(&config.keys, keys, sizeof(keys) - 1, NULL) == 0);
     if (!(how & 4))
@@ -101,8 +101,8 @@ static uint32_t fuzz_datagram(uint8_t *bytes, uint32_t size, bool fix)
 {
     struct peer_frame frame;
     if (fix && size >= PEER_FRAME_SIZE) {
-        uint32_t mac = bytes[7] && size >= PEER_FRAME_SIZE + PEER_KEYS_MAC_SIZE ? PEER_KEYS_MAC_SIZE
-                                                                              : 0;
+        uint32_t mac =
+            bytes[7] && size >= PEER_FRAME_SIZE + PEER_KEYS_MAC_SIZE ? PEER_KEYS_MAC_SIZE : 0;
         uint32_t crc = crc32c(0, bytes, FUZZ_CRC_AT);
         crc = crc32c(crc, bytes + PEER_FRAME_SIZE, size - PEER_FRAME_SIZE - mac);
         memcpy(bytes + FUZZ_CRC_AT, &crc, sizeof(crc));

@@ -23,9 +23,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define NETS_MAX   16
-#define FRAME_MAX  (1u << 20)
-#define CONNS_MAX  20000
+#define NETS_MAX  16
+#define FRAME_MAX (1u << 20)
+#define CONNS_MAX 20000
 
 struct echo_net {
     struct port *port;
@@ -141,8 +141,8 @@ static bool datagram_role_idle(void *self)
 /* On NET 0's worker; the others wake it for what they pass on. */
 static int datagram_role_add(uint32_t net_count)
 {
-    const struct role role = {.name = "datagram", .poll = datagram_role_poll,
-                              .idle = datagram_role_idle};
+    const struct role role = {
+        .name = "datagram", .poll = datagram_role_poll, .idle = datagram_role_idle};
     int err = worker_role_add(&nets[0].worker, &role);
     for (uint32_t i = 1; i < net_count && !err; i++)
         err = worker_downstream_add(&nets[i].worker, &nets[0].worker,
@@ -162,8 +162,11 @@ static struct port_setup echo_setup(struct echo_net *net)
         fprintf(stderr, "port_echo: no memory\n");
         exit(1);
     }
-    return (struct port_setup){.events = &echo_events, .net = net, .slab = &net->slab,
-                               .rx_limit = FRAME_MAX, .tx_limit = FRAME_MAX,
+    return (struct port_setup){.events = &echo_events,
+                               .net = net,
+                               .slab = &net->slab,
+                               .rx_limit = FRAME_MAX,
+                               .tx_limit = FRAME_MAX,
                                .streams_max = CONNS_MAX};
 }
 
@@ -186,9 +189,13 @@ static int echo_run(uint32_t net_count, const char *idle_name)
     sigaddset(&signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     for (uint32_t i = 0; i < net_count; i++) {
-        const struct role role = {.name = "echo", .self = &nets[i], .poll = echo_poll,
-                                  .idle = echo_idle, .deadline_ns = echo_deadline_ns,
-                                  .park_fds = echo_park_fds, .wait = echo_wait};
+        const struct role role = {.name = "echo",
+                                  .self = &nets[i],
+                                  .poll = echo_poll,
+                                  .idle = echo_idle,
+                                  .deadline_ns = echo_deadline_ns,
+                                  .park_fds = echo_park_fds,
+                                  .wait = echo_wait};
         if (worker_init(&nets[i].worker, "echo", idle, -1) ||
             worker_role_add(&nets[i].worker, &role))
             return fprintf(stderr, "port_echo: no worker\n"), 1;
@@ -232,8 +239,8 @@ static int serve_kernel(char **argv, int argc)
         return fprintf(stderr, "port_echo: ADDR:PORT\n"), 2;
     *colon = '\0';
     struct address at = v4(argv[2], (uint16_t)atoi(colon + 1));
-    const struct port_kernel_setup setup = {.port = echo_setup(&nets[0]), .listen = &at,
-                                            .listen_count = 1, .net_count = 1};
+    const struct port_kernel_setup setup = {
+        .port = echo_setup(&nets[0]), .listen = &at, .listen_count = 1, .net_count = 1};
     if (port_kernel_open(&setup, &nets[0].port, &fault))
         return fail("kernel", &fault);
     return echo_run(1, argc > 3 ? argv[3] : NULL);
@@ -247,9 +254,11 @@ static int serve_dpdk(char **argv, int argc)
     if (!slash)
         return fprintf(stderr, "port_echo: IP/LEN\n"), 2;
     *slash = '\0';
-    struct port_dpdk_setup setup = {.eal = argv[2], .ip = v4(argv[3], (uint16_t)atoi(argv[4])),
+    struct port_dpdk_setup setup = {.eal = argv[2],
+                                    .ip = v4(argv[3], (uint16_t)atoi(argv[4])),
                                     .prefix_size = (uint32_t)atoi(slash + 1),
-                                    .net_count = (uint32_t)atoi(argv[5]), .seed = 1};
+                                    .net_count = (uint32_t)atoi(argv[5]),
+                                    .seed = 1};
     if (port_dpdk_start(&setup, &device, &fault))
         return fail("dpdk", &fault);
     fprintf(stderr, "port_echo: %s\n", port_dpdk_text(device, text, sizeof(text)));
@@ -262,8 +271,8 @@ static int serve_dpdk(char **argv, int argc)
         return fail("datagrams", &fault);
     datagram_start(datagrams, &datagram_events, NULL);
     int code = echo_run(setup.net_count, argc > 6 ? argv[6] : NULL);
-    printf("datagrams in %llu out %llu failed %llu\n",
-           (unsigned long long)datagrams->counters.rx, (unsigned long long)datagrams->counters.tx,
+    printf("datagrams in %llu out %llu failed %llu\n", (unsigned long long)datagrams->counters.rx,
+           (unsigned long long)datagrams->counters.tx,
            (unsigned long long)datagrams->counters.tx_failed);
     datagram_fini(datagrams);
     port_dpdk_stop(device);
@@ -274,7 +283,7 @@ static int serve_dpdk(char **argv, int argc)
 
 struct load_conn {
     int fd;
-    uint32_t pending;   /* bytes of the frame that is coming */
+    uint32_t pending; /* bytes of the frame that is coming */
     uint64_t sent_ns[1024];
     uint32_t head, tail; /* of sent_ns */
 };

@@ -1,5 +1,5 @@
-/* peer_rig: PEER roles on simulated datagram ports, and the network between them in the test's hands.
- * Node i of the rig has id i + 1 and the address 10.0.0.<id>:2888. */
+/* peer_rig: PEER roles on simulated datagram ports, and the network between them in the test's
+ * hands. Node i of the rig has id i + 1 and the address 10.0.0.<id>:2888. */
 #pragma once
 
 #include "base/rand.h"
@@ -86,8 +86,8 @@ static inline void rig_prepare(uint32_t count)
 static inline void rig_node_start(uint32_t i)
 {
     struct rig_node *node = &rig.nodes[i];
-    struct datagram_sim_setup setup = {.local = rig_address((uint8_t)(i + 1)), .in_count = 8192,
-                                       .out_count = 8192};
+    struct datagram_sim_setup setup = {
+        .local = rig_address((uint8_t)(i + 1)), .in_count = 8192, .out_count = 8192};
     CHECK(link_init(&node->core_peer, "core_peer", 64 << 20) == 0);
     CHECK(link_init(&node->peer_core, "peer_core", 16 << 20) == 0);
     CHECK(link_init(&node->ctl_peer, "ctl_peer", 64 << 10) == 0);
@@ -178,8 +178,12 @@ static inline bool rig_send(uint32_t i, uint8_t kind, uint8_t flags, uint8_t to,
     struct peer_message *m = link_reserve(link, (uint32_t)sizeof(*m) + payload_size);
     if (!m)
         return false;
-    *m = (struct peer_message){.kind = kind, .from = (uint8_t)(i + 1), .to = to, .flags = flags,
-                               .payload_size = payload_size, .context = number};
+    *m = (struct peer_message){.kind = kind,
+                               .from = (uint8_t)(i + 1),
+                               .to = to,
+                               .flags = flags,
+                               .payload_size = payload_size,
+                               .context = number};
     for (uint32_t k = 0; k < payload_size; k++)
         ((uint8_t *)(m + 1))[k] = (uint8_t)(number * 31 + k + (k >> 8));
     link_publish(link);

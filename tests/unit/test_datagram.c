@@ -1,6 +1,6 @@
 /* Goal: the kernel's datagrams and the simulated ones keep what datagram.h promises. Method: over
- * loopback, IPv4 and IPv6, all sizes, bursts beyond every bound; no descriptor is left behind and no
- * memory taken while they run. */
+ * loopback, IPv4 and IPv6, all sizes, bursts beyond every bound; no descriptor is left behind and
+ * no memory taken while they run. */
 #include "dataplane/port/datagram_kernel.h"
 #include "dataplane/port/datagram_sim.h"
 
@@ -140,7 +140,8 @@ static void test_bursts(void **state)
     datagram_fini(b);
 }
 
-/* Room for more than a queue: it is flushed by itself, and nothing that the kernel takes is lost. */
+/* Room for more than a queue: it is flushed by itself, and nothing that the kernel takes is lost.
+ */
 static void test_more_than_the_queue(void **state)
 {
     static struct heard a_heard, b_heard;
@@ -210,7 +211,8 @@ static void test_size_limit(void **state)
     datagram_start(a, &events, &heard);
     struct address to = a->local;
     assert_int_equal(datagram_size_max(a, &to), 1400);
-    assert_int_equal(datagram_size_max(a, &nowhere), DATAGRAM_SIZE_MIN); /* not allowed to go there */
+    assert_int_equal(datagram_size_max(a, &nowhere),
+                     DATAGRAM_SIZE_MIN); /* not allowed to go there */
     assert_true(datagram_kernel_buffer_size(a) > 0);
     datagram_fini(a);
 }
@@ -242,8 +244,8 @@ static void test_takes_no_memory(void **state)
 static void test_sim(void **state)
 {
     static struct heard heard;
-    struct datagram_sim_setup setup = {.local = loopback4, .size_max = 1300, .in_count = 4,
-                                       .out_count = 3};
+    struct datagram_sim_setup setup = {
+        .local = loopback4, .size_max = 1300, .in_count = 4, .out_count = 3};
     struct datagram_sim_sent sent;
     struct datagram_port *port;
     memset(&heard, 0, sizeof(heard));
@@ -254,7 +256,7 @@ static void test_sim(void **state)
     for (uint32_t round = 0; round < 10; round++) {
         for (uint32_t i = 0; i < 3; i++)
             send_one(port, &loopback6, 100 + i);
-        assert_null(datagram_room(port)); /* full */
+        assert_null(datagram_room(port));             /* full */
         assert_false(datagram_sim_take(port, &sent)); /* not flushed */
         datagram_flush(port);
         for (uint32_t i = 0; i < 3; i++) {

@@ -11,8 +11,8 @@
 
 static void test_sizes(void **state)
 {
-    static const uint32_t sizes[] = {0, 1, 7, 200, 1300, 1392, 1400, 65536, 95000, 200000,
-                                     PEER_PAYLOAD_MAX};
+    static const uint32_t sizes[] = {
+        0, 1, 7, 200, 1300, 1392, 1400, 65536, 95000, 200000, PEER_PAYLOAD_MAX};
     struct peer_message got;
     rig_prepare(2);
     rig_start();

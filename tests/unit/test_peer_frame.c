@@ -112,7 +112,8 @@ static int decode_changed(struct peer_frame frame, uint32_t at, uint64_t value, 
 
 static void test_refusals(void **state)
 {
-    struct peer_frame frame = sample(), alone = sample(), greeting = sample(), first = sample(), back;
+    struct peer_frame frame = sample(), alone = sample(), greeting = sample(), first = sample(),
+                      back;
     uint8_t room[2048];
     alone.index = first.index = 0;
     alone.count = 1;
@@ -127,9 +128,9 @@ static void test_refusals(void **state)
     assert_int_equal(decode_changed(first, 12, 2, 2), ERR_MALFORMED); /* 2 x 1000 < 2500 */
     assert_int_equal(decode_changed(frame, 12, 4, 2), ERR_MALFORMED); /* 3 x 1000 > 2500 */
     assert_int_equal(decode_changed(frame, 12, 0, 2), ERR_MALFORMED);
-    assert_int_equal(decode_changed(frame, 14, 1, 2), ERR_MALFORMED); /* zero */
-    assert_int_equal(decode_changed(frame, 32, 0, 8), ERR_MALFORMED); /* incarnation */
-    assert_int_equal(decode_changed(frame, 48, 0, 8), ERR_MALFORMED); /* message id */
+    assert_int_equal(decode_changed(frame, 14, 1, 2), ERR_MALFORMED);    /* zero */
+    assert_int_equal(decode_changed(frame, 32, 0, 8), ERR_MALFORMED);    /* incarnation */
+    assert_int_equal(decode_changed(frame, 48, 0, 8), ERR_MALFORMED);    /* message id */
     assert_int_equal(decode_changed(frame, 56, 2000, 4), ERR_MALFORMED); /* nothing for the last */
     assert_int_equal(decode_changed(frame, 56, 0, 4), ERR_MALFORMED);
     assert_int_equal(decode_changed(frame, 56, 0xffffffff, 4), ERR_MALFORMED);
@@ -211,8 +212,8 @@ static void test_mark(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_each_cut),
-        cmocka_unit_test(test_refusals),       cmocka_unit_test(test_other_version_is_named),
+        cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_each_cut),
+        cmocka_unit_test(test_refusals),        cmocka_unit_test(test_other_version_is_named),
         cmocka_unit_test(test_cut_and_damaged), cmocka_unit_test(test_mark),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* Goal: the mark is HMAC-SHA-256 as RFC 4231 has it, and a key file says what it should. Method: test
- * vectors of the RFC; each refusal of the file by hand; the file's permissions. */
+/* Goal: the mark is HMAC-SHA-256 as RFC 4231 has it, and a key file says what it should. Method:
+ * test vectors of the RFC; each refusal of the file by hand; the file's permissions. */
 #include "dataplane/peer_keys.h"
 
 #include <fcntl.h>
@@ -31,8 +31,11 @@ static void test_vectors(void **state)
                                           0x6e, 0x0c, 0x79, 0x6c, 0x29, 0x55, 0x55, 0x2b};
     struct peer_keys keys;
     uint8_t mac[PEER_KEYS_MAC_SIZE];
-    assert_int_equal(parse(&keys, "1 0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b\n"
-                                  "2 0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c", NULL), 0);
+    assert_int_equal(parse(&keys,
+                           "1 0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b\n"
+                           "2 0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c",
+                           NULL),
+                     0);
     peer_keys_mark(peer_keys_find(&keys, 1), (const uint8_t *)"Hi There", 8, mac);
     assert_memory_equal(mac, expected1, sizeof(mac));
     assert_true(peer_keys_right(peer_keys_find(&keys, 1), (const uint8_t *)"Hi There", 8, mac));
@@ -140,8 +143,8 @@ static void test_takes_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_vectors),  cmocka_unit_test(test_rotation),
-        cmocka_unit_test(test_refusals), cmocka_unit_test(test_file),
+        cmocka_unit_test(test_vectors),         cmocka_unit_test(test_rotation),
+        cmocka_unit_test(test_refusals),        cmocka_unit_test(test_file),
         cmocka_unit_test(test_takes_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
-/* Goal: a message is delivered once, whole, whatever the order of its parts; nothing else is; memory
- * is bounded. Method: shuffled, doubled and lost fragments against what was cut; each result of
- * peer_reassembly_add by hand. */
+/* Goal: a message is delivered once, whole, whatever the order of its parts; nothing else is;
+ * memory is bounded. Method: shuffled, doubled and lost fragments against what was cut; each result
+ * of peer_reassembly_add by hand. */
 #include "dataplane/peer_reassembly.h"
 
 #include "base/rand.h"
@@ -165,9 +165,12 @@ static void test_reset_forgets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_piece_is_not_copied), cmocka_unit_test(test_any_order),
-        cmocka_unit_test(test_slots_are_bounded),       cmocka_unit_test(test_window),
-        cmocka_unit_test(test_refusals),                cmocka_unit_test(test_reset_forgets),
+        cmocka_unit_test(test_one_piece_is_not_copied),
+        cmocka_unit_test(test_any_order),
+        cmocka_unit_test(test_slots_are_bounded),
+        cmocka_unit_test(test_window),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_reset_forgets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

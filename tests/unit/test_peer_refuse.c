@@ -1,6 +1,6 @@
-/* Goal: a datagram that must not count does not, whatever is wrong with it, is counted by cause, and
- * is told once with what to do. Method: two roles on datagram_sim of which one is configured wrongly,
- * or restarted, or recorded and played back. */
+/* Goal: a datagram that must not count does not, whatever is wrong with it, is counted by cause,
+ * and is told once with what to do. Method: two roles on datagram_sim of which one is configured
+ * wrongly, or restarted, or recorded and played back. */
 #include "peer_rig.h"
 
 #include <setjmp.h>
@@ -47,8 +47,9 @@ static void test_cluster(void **state)
     rig_prepare(2);
     memset(rig.nodes[1].config.cluster, 0xc2, PEER_FRAME_CLUSTER_SIZE);
     rig_start();
-    assert_refused(PEER_DROP_CLUSTER, "it belongs to cluster c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2, this "
-                                      "node to c1c1c1c1");
+    assert_refused(PEER_DROP_CLUSTER,
+                   "it belongs to cluster c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2, this "
+                   "node to c1c1c1c1");
     assert_int_equal(counters_get(&rig.nodes[0].page, METRIC_peer_refused_total),
                      rig_dropped(0, 2, PEER_DROP_CLUSTER));
     assert_int_equal(rig.nodes[1].line_count, 1 + 1); /* its own two */
@@ -101,8 +102,9 @@ static void test_self(void **state)
     rig_start();
     rig_turns(3);
     assert_int_equal(rig.nodes[0].line_count, 1);
-    assert_non_null(strstr(rig.nodes[0].lines[0], "peer 1 at 10.0.0.2:2888 is refused: two nodes have "
-                                                  "the same id"));
+    assert_non_null(strstr(rig.nodes[0].lines[0],
+                           "peer 1 at 10.0.0.2:2888 is refused: two nodes have "
+                           "the same id"));
     rig_stop();
 }
 
@@ -369,8 +371,8 @@ static void assert_talk(void)
 /* As peer_keys.h says: at no step is anything refused. */
 static void test_rotation(void **state)
 {
-    static const char *const steps[] = {"7 " SECRET_A "\n-8 " SECRET_B, "7 " SECRET_A "\n8 " SECRET_B,
-                                        "8 " SECRET_B};
+    static const char *const steps[] = {"7 " SECRET_A "\n-8 " SECRET_B,
+                                        "7 " SECRET_A "\n8 " SECRET_B, "8 " SECRET_B};
     rig_prepare(2);
     rig.nodes[0].config.keys = rig.nodes[1].config.keys = keys("7 " SECRET_A);
     rig_start();

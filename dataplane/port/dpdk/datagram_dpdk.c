@@ -12,14 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DPDK_HEADERS     (sizeof(struct dpdk_headers))
-#define DPDK_HEADERS_IP  (DPDK_HEADERS - sizeof(struct rte_ether_hdr))
-#define DPDK_LINK_DEPTH  4096 /* bytes: 256 frames of a queue wait for PEER at most */
-#define DPDK_HOPS        32   /* neighbours known; more than there are members */
-#define DPDK_ASK_NS      (100 * NS_PER_MS) /* between two ARP requests for one */
-#define DPDK_SURE_NS     (1 * NS_PER_S)    /* after it was heard, its address is not asked for */
+#define DPDK_HEADERS    (sizeof(struct dpdk_headers))
+#define DPDK_HEADERS_IP (DPDK_HEADERS - sizeof(struct rte_ether_hdr))
+#define DPDK_LINK_DEPTH 4096              /* bytes: 256 frames of a queue wait for PEER at most */
+#define DPDK_HOPS       32                /* neighbours known; more than there are members */
+#define DPDK_ASK_NS     (100 * NS_PER_MS) /* between two ARP requests for one */
+#define DPDK_SURE_NS    (1 * NS_PER_S)    /* after it was heard, its address is not asked for */
 /* So that what follows the headers lies on 8 bytes. */
-#define DPDK_SHIFT       ((8 - (RTE_PKTMBUF_HEADROOM + DPDK_HEADERS) % 8) % 8)
+#define DPDK_SHIFT ((8 - (RTE_PKTMBUF_HEADROOM + DPDK_HEADERS) % 8) % 8)
 
 struct dpdk_headers {
     struct rte_ether_hdr ether;
@@ -32,7 +32,7 @@ struct dpdk_hop {
     uint8_t ip[4]; /* zero: free */
     struct rte_ether_addr mac;
     bool known;
-    uint64_t sure_ns;  /* when it was heard or found last */
+    uint64_t sure_ns; /* when it was heard or found last */
     uint64_t asked_ns;
 };
 
@@ -330,13 +330,14 @@ int datagram_dpdk_open(struct port_dpdk_device *device, const struct address *li
     static const struct address any, any_v4 = {.ip = {[10] = 0xff, [11] = 0xff}};
     if (memcmp(listen->ip, device->setup.ip.ip, 16) != 0 && memcmp(listen->ip, any.ip, 16) != 0 &&
         memcmp(listen->ip, any_v4.ip, 16) != 0)
-        return fault_set(fault, ERR_CONFIG, "this node's own line in the list of servers has "
+        return fault_set(fault, ERR_CONFIG,
+                         "this node's own line in the list of servers has "
                          "another address than the dpdk port: peers must reach it under that of "
                          "--ip");
     if (device->datagrams)
         return fault_set(fault, ERR_BUSY, "the device's datagrams are in use");
-    struct datagram_dpdk *port = aligned_alloc(LINK_CACHE_LINE,
-                                               RTE_ALIGN(sizeof(*port), LINK_CACHE_LINE));
+    struct datagram_dpdk *port =
+        aligned_alloc(LINK_CACHE_LINE, RTE_ALIGN(sizeof(*port), LINK_CACHE_LINE));
     if (!port)
         return fault_set(fault, ERR_NOMEM, "no memory for the peers' datagrams");
     memset(port, 0, sizeof(*port));

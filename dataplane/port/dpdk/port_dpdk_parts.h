@@ -38,5 +38,6 @@ struct port_dpdk_device {
 void port_dpdk_queue(struct port_dpdk *port, struct rte_mbuf *frame);
 void port_dpdk_transmit(struct port_dpdk *port);
 
-/* datagram_dpdk_take takes a received frame when it is a datagram for PEER. Role: the port's NET. */
+/* datagram_dpdk_take takes a received frame when it is a datagram for PEER. Role: the port's NET.
+ */
 bool datagram_dpdk_take(struct port_dpdk *port, struct rte_mbuf *frame);
