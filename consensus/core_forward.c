@@ -1,6 +1,7 @@
 #include "consensus/core_forward.h"
 
 #include "base/clock.h"
+#include "base/plant.h"
 
 #include <string.h>
 
@@ -116,11 +117,7 @@ void forward_leader(struct forward *f, uint8_t leader, uint64_t term, uint64_t n
         return;
     f->leader = leader;
     f->term = term;
-#if TAKT_PLANT == 36
-    f->ready = leader == f->config.node_id;
-#else
-    f->ready = false;
-#endif
+    f->ready = PLANTED(36) && leader == f->config.node_id;
     forward_rewind_all(f);
 }
 
@@ -326,12 +323,10 @@ static void forward_propose(struct forward *f, uint8_t from, const struct forwar
     for (uint64_t lane = head->first; lane <= last; lane++) {
         const struct command *command = (const struct command *)at;
         at += outbox_span(command);
-#if TAKT_PLANT != 35
-        if (lane <= known->lane) {
+        if (lane <= known->lane && !PLANTED(35)) {
             f->skipped_count++;
             continue;
         }
-#endif
         int err = log->propose(log->self, command, command + 1);
         if (err == ERR_NOSPACE) {
             answer->flags |= FORWARD_FULL;

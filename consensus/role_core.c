@@ -1,3 +1,4 @@
+#include "base/plant.h"
 #include "consensus/core_parts.h"
 #include "consensus/core_status.h"
 
@@ -77,7 +78,8 @@ static uint32_t core_noop(struct role_core *core, struct now now)
 
     if (core->raft.state != RAFT_LEADER || core->raft.last_index >= core->raft.term_first_index)
         return 0;
-    expiry_restart(&core->expiry, now.mono_ns);
+    if (!PLANTED(40))
+        expiry_restart(&core->expiry, now.mono_ns);
     return core_propose(core, &noop, settings, now);
 }
 

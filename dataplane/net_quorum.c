@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/core_state.h"
+#include "base/plant.h"
 #include "base/zk.h"
 #include "dataplane/zk/reply.h"
 
@@ -172,7 +173,7 @@ enum request_step net_quorum_handshake(struct net *net, struct conn *conn,
 bool net_quorum_read(struct net *net, struct conn *conn, uint32_t frame_size)
 {
     if (!net->config.linearizable || net->read_only || core_state_alone(net->parts.state) ||
-        frame_size <= conn->read_through)
+        frame_size <= conn->read_through || PLANTED(43))
         return true;
     conn->held_number = net->barrier_next;
     stream_rx(conn->stream, &conn->held_size); /* what came with it is answered with it */

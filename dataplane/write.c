@@ -2,6 +2,7 @@
  * state machine's to decide, so that every error and its precedence come from one place. */
 #include "dataplane/write.h"
 #include "base/core_state.h"
+#include "base/plant.h"
 #include "dataplane/net.h"
 #include "dataplane/net_quorum.h"
 #include "dataplane/request.h"
@@ -48,7 +49,8 @@ enum request_step write_command(struct net *net, struct conn *conn, const struct
     command->xid = request->xid;
     memcpy(command + 1, request->body.at, (size_t)request->body.size);
     write_sent(net, conn, command);
-    if ((query || request->op == ZK_OP_RECONFIG) && !core_state_alone(net->parts.state)) {
+    bool ends_turn = (query && !PLANTED(44)) || request->op == ZK_OP_RECONFIG;
+    if (ends_turn && !core_state_alone(net->parts.state)) {
         /* It does not travel in the log here, or is answered by a later entry: nothing behind it may
          * be answered before it. */
         conn->wait = CONN_WAIT_REPLIES;

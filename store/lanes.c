@@ -1,6 +1,7 @@
 #include "store/lanes.h"
 
 #include "base/check.h"
+#include "base/plant.h"
 
 enum lanes_verdict lanes_take(struct lanes *lanes, const struct command *command)
 {
@@ -15,10 +16,8 @@ enum lanes_verdict lanes_take(struct lanes *lanes, const struct command *command
         return LANES_STALE;
     if (command->incarnation > known->incarnation)
         *known = (struct command_lane){.node = command->node, .incarnation = command->incarnation};
-#if TAKT_PLANT != 35
-    if (command->lane <= known->lane)
+    if (command->lane <= known->lane && !PLANTED(35))
         return LANES_REPEAT;
-#endif
     if (command->kind == COMMAND_CANCEL)
         known->cancelled = command->lane;
     else

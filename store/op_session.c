@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "base/plant.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,10 +12,7 @@
 bool op_session_current(const struct op *op)
 {
     CHECK(op->session != NULL);
-#if TAKT_PLANT == 38
-    return true;
-#endif
-    return op->command->attach == op->session->attach;
+    return op->command->attach == op->session->attach || PLANTED(38);
 }
 
 bool op_session_repeat(struct op *op)
@@ -182,12 +180,10 @@ static void ephemerals_delete(struct op *op)
     if (n > 1)
         qsort(m->sort_room, n, sizeof *m->sort_room, path_order);
     for (uint64_t i = 0; i < n; i++) {
-#if TAKT_PLANT == 37
-        if (i > 0 && i + 1 == n) {
+        if (PLANTED(37) && i > 0 && i + 1 == n) {
             owned_remove(&m->owned, m->sort_room[i]);
             continue;
         }
-#endif
         struct bytes path = owned_path(m->sort_room[i]);
         const struct znode *node = tree_find(m->tree, path);
         CHECK(node != NULL);
