@@ -187,6 +187,9 @@ uint8_t *log_tail_append(struct log_tail *tail, uint64_t term, uint32_t payload_
     record->term = term;
     record->batch = tail->batch + 1;
     record->commit = tail->commit;
+#if TAKT_PLANT == 22
+    record->commit = tail->last_index;
+#endif
     return (uint8_t *)(record + 1);
 }
 

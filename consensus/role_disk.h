@@ -14,7 +14,8 @@
  *   RESET, INSTALL  wait until the batch in flight is answered for
  *
  * Full-policies: CORE has at most one BATCH, one TRIM, one SAVE, one RESET or INSTALL, and
- * ROLE_DISK_READS_MAX of the others in flight. A buffer is lent from the request to its answer. An
+ * ROLE_DISK_READS_MAX of the others in flight. A buffer is lent from the request to its answer. After an INSTALL nothing but the answer is told any
+ * more: the node starts anew. An
  * error of READ or READ_SNAPSHOT (ERR_NOTFOUND: no longer or not yet there; ERR_CORRUPT) is the
  * asker's matter; one of anything that writes ends the role.
  *
@@ -61,6 +62,8 @@ struct role_disk {
     uint64_t worst_ns;
     uint64_t sequence_seen; /* of the active segment */
     uint32_t trim_credit;   /* old segments that may go although DISK is busy */
+    bool installed; /* the log is another one now: what CORE still sends for the old one is dropped,
+                     * and the node starts anew from the snapshot */
     bool waits; /* a RESET or INSTALL waits until nothing is in flight: nothing new is begun */
     bool stopped, no_space_said;
     struct fault fault;

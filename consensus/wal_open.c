@@ -326,11 +326,12 @@ static int active_enter(struct wal *wal, const struct wal_survey *survey, const 
     char name[DISK_PATH_SIZE_MAX];
     wal_segment_name(name, header->sequence);
     int err = tail_settle(wal->io, name, scan->end, recovery->torn_size, wal->zeros, fault);
+    int file;
     if (!err)
-        err = wal->io->open(wal->io->ctx, name, DISK_OPEN_WRITE | DISK_OPEN_DURABLE, &wal->file,
-                            fault);
+        err = wal->io->open(wal->io->ctx, name, DISK_OPEN_WRITE | DISK_OPEN_DURABLE, &file, fault);
     if (err)
         return err;
+    wal->file = file;
     wal->sequence = header->sequence;
     wal->size = header->segment_size;
     wal->offset = header->block_size == wal->io->block_size ? scan->end : wal->size;
@@ -388,7 +389,11 @@ static int log_settle(struct wal *wal, struct wal_scan *scan, struct wal_recover
     uint64_t commit = scan->commit > wal->config.snapshot.index ? scan->commit
                                                                 : wal->config.snapshot.index;
     /* Alone, what is durable is held by a quorum. */
-    int err = wal_scan_settle(scan, wal->config.ensemble ? commit : scan->at.index, fault);
+    bool all = !wal->config.ensemble;
+#if TAKT_PLANT == 25
+    all = true;
+#endif
+    int err = wal_scan_settle(scan, all ? scan->at.index : commit, fault);
     if (err)
         return err;
     wal->last = recovery->last = scan->at;

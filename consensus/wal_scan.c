@@ -266,6 +266,12 @@ static int judge(struct wal_scan *scan, const struct walk *walk, bool end_in_dou
                  struct fault *fault)
 {
     uint64_t end = written_end(scan, walk->begin);
+#if TAKT_PLANT == 20
+    if (scan->last) {
+        scan->torn_size = end - scan->end;
+        return ERR_TORN;
+    }
+#endif
     uint64_t later = later_batch(scan, walk, end);
     if (later)
         return corrupt(fault, "a later batch is intact", later);

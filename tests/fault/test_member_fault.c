@@ -297,22 +297,29 @@ static int scenario(struct member *member)
     }
     if (!err)
         err = receive(member);
-    if (!err)
-        err = read_installed(member);
     if (err)
         return err;
-    struct log_tail_config tail = {.size = 1 << 16,
-                                   .batch_size_max = 1 << 14,
-                                   .slot_count = 1024,
-                                   .block_size = 512,
-                                   .salt = SALT,
-                                   .last_index = INSTALL_AT,
-                                   .last_term = INSTALL_TERM,
-                                   .chain = INSTALL_CHAIN,
-                                   .batch = member->wal.number};
+    struct core_disk late = {.kind = CORE_DISK_BATCH, .first_index = 999, .size = 512};
+    *(struct core_disk *)link_reserve(&member->core_disk, sizeof(late)) = late;
+    link_publish(&member->core_disk);
+    role_disk_poll(&member->disk, member->now); /* of the old log: dropped */
+    err = role_disk_drain(&member->disk);
+    if (err)
+        return err;
+    wal_recovery_fini(&member->found);
     log_tail_fini(&member->tail);
-    CHECK(log_tail_init(&member->tail, &tail) == 0);
-    err = write_entries(member, 9, 3);
+    link_fini(&member->core_disk);
+    link_fini(&member->disk_core);
+    wal_close(&member->wal);
+    member->open = false;
+    err = member_open(member); /* it starts anew, in the same process */
+    if (err)
+        return err;
+    if (member->found.last.index != INSTALL_AT)
+        return fault_set(&member->fault, ERR_CORRUPT, "the installed snapshot is not the end");
+    err = read_installed(member);
+    if (!err)
+        err = write_entries(member, 9, 3);
     return err ? err : write_entries(member, 9, 3);
 }
 
@@ -326,7 +333,7 @@ static void check_one(enum fault_disk_how how, uint64_t n, bool *reached)
     int err = scenario(&member);
     *reached = faulty.failed;
     if (!faulty.failed && err)
-        fail_msg("nothing failed, and yet: %s", member.fault.text);
+        fail_msg("nothing failed, and yet: %s (%s)", member.fault.text, err_name(err));
     sim_disk_crash(disk, SIM_DISK_POWER);
     member_gone(&member);
     after.io = sim_disk_io(disk);

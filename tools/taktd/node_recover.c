@@ -220,7 +220,9 @@ static int recover_damaged(void *self, const struct wal_damage *damage, struct f
     struct node *node = self;
     struct superblock_state state = node->superblock.state;
 
+#if TAKT_PLANT != 26
     state.catching_up = true;
+#endif
     if (damage->promised_index > state.promised_index)
         state.promised_index = damage->promised_index;
     say(SAY_WARN,
