@@ -230,7 +230,8 @@ static bool raft_message_term(struct raft *raft, const struct peer_message *m,
                              out);
     if (!from_leader)
         return true;
-    CHECK(raft->state != RAFT_LEADER); /* two leaders of one term */
+    if (raft->state == RAFT_LEADER)
+        return false; /* there is no second leader of a term: whoever sent this is not one */
     if (raft->leader != m->from)
         raft_become_follower(raft, raft->term, m->from, "a leader was heard", out);
     raft->heard_ns = raft->now_ns;
@@ -389,7 +390,6 @@ bool raft_snapshot_due(const struct raft *raft, uint32_t member_index)
 
 bool raft_snapshot_wanted(const struct raft *raft, uint64_t index, uint64_t term)
 {
-    CHECK(index > 0);
     return index > raft->commit_index && raft_terms_at(&raft->terms, index) != term;
 }
 

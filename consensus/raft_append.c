@@ -119,6 +119,10 @@ static bool raft_append_entries(struct raft *raft, const struct peer_message *m,
 
     if (first > last)
         return true;
+    /* a leader does not contradict what it said before, and its terms do not go down */
+    if (first <= raft->matched_index ||
+        peer_message_entry_term(m) < raft_terms_at(&raft->terms, first - 1))
+        return false;
     if (first <= raft->last_index)
         raft_append_cut(raft, first, out);
     CHECK(raft->terms.last_index == first - 1);

@@ -762,6 +762,72 @@ static void test_an_offered_snapshot_that_lies_here_is_answered(void **state)
     assert_int_equal(out.message_count, 0);
 }
 
+/* ---- nonsense -------------------------------------------------------------------------------- */
+
+static uint64_t seed = 1;
+
+static uint64_t draw(uint64_t below)
+{
+    seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+    return (seed >> 33) % below;
+}
+
+static struct peer_message nonsense(void)
+{
+    struct peer_message m = {.kind = (uint8_t)(1 + draw(PEER_SNAPSHOT_REPLY)),
+                             .from = (uint8_t)(2 + draw(4)),
+                             .to = 1,
+                             .flags = (uint8_t)(draw(3) ? 0 : draw(8)),
+                             .term = raft.term + (draw(40) == 0) - (draw(5) == 0),
+                             .index = draw(24),
+                             .commit = draw(30),
+                             .context = draw(4) ? draw(20) : raft.round};
+
+    m.log_term = m.index ? draw(m.term + 1) : 0;
+    m.extra = draw(24);
+    if (m.kind == PEER_APPEND) {
+        uint32_t count = (uint32_t)draw(4);
+        peer_message_set_entries(&m, draw(m.term + 1), count);
+        m.payload_size = count * 48;
+    }
+    return m;
+}
+
+/* What comes from outside never stops a member, be it as wrong as a header lets it. */
+static void test_nonsense_stops_nothing(void **state)
+{
+    uint64_t taken = 0, led = 0;
+
+    for (uint32_t round = 0; round < 300; round++) {
+        member(members_of(3, 1), 3, 8, 3, 4);
+        if (round % 2)
+            lead();
+        for (uint32_t i = 0; i < 400; i++) {
+            struct peer_message m = nonsense();
+            now_ns += draw(30) * MS;
+            if (raft.saving && draw(2))
+                input(RAFT_INPUT_SAVED, 0);
+            if (raft_deadline_ns(&raft) <= now_ns)
+                input(RAFT_INPUT_TICK, 0);
+            if (raft.state == RAFT_LEADER && draw(2))
+                input(RAFT_INPUT_APPENDED, raft.last_index + 1);
+            if (draw(3) == 0)
+                durable(raft.last_index);
+            for (uint8_t to = 2; to <= 4; to++)
+                send_all(to);
+            led += raft.state == RAFT_LEADER;
+            if (raft_snapshot_wanted(&raft, m.index, m.log_term) && m.kind == PEER_SNAPSHOT)
+                continue;
+            if (peer_message_valid(&m, sizeof(m) + m.payload_size, 1))
+                continue;
+            message(m);
+            taken++;
+        }
+    }
+    assert_true(taken > 50000);
+    assert_true(led > 1000);
+}
+
 /* ---- the rest -------------------------------------------------------------------------------- */
 
 static uint64_t naive_quorum(const uint64_t *match, uint32_t count)
@@ -858,6 +924,7 @@ int main(void)
         cmocka_unit_test(test_removed_by_an_uncommitted_entry_it_campaigns_still),
         cmocka_unit_test(test_a_snapshot_keeps_what_follows_it_and_nothing_else),
         cmocka_unit_test(test_an_offered_snapshot_that_lies_here_is_answered),
+        cmocka_unit_test(test_nonsense_stops_nothing),
         cmocka_unit_test(test_quorum_index_agrees_with_its_twin),
         cmocka_unit_test(test_lines_for_people),
     };
