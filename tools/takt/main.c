@@ -6,6 +6,8 @@
 static const struct verb main_verbs[] = {
     {"ready", "wait until a server answers", verb_ready},
     {"status", "what a server says about itself: mode, zxid, connections, latency", verb_status},
+    {"member", "the servers of an ensemble: list, add, remove, promote, demote, transfer",
+     verb_member},
     {"sh", "a shell on the tree: create, get, set, ls, watch, multi, ... also one-shot", verb_sh},
     {"bench", "load for any ZooKeeper-compatible server: throughput, latency, CPU", verb_bench},
     {"log", "a stopped node's log: list it, check it", verb_log},

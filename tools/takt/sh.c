@@ -106,6 +106,9 @@ static const struct {
     {ZK_SESSION_EXPIRED, "the session has expired%.0s; the next command starts a new one"},
     {ZK_NOT_READ_ONLY, "the server has no quorum and only reads now; %s was not changed"},
     {ZK_NO_WATCHER, "this session has no such watch on %s"},
+    {ZK_NEW_CONFIG_NO_QUORUM, "of the servers wanted too few are running and caught up%.0s; start "
+                              "those that join first"},
+    {ZK_RECONFIG_IN_PROGRESS, "another change of the membership is under way%.0s; try again"},
     {ZK_RECONFIG_DISABLED, "the server does not reconfigure%.0s (reconfigEnabled)"},
     {ZK_THROTTLED_OP, "the server is overloaded and did not do the request for %s; try again"},
     {ZK_MARSHALLING_ERROR, "the server could not read the request for %s"},

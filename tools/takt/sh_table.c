@@ -123,6 +123,12 @@ const struct sh_command sh_table[] = {
     {"getAllChildrenNumber", NULL, "", 1, 1, "getAllChildrenNumber PATH",
      "how many znodes are below, at any depth", sh_read_count, NULL},
     {"config", NULL, "s", 0, 0, "config [-s]", "the ensemble's membership", sh_read_config, NULL},
+    {"reconfig", NULL, "a:r:m:v:", 0, 0,
+     "reconfig [-a SERVERS] [-r IDS] | -m SERVERS  [-v VERSION]",
+     "changes the membership and prints the new one: -a adds or replaces server.ID=host:2888:3888\n"
+     "  [:observer];2181,... -r removes ID,... -m gives the whole list; -v (hexadecimal, as config\n"
+     "  shows it) only if that is still the version. Needs super, see addauth",
+     sh_write_reconfig, NULL},
     {"session", NULL, "", 0, 0, "session", "server, session id, timeout", sh_table_session, NULL},
     {"help", "?", "", 0, 1, "help [COMMAND]", "this", sh_table_help, NULL},
     {"quit", "exit", "", 0, 0, "quit", "ends the session and leaves", sh_table_quit, NULL},

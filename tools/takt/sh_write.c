@@ -197,6 +197,48 @@ static void sh_write_keep_auth(struct sh *sh, const char *scheme, struct bytes a
     sh->auth_count++;
 }
 
+/* The value of an option as bytes; the null buffer without it. */
+static struct bytes sh_write_option(const struct sh_args *args, char letter)
+{
+    const struct word *word = args->flags[(uint8_t)letter & 127];
+    return word ? bytes_of(word->text, word->size) : (struct bytes){NULL, -1};
+}
+
+int sh_write_reconfig(struct sh *sh, const struct sh_args *args)
+{
+    struct zkclient_reply reply;
+    struct bytes joining = sh_write_option(args, 'a'), leaving = sh_write_option(args, 'r');
+    struct bytes members = sh_write_option(args, 'm'), text = sh_write_option(args, 'v');
+    int64_t version = -1;
+    char *end = NULL;
+    if (text.size > 0)
+        version = (int64_t)strtoull((const char *)text.at, &end, 16);
+    if (text.size == 0 || (end && *end))
+        return sh_complain(sh, ERR_CONFIG, "-v takes a hexadecimal version, such as 100000000");
+    if ((members.size >= 0) == (joining.size >= 0 || leaving.size >= 0))
+        return sh_complain(sh, ERR_CONFIG, "give -a or -r (or both), or else -m");
+    struct jute_out *out =
+        sh_request(sh, ZK_OP_RECONFIG,
+                   8 + sh_path_size(joining) + sh_path_size(leaving) + sh_path_size(members));
+    if (out == NULL)
+        return ERR_IO;
+    zkwire_put_reconfig(out, joining, leaving, members, version);
+    int err = sh_call(sh, "/zookeeper/config", &reply);
+    if (err != 0)
+        return err;
+    struct bytes data = jute_get_bytes(&reply.body);
+    if (reply.body.bad)
+        return sh_malformed(sh);
+    if (sh->as_json) {
+        sh_json_begin(sh, NULL);
+        json_data(&sh->json, "config", data);
+        sh_json_end(sh);
+    } else {
+        printf("%.*s\n", data.size > 0 ? data.size : 0, (const char *)data.at);
+    }
+    return 0;
+}
+
 int sh_write_add_auth(struct sh *sh, const struct sh_args *args)
 {
     struct zkclient_reply reply;

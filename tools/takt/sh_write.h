@@ -24,4 +24,5 @@ MUST_USE int sh_write_create(struct sh *sh, const struct sh_args *args);
 MUST_USE int sh_write_set(struct sh *sh, const struct sh_args *args);
 MUST_USE int sh_write_rm(struct sh *sh, const struct sh_args *args);
 MUST_USE int sh_write_set_acl(struct sh *sh, const struct sh_args *args);
+MUST_USE int sh_write_reconfig(struct sh *sh, const struct sh_args *args);
 MUST_USE int sh_write_add_auth(struct sh *sh, const struct sh_args *args);

@@ -40,6 +40,7 @@ const char *verb_tint(FILE *to, const char *code);
 
 int verb_ready(int argc, char **argv);
 int verb_status(int argc, char **argv);
+int verb_member(int argc, char **argv);
 int verb_sh(int argc, char **argv);
 int verb_bench(int argc, char **argv);
 int verb_log(int argc, char **argv);

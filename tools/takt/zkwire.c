@@ -90,6 +90,15 @@ void zkwire_put_set_acl(struct jute_out *out, struct bytes path, const struct zk
     jute_put_int(out, version);
 }
 
+void zkwire_put_reconfig(struct jute_out *out, struct bytes joining, struct bytes leaving,
+                         struct bytes members, int64_t version)
+{
+    jute_put_bytes(out, joining);
+    jute_put_bytes(out, leaving);
+    jute_put_bytes(out, members);
+    jute_put_long(out, version);
+}
+
 void zkwire_put_auth(struct jute_out *out, struct bytes scheme, struct bytes auth)
 {
     jute_put_int(out, 0);

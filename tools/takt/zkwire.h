@@ -36,6 +36,9 @@ void zkwire_put_path_int(struct jute_out *out, struct bytes path, int32_t value)
 void zkwire_put_set(struct jute_out *out, struct bytes path, struct bytes data, int32_t version);
 void zkwire_put_set_acl(struct jute_out *out, struct bytes path, const struct zkwire_acl *acl,
                         uint32_t acl_count, int32_t version);
+/* zkwire_put_reconfig: texts that are absent have size -1; version -1 is any. */
+void zkwire_put_reconfig(struct jute_out *out, struct bytes joining, struct bytes leaving,
+                         struct bytes members, int64_t version);
 void zkwire_put_auth(struct jute_out *out, struct bytes scheme, struct bytes auth);
 
 /* One MultiHeader: before each record of a multi, and (op -1, done) at its end. */

@@ -1,0 +1,318 @@
+/* takt member: the servers of an ensemble, through the ZooKeeper protocol (reconfig, and the data
+ * of /zookeeper/config), so list, add, remove, promote and demote work at ZooKeeper too. */
+#include "tools/takt/verb_member.h"
+
+#include "base/clock.h"
+#include "tools/takt/fourlw.h"
+#include "tools/takt/verb.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CONFIG_PATH "/zookeeper/config"
+
+static const struct verb_page verb_member_page = {
+    .usage = "takt member list|add|remove|promote|demote|transfer [SERVER|ID] [options]",
+    .about =
+        "Shows and changes who belongs to an ensemble.\n\n"
+        "  list               every server: role, addresses, and how it stands\n"
+        "  add SERVER         ID=HOST:2888:3888[:observer];2181  It must be running already, with\n"
+        "                     this line among its own servers. It comes in when it has caught up\n"
+        "  remove ID          it has no vote any more, and is sent nothing\n"
+        "  promote ID         an observer becomes a voter\n"
+        "  demote ID          a voter becomes an observer\n"
+        "  transfer ID        that voter leads, before a restart for example (takt only)\n\n"
+        "Changes need reconfigEnabled=true (not transfer) and the right to write\n"
+        "/zookeeper/config, which at first only super has: --auth digest:super:PASSWORD.",
+    .examples =
+        "  takt member list --server 10.0.0.1:2181,10.0.0.2:2181\n"
+        "  takt member add '4=10.0.0.4:2888:3888:observer;2181' --auth digest:super:secret\n"
+        "  takt member promote 4 --auth digest:super:secret\n"
+        "  takt member transfer 2 && systemctl restart takt\n",
+};
+
+/* What a refusal means here, and what to do. */
+static const struct {
+    int32_t error;
+    const char *text;
+} verb_member_advices[] = {
+    {ZK_NO_AUTH, "who changes the membership must be super, or in the ACL of " CONFIG_PATH
+                 ": --auth digest:super:PASSWORD"},
+    {ZK_RECONFIG_DISABLED, "the servers do not allow it: reconfigEnabled=true (ensemble.reconfig)"},
+    {ZK_UNIMPLEMENTED, "this server is alone, not a member of an ensemble"},
+    {ZK_NEW_CONFIG_NO_QUORUM,
+     "of the servers wanted too few are running and caught up: start those that join first"},
+    {ZK_RECONFIG_IN_PROGRESS, "another change is under way; try again"},
+    {ZK_BAD_ARGUMENTS, "it makes no sense to the server: a port that somebody else has, too few "
+                       "voters left, or no such voter"},
+    {ZK_BAD_VERSION, "the membership has changed meanwhile; look at it and try again"},
+    {ZK_AUTH_FAILED, "the credentials of --auth were not accepted"},
+    {ZK_NOT_READ_ONLY, "the ensemble has no quorum now"},
+};
+
+static int member_refused(int32_t error)
+{
+    const char *text = "the server refused";
+
+    for (size_t i = 0; i < sizeof(verb_member_advices) / sizeof(verb_member_advices[0]); i++)
+        if (verb_member_advices[i].error == error)
+            text = verb_member_advices[i].text;
+    fprintf(stderr, "takt: %s: %s\n", zk_error_name(error), text);
+    return VERB_FAILED;
+}
+
+static int member_broken(const struct fault *fault)
+{
+    fprintf(stderr, "takt: %s\n", fault->text);
+    return VERB_FAILED;
+}
+
+/* --auth SCHEME:AUTH */
+static int member_auth(struct verb_member *member, const char *auth)
+{
+    struct zkclient_reply reply;
+    struct fault fault;
+    const char *colon = strchr(auth, ':');
+
+    if (!colon || colon == auth)
+        return verb_usage(&verb_member_page, "--auth takes SCHEME:CREDENTIALS, such as "
+                                             "digest:super:secret");
+    struct jute_out *out = zkclient_request(&member->client, ZK_OP_AUTH, 16 + strlen(auth));
+    if (!out)
+        return VERB_FAILED;
+    zkwire_put_auth(out, bytes_of(auth, (size_t)(colon - auth)), bytes_of_string(colon + 1));
+    if (zkclient_call(&member->client, &reply, &fault) != 0)
+        return member_broken(&fault);
+    return reply.error ? member_refused(reply.error) : VERB_OK;
+}
+
+/* The servers that a text of the wire lists. */
+static int member_take(struct verb_member *member, struct bytes text)
+{
+    struct fault fault;
+
+    if (text.size <= 0) {
+        fprintf(stderr, "takt: %s has no servers: it is alone, not a member of an ensemble\n",
+                member->client.server);
+        return VERB_FAILED;
+    }
+    if (membership_parse(&member->servers, (const char *)text.at, (size_t)text.size,
+                         &member->version, &fault) != 0)
+        return member_broken(&fault);
+    return VERB_OK;
+}
+
+static int member_read(struct verb_member *member)
+{
+    struct zkclient_reply reply;
+    struct fault fault;
+    struct jute_out *out = zkclient_request(&member->client, ZK_OP_GET_DATA, 64);
+
+    if (!out)
+        return VERB_FAILED;
+    zkwire_put_path_watch(out, bytes_of_string(CONFIG_PATH), false);
+    if (zkclient_call(&member->client, &reply, &fault) != 0)
+        return member_broken(&fault);
+    if (reply.error)
+        return member_refused(reply.error);
+    return member_take(member, jute_get_bytes(&reply.body));
+}
+
+/* Sends a reconfig and takes the list that it answers; texts may be NULL. */
+static int member_reconfig(struct verb_member *member, const char *joining, const char *leaving,
+                           const char *members, int64_t version)
+{
+    const struct bytes none = {NULL, -1};
+    struct zkclient_reply reply;
+    struct fault fault;
+    size_t size = 64 + (joining ? strlen(joining) : 0) + (leaving ? strlen(leaving) : 0) +
+                  (members ? strlen(members) : 0);
+    struct jute_out *out = zkclient_request(&member->client, ZK_OP_RECONFIG, size);
+
+    if (!out)
+        return VERB_FAILED;
+    zkwire_put_reconfig(out, joining ? bytes_of_string(joining) : none,
+                        leaving ? bytes_of_string(leaving) : none,
+                        members ? bytes_of_string(members) : none, version);
+    if (zkclient_call(&member->client, &reply, &fault) != 0)
+        return member_broken(&fault);
+    if (reply.error)
+        return member_refused(reply.error);
+    return member_take(member, jute_get_bytes(&reply.body));
+}
+
+static int member_done(const struct verb_member *member)
+{
+    static char text[MEMBERSHIP_TEXT_SIZE];
+
+    membership_print(&member->servers, member->version, text, sizeof(text));
+    printf("%s\n", text);
+    return VERB_OK;
+}
+
+static int member_add(struct verb_member *member, const char *word)
+{
+    char line[MEMBERSHIP_LINE_SIZE + 16];
+    struct membership parsed;
+    struct fault fault;
+
+    snprintf(line, sizeof(line), "%s%s", strncmp(word, "server.", 7) ? "server." : "", word);
+    if (membership_parse(&parsed, line, strlen(line), NULL, &fault) != 0 || parsed.count != 1)
+        return verb_usage(&verb_member_page, "%s",
+                          *fault.text ? fault.text : "one server at a time");
+    if (!parsed.server[0].client_port)
+        return verb_usage(&verb_member_page, "%s has no client part, such as ;2181", word);
+    int exit_code = member_reconfig(member, line, NULL, NULL, -1);
+    return exit_code ? exit_code : member_done(member);
+}
+
+/* An observer that is to vote, or the other way round: its line again, with the other role. */
+static int member_role(struct verb_member *member, uint32_t id, bool observer)
+{
+    const struct membership_server *server = membership_find(&member->servers, id);
+    char text[MEMBERSHIP_LINE_SIZE], line[MEMBERSHIP_LINE_SIZE + 16];
+
+    if (!server) {
+        fprintf(stderr, "takt: there is no server %u\n", id);
+        return VERB_FAILED;
+    }
+    if (server->observer == observer) {
+        fprintf(stderr, "takt: server %u is %s already\n", id,
+                observer ? "an observer" : "a voter");
+        return VERB_OK;
+    }
+    struct membership_server changed = *server;
+    changed.observer = observer;
+    membership_server_print(&changed, text, sizeof(text));
+    snprintf(line, sizeof(line), "server.%u=%s", id, text);
+    int exit_code = member_reconfig(member, line, NULL, NULL, member->version);
+    return exit_code ? exit_code : member_done(member);
+}
+
+static int member_remove(struct verb_member *member, uint32_t id)
+{
+    char text[16];
+
+    if (!membership_find(&member->servers, id)) {
+        fprintf(stderr, "takt: there is no server %u\n", id);
+        return VERB_FAILED;
+    }
+    snprintf(text, sizeof(text), "%u", id);
+    int exit_code = member_reconfig(member, NULL, text, NULL, member->version);
+    return exit_code ? exit_code : member_done(member);
+}
+
+static bool member_leads(const struct verb_member *member, uint32_t id)
+{
+    const struct membership_server *server = membership_find(&member->servers, id);
+    char address[200], mode[32] = "", *text = NULL;
+    struct fault fault;
+
+    snprintf(address, sizeof(address), "%s:%u", membership_client_host(server),
+             server->client_port);
+    if (server->client_port &&
+        fourlw_ask(address, "srvr", member->timeout_ms, &text, &fault) == 0 &&
+        fourlw_value(text, "Mode:", mode, sizeof(mode)) != 0)
+        mode[0] = '\0';
+    free(text);
+    return strcmp(mode, "leader") == 0;
+}
+
+/* The wish is told once; whether it came true is asked of the server itself. */
+static int member_transfer(struct verb_member *member, uint32_t id)
+{
+    const struct membership_server *server = membership_find(&member->servers, id);
+    uint64_t deadline_ns = clock_now().mono_ns + member->timeout_ms * NS_PER_MS;
+    char text[32];
+
+    if (!server || server->observer) {
+        fprintf(stderr, "takt: there is no voter %u\n", id);
+        return VERB_FAILED;
+    }
+    snprintf(text, sizeof(text), "leader=%u", id);
+    int exit_code = member_reconfig(member, NULL, NULL, text, -1);
+    if (exit_code)
+        return exit_code;
+    do {
+        if (member_leads(member, id)) {
+            printf("server %u leads\n", id);
+            return VERB_OK;
+        }
+        usleep(20000);
+    } while (clock_now().mono_ns < deadline_ns);
+    fprintf(stderr, "takt: server %u does not lead: it is not running, or too far behind\n", id);
+    return VERB_FAILED;
+}
+
+static int member_run(struct verb_member *member, const char *what, const char *word)
+{
+    char *end = NULL;
+    unsigned long id = word && isdigit((unsigned char)*word) ? strtoul(word, &end, 10) : 0;
+    int exit_code = member_read(member);
+
+    if (exit_code || strcmp(what, "list") == 0)
+        return exit_code ? exit_code : verb_member_list(member);
+    if (strcmp(what, "add") == 0)
+        return member_add(member, word);
+    if (id < 1 || id > MEMBERSHIP_ID_MAX || *end)
+        return verb_usage(&verb_member_page, "\"%s\" is not the id of a server, 1 to %d", word,
+                          MEMBERSHIP_ID_MAX);
+    if (strcmp(what, "remove") == 0)
+        return member_remove(member, (uint32_t)id);
+    if (strcmp(what, "transfer") == 0)
+        return member_transfer(member, (uint32_t)id);
+    return member_role(member, (uint32_t)id, strcmp(what, "demote") == 0);
+}
+
+static bool member_known(const char *what)
+{
+    static const char *const known[] = {"list", "add", "remove", "promote", "demote", "transfer"};
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (strcmp(known[i], what) == 0)
+            return true;
+    return false;
+}
+
+int verb_member(int argc, char **argv)
+{
+    static struct verb_member member;
+    const char *server = ADDRESS_DEFAULT, *output = "table", *auth = NULL;
+    double timeout_s = 15;
+    int rest;
+    const struct opts_item items[] = {
+        {"server", 's', OPTS_STRING, &server, "HOST:PORT,...", "whom to ask; any member will do"},
+        {"auth", 'a', OPTS_STRING, &auth, "SCHEME:AUTH", "who changes it: digest:super:PASSWORD"},
+        {"timeout", 't', OPTS_REAL, &timeout_s, "SECONDS", "for each question", 0, 3600},
+        {"output", 'o', OPTS_CHOICE, &output, "FORM", "of list: table or json",
+         .choices = "table|json"},
+        {0},
+    };
+    int exit_code = verb_begin(&verb_member_page, items, argc, argv, &rest);
+    if (exit_code != VERB_GO_ON)
+        return exit_code;
+    const char *what = rest > 0 ? argv[1] : "list";
+    if (!member_known(what))
+        return verb_usage(&verb_member_page, "\"%s\" is nothing that member does", what);
+    if (rest > 2 || (rest < 2) != (strcmp(what, "list") == 0))
+        return verb_usage(&verb_member_page, "%s takes %s", what,
+                          strcmp(what, "list") == 0  ? "no more words"
+                          : strcmp(what, "add") == 0 ? "one server"
+                                                     : "one id");
+    member.as_json = strcmp(output, "json") == 0;
+    member.timeout_ms = (uint32_t)(timeout_s * 1000);
+    struct zkclient_config config = {.servers = server,
+                                     .session_ms = 30000,
+                                     .connect_ms = member.timeout_ms,
+                                     .reply_ms = member.timeout_ms};
+    struct fault fault;
+    if (zkclient_open(&member.client, &config, &fault) != 0)
+        return member_broken(&fault);
+    exit_code = auth ? member_auth(&member, auth) : VERB_OK;
+    if (exit_code == VERB_OK)
+        exit_code = member_run(&member, what, rest > 1 ? argv[2] : NULL);
+    zkclient_close(&member.client);
+    return exit_code;
+}

@@ -1,0 +1,17 @@
+/* verb_member: what the files of `takt member` share. */
+#pragma once
+
+#include "base/membership.h"
+#include "tools/takt/zkclient.h"
+
+struct verb_member {
+    struct zkclient client;
+    bool as_json;
+    uint32_t timeout_ms;
+    struct membership servers; /* as /zookeeper/config has them */
+    int64_t version;
+};
+
+/* verb_member_list prints the servers and, of each that answers, how it stands. Returns a
+ * verb_exit: VERB_FAILED when somebody does not answer. */
+int verb_member_list(const struct verb_member *member);
