@@ -10,17 +10,32 @@ static const struct verb_page verb_status_page = {
     .usage = "takt status [--server HOST:PORT] [-o table|json]",
     .about =
         "Shows what a server says about itself, from its four-letter words srvr and (where the\n"
-        "server's whitelist lets it) mntr.",
+        "server's whitelist lets it) mntr; of a takt node also how it stands in its ensemble "
+        "(memb),\n"
+        "also while nobody leads. takt member list shows all of them.",
     .examples = "  takt status\n"
                 "  takt status --server 10.0.0.5:2181 -o json\n",
 };
 
-/* Where each line comes from: srvr's label or, behind a tab, mntr's key. First hit wins. */
+/* Where each line comes from: srvr's label or, before a tab, mntr's or memb's key. First hit wins.
+ */
 static const struct {
-    const char *label, *key, *srvr, *mntr;
+    const char *label, *key, *srvr, *mntr, *memb;
 } verb_status_lines[] = {
     {"version", "version", "Zookeeper version:", "zk_version"},
     {"mode", "mode", "Mode:", "zk_server_state"},
+    {"state", "state", NULL, NULL, "state"},
+    {"id", "id", NULL, NULL, "id"},
+    {"leader", "leader", NULL, NULL, "leader"},
+    {"term", "term", NULL, NULL, "term"},
+    {"last index", "last_index", NULL, NULL, "last_index"},
+    {"commit index", "commit_index", NULL, NULL, "commit_index"},
+    {"applied index", "applied_index", NULL, NULL, "applied_index"},
+    {"elections seen", "elections", NULL, NULL, "elections"},
+    {"last one took, ms", "election_ms", NULL, NULL, "election_ms"},
+    {"... and why", "election_reason", NULL, NULL, "election_reason"},
+    {"leader known for, ms", "leader_known_ms", NULL, NULL, "leader_known_ms"},
+    {"votes", "voting", NULL, NULL, "voting"},
     {"zxid", "zxid", "Zxid:", NULL},
     {"up, ms", "uptime_ms", NULL, "zk_uptime"},
     {"connections", "connections", "Connections:", "zk_num_alive_connections"},
@@ -44,7 +59,44 @@ static bool verb_status_is_number(const char *text)
     return *text != '\0' && strlen(text) < 18 && strspn(text, "0123456789") == strlen(text);
 }
 
-static void verb_status_print(const char *server, const char *srvr, const char *mntr, bool as_json)
+/* A line of mntr or memb. */
+static bool verb_status_keyed(const char *text, const char *key, char *value, uint32_t size)
+{
+    char tabbed[80];
+
+    if (text == NULL || key == NULL)
+        return false;
+    snprintf(tabbed, sizeof(tabbed), "%s\t", key);
+    return fourlw_value(text, tabbed, value, size) == 0;
+}
+
+/* The members that memb lists: "peer_2<TAB>voter streaming lag=3 heard_ms=12". */
+static void verb_status_peers(struct json *json, const char *memb, bool as_json)
+{
+    if (memb == NULL || strstr(memb, "\npeer_") == NULL)
+        return;
+    if (as_json)
+        json_open(json, "members", '[');
+    for (const char *at = memb; (at = strstr(at, "\npeer_")) != NULL; at++) {
+        unsigned long id = strtoul(at + 6, NULL, 10);
+        char line[128] = "", *tab = strchr(at, '\t');
+        if (tab != NULL)
+            snprintf(line, sizeof(line), "%.*s", (int)strcspn(tab + 1, "\n"), tab + 1);
+        if (!as_json) {
+            printf("member %-19lu %s\n", id, line);
+            continue;
+        }
+        json_open(json, NULL, '{');
+        json_int(json, "id", (int64_t)id);
+        json_text(json, "is", line);
+        json_close(json, '}');
+    }
+    if (as_json)
+        json_close(json, ']');
+}
+
+static void verb_status_print(const char *server, const char *srvr, const char *mntr,
+                              const char *memb, bool as_json)
 {
     struct json json;
     char value[256];
@@ -57,11 +109,9 @@ static void verb_status_print(const char *server, const char *srvr, const char *
     }
     for (size_t i = 0; i < sizeof(verb_status_lines) / sizeof(verb_status_lines[0]); i++) {
         const char *from_srvr = verb_status_lines[i].srvr, *from_mntr = verb_status_lines[i].mntr;
-        char tabbed[80];
-        snprintf(tabbed, sizeof(tabbed), "%s\t", from_mntr ? from_mntr : "");
         if ((from_srvr == NULL || fourlw_value(srvr, from_srvr, value, sizeof(value)) != 0) &&
-            (from_mntr == NULL || mntr == NULL ||
-             fourlw_value(mntr, tabbed, value, sizeof(value)) != 0))
+            !verb_status_keyed(mntr, from_mntr, value, sizeof(value)) &&
+            !verb_status_keyed(memb, verb_status_lines[i].memb, value, sizeof(value)))
             continue;
         if (!as_json)
             printf("%-26s %s\n", verb_status_lines[i].label, value);
@@ -70,6 +120,7 @@ static void verb_status_print(const char *server, const char *srvr, const char *
         else
             json_text(&json, verb_status_lines[i].key, value);
     }
+    verb_status_peers(&json, memb, as_json);
     if (as_json) {
         json_close(&json, '}');
         json_line(&json);
@@ -93,7 +144,7 @@ int verb_status(int argc, char **argv)
     if (rest > 0)
         return verb_usage(&verb_status_page, "\"%s\" is one word too many", argv[1]);
 
-    char *srvr = NULL, *mntr = NULL;
+    char *srvr = NULL, *mntr = NULL, *memb = NULL;
     struct fault fault;
     uint32_t timeout_ms = (uint32_t)(timeout_s * 1000);
     if (fourlw_ask(server, "srvr", timeout_ms, &srvr, &fault) != 0) {
@@ -102,6 +153,18 @@ int verb_status(int argc, char **argv)
     }
     char mode[64];
     exit_code = VERB_OK;
+    /* Only takt knows this word; others hang up. */
+    if (fourlw_ask(server, "memb", timeout_ms, &memb, &fault) != 0 ||
+        fourlw_value(memb, "state\t", mode, sizeof(mode)) != 0) {
+        free(memb);
+        memb = NULL;
+    }
+    if (fourlw_value(srvr, "Mode:", mode, sizeof(mode)) != 0 && memb != NULL) {
+        fprintf(stderr, "takt: %s serves nobody now: %s", server, srvr);
+        verb_status_print(server, srvr, NULL, memb, strcmp(output, "json") == 0);
+        exit_code = VERB_FAILED;
+        goto out;
+    }
     if (fourlw_value(srvr, "Mode:", mode, sizeof(mode)) != 0) {
         fprintf(stderr, "takt: %s answers srvr with: %s\n", server, srvr);
         exit_code = VERB_FAILED;
@@ -113,9 +176,10 @@ int verb_status(int argc, char **argv)
         free(mntr);
         mntr = NULL;
     }
-    verb_status_print(server, srvr, mntr, strcmp(output, "json") == 0);
+    verb_status_print(server, srvr, mntr, memb, strcmp(output, "json") == 0);
 out:
     free(srvr);
     free(mntr);
+    free(memb);
     return exit_code;
 }
