@@ -23,9 +23,22 @@
 #define NODE_ROLES_MAX     (TOPOLOGY_ROLE_COUNT + CONFIG_NET_MAX)
 
 /* What only a node with peers has. */
+/* The servers whose names CTL looks up again: written by CORE when the membership changes, in whole
+ * words, so that no reader tears one; version is odd meanwhile. */
+struct node_names {
+    _Atomic uint32_t version;
+    _Atomic uint64_t words[(sizeof(struct membership) + 7) / 8];
+};
+
 struct node_peers {
     struct peer peer;
     struct datagram_port *port;
+    struct link ctl_peer; /* new addresses, from CTL */
+    bool ctl_ready;
+    struct node_names names;
+    struct address told[MEMBERSHIP_ID_MAX + 1]; /* by CTL, of each id; this and more CTL's own: */
+    uint32_t look_next;     /* whose turn it is: one name a look */
+    uint64_t look_after_ns; /* monotonic; a resolver that is slow is asked less often */
 };
 
 struct node {

@@ -2,6 +2,7 @@
 #include "tools/taktd/node_parts.h"
 
 #include "base/check.h"
+#include "base/say.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,100 @@ static bool peers_address(const struct membership_server *server, struct address
     return config_value_address(at, text, NULL) == 0;
 }
 
+/* Role: CORE; before the roles start, whoever opens the node. */
+static void peers_names_write(struct node_names *names, const struct membership *servers)
+{
+    uint64_t words[sizeof(names->words) / sizeof(names->words[0])] = {0};
+    uint32_t version = atomic_load_explicit(&names->version, memory_order_relaxed);
+
+    memcpy(words, servers, sizeof(*servers));
+    atomic_store_explicit(&names->version, version + 1, memory_order_relaxed);
+    atomic_thread_fence(memory_order_release); /* pairs with the fence in peers_names_read */
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        atomic_store_explicit(&names->words[i], words[i], memory_order_relaxed);
+    /* release; pairs with the acquire in peers_names_read */
+    atomic_store_explicit(&names->version, version + 2, memory_order_release);
+}
+
+/* False: it is being written. Role: CTL. */
+static bool peers_names_read(const struct node_names *names, struct membership *servers)
+{
+    uint64_t words[sizeof(names->words) / sizeof(names->words[0])];
+    uint32_t before = atomic_load_explicit(&names->version, memory_order_acquire);
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        words[i] = atomic_load_explicit(&names->words[i], memory_order_relaxed);
+    atomic_thread_fence(memory_order_acquire);
+    memcpy(servers, words, sizeof(*servers));
+    return before % 2 == 0 && atomic_load_explicit(&names->version, memory_order_relaxed) == before;
+}
+
+static bool peers_heard(const struct node_peers *peers, uint32_t id)
+{
+    for (uint32_t i = 0; i < PEER_COUNT_MAX; i++) {
+        const struct peer_seen *seen = peer_seen_of(&peers->peer, i);
+        if (atomic_load_explicit(&seen->id, memory_order_relaxed) == id)
+            return atomic_load_explicit(&seen->reachable, memory_order_relaxed) != 0;
+    }
+    return false;
+}
+
+static void peers_record(struct peer_update *update, const struct membership_server *server,
+                         const struct address *at)
+{
+    memset(update, 0, sizeof(*update));
+    update->kind = PEER_UPDATE_SET;
+    update->member.id = (uint8_t)server->id;
+    update->member.address = *at;
+    snprintf(update->member.name, sizeof(update->member.name), "%s:%u", server->host,
+             server->quorum_port);
+}
+
+/* One name, looked up; PEER is told when the answer is not the last one. */
+static void peers_resolve(struct node *node, const struct membership_server *server)
+{
+    struct node_peers *peers = node->peers;
+    struct address at;
+    struct fault fault;
+    char text[64];
+
+    if (node->env.resolve(node->env.port_self, server->host, &at, &fault) != 0)
+        return;
+    at.port = server->quorum_port;
+    if (memcmp(&at, &peers->told[server->id], sizeof(at)) == 0)
+        return;
+    struct peer_update *update = link_reserve(&peers->ctl_peer, sizeof(*update));
+    if (!update)
+        return; /* PEER is behind; the next look tells it */
+    peers_record(update, server, &at);
+    link_publish(&peers->ctl_peer);
+    peers->told[server->id] = at;
+    config_value_address_print(&at, text, sizeof(text));
+    say(SAY_INFO, "server %u: %s is at %s", server->id, server->host, text);
+}
+
+void node_resolve(struct node *node)
+{
+    struct node_peers *peers = node->peers;
+    struct membership servers;
+    struct address at;
+    uint64_t begin_ns = clock_now().mono_ns;
+
+    if (!peers || !node->env.resolve || begin_ns < peers->look_after_ns ||
+        !peers_names_read(&peers->names, &servers))
+        return;
+    for (uint32_t i = 0; i < servers.count; i++) {
+        const struct membership_server *server =
+            &servers.server[peers->look_next++ % servers.count];
+        if (server->id == node->config->node_id || peers_address(server, &at) ||
+            (peers_heard(peers, server->id) && core_state_has_leader(&node->state)))
+            continue; /* without a leader: it may be heard and not hear us */
+        peers_resolve(node, server);
+        peers->look_after_ns = begin_ns + 5 * (clock_now().mono_ns - begin_ns);
+        break;
+    }
+}
+
 /* A membership is in the log: PEER's table follows. Role: CORE. */
 static void peers_changed(void *self, const struct membership *before,
                           const struct membership *after)
@@ -44,14 +139,13 @@ static void peers_changed(void *self, const struct membership *before,
             update = link_reserve(node_link(node, TOPOLOGY_CORE_PEER, 0), sizeof(*update));
         if (!update)
             continue;
-        memset(update, 0, sizeof(*update));
-        update->kind = PEER_UPDATE_SET;
-        update->member.id = (uint8_t)server->id;
-        if (!peers_address(server, &update->member.address))
-            memset(&update->member.address, 0, sizeof(update->member.address));
-        snprintf(update->member.name, sizeof(update->member.name), "%s:%u", server->host,
-                 server->quorum_port);
+        struct address at;
+        if (!peers_address(server, &at))
+            memset(&at, 0, sizeof(at));
+        peers_record(update, server, &at);
     }
+    if (node->peers)
+        peers_names_write(&node->peers->names, after);
 }
 
 void node_peers_core(struct node *node, struct role_core_config *config)
@@ -104,8 +198,10 @@ static void peers_members(struct node *node, struct peer_config *config)
             continue;
         memset(&member->address, 0, sizeof(member->address));
         if (node->env.resolve &&
-            node->env.resolve(node->env.port_self, server->host, &member->address, &ignored) == 0)
+            node->env.resolve(node->env.port_self, server->host, &member->address, &ignored) == 0) {
             member->address.port = server->quorum_port;
+            node->peers->told[server->id] = member->address;
+        }
     }
 }
 
@@ -146,6 +242,7 @@ int node_peers_init(struct node *node, struct fault *fault)
     config.incarnation = node->superblock.state.incarnation;
     config.bulk_bytes_per_s = c->peers_bulk_rate;
     peers_members(node, &config);
+    peers_names_write(&peers->names, &c->servers);
     int err = peers_listen(node, &config, &listen, fault);
     if (!err && c->peers_key_file[0])
         err = peer_keys_load(&config.keys, c->peers_key_file, fault);
@@ -154,7 +251,12 @@ int node_peers_init(struct node *node, struct fault *fault)
                                       fault);
     if (err)
         return err;
-    struct peer_parts parts = {.core_peer = node_link(node, TOPOLOGY_CORE_PEER, 0),
+    err = link_init(&peers->ctl_peer, "ctl_peer", 64u << 10);
+    if (err)
+        return fault_set(fault, err, "no memory for the peer link");
+    peers->ctl_ready = true;
+    struct peer_parts parts = {.ctl_peer = &peers->ctl_peer,
+                               .core_peer = node_link(node, TOPOLOGY_CORE_PEER, 0),
                                .peer_core = node_link(node, TOPOLOGY_PEER_CORE, 0),
                                .port = peers->port,
                                .page = node_page(node, "peer", 0)};
@@ -166,6 +268,8 @@ void node_peers_fini(struct node *node)
     if (!node->peers)
         return;
     peer_fini(&node->peers->peer);
+    if (node->peers->ctl_ready)
+        link_fini(&node->peers->ctl_peer);
     if (node->peers->port)
         datagram_fini(node->peers->port);
     free(node->peers);

@@ -145,6 +145,8 @@ static void run_raise_files(const struct config *config)
             config->connections_max, (uint64_t)limit.rlim_cur);
 }
 
+#define RUN_RESOLVE_MS 1000 /* between two looks for members that are not heard */
+
 /* ---- CTL: signals and the watchdog ----------------------------------------------------------- */
 
 static void run_signals(sigset_t *signals)
@@ -171,25 +173,30 @@ static void run_watchdog(const struct run *run, uint64_t *applied_before)
 static void *run_ctl(void *self)
 {
     struct run *run = self;
-    uint32_t watchdog_ms = notify_watchdog_ms();
+    uint32_t watchdog_ms = notify_watchdog_ms(), wait_ms = watchdog_ms;
+    bool ensemble = config_is_ensemble(run->config);
     uint64_t applied = 0;
     sigset_t signals;
 
     run_signals(&signals);
     pthread_setname_np(pthread_self(), "ctl");
+    if (ensemble && (!wait_ms || wait_ms > RUN_RESOLVE_MS))
+        wait_ms = RUN_RESOLVE_MS;
     while (!run->stopped) {
-        struct timespec wait = {.tv_sec = watchdog_ms / 1000,
-                                .tv_nsec = watchdog_ms % 1000 * 1000000};
-        int got = watchdog_ms ? sigtimedwait(&signals, NULL, &wait) : sigwaitinfo(&signals, NULL);
+        struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000};
+        int got = wait_ms ? sigtimedwait(&signals, NULL, &wait) : sigwaitinfo(&signals, NULL);
         if (run->stopped)
             break;
         if (got > 0) {
             run->signal = got;
             notify_send("STOPPING=1");
             node_stop(run->node);
-        } else if (watchdog_ms) {
-            run_watchdog(run, &applied);
+            continue;
         }
+        if (watchdog_ms)
+            run_watchdog(run, &applied);
+        if (ensemble)
+            node_resolve(run->node);
     }
     return NULL;
 }
