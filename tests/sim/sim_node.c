@@ -253,6 +253,25 @@ void sim_node_trouble(struct sim_node *node, enum sim_disk_call call, uint32_t n
     sim_disk_fail(node->disk, call, nth);
 }
 
+void sim_node_stop(struct sim_node *node)
+{
+    struct sim_world *world = node->world;
+
+    CHECK(node->node);
+    for (uint32_t i = 0; i < world->knobs.clients; i++)
+        sim_client_node_lost(&world->clients[i], node->index);
+    sim_disk_hang(node->disk, 0);
+    sim_disk_time(node->disk, UINT64_MAX); /* what is in flight ends */
+    node_close(node->node);
+    for (uint32_t i = 0; i < world->knobs.clients; i++)
+        sim_client_bury(&world->clients[i], node->index);
+    sim_disk_crash(node->disk, SIM_DISK_KILL); /* its files and its lock are free */
+    node->node = NULL;
+    node->port = NULL;
+    node->datagrams = NULL;
+    node->wake_ns = UINT64_MAX;
+}
+
 /* ---- turns ----------------------------------------------------------------------------------- */
 
 void sim_node_wake(struct sim_node *node)

@@ -60,6 +60,9 @@ MUST_USE int sim_node_start(struct sim_node *node, struct fault *fault);
  * it is started. */
 void sim_node_crash(struct sim_node *node, enum sim_disk_crash how);
 
+/* sim_node_stop ends the process in good order. */
+void sim_node_stop(struct sim_node *node);
+
 /* sim_node_turn runs each role once and sends what came of it. Returns 0, or the error with which
  * the node stopped by itself. */
 MUST_USE int sim_node_turn(struct sim_node *node, struct fault *fault);

@@ -127,9 +127,16 @@ static void world_turn_node(struct sim_world *world, struct sim_node *node)
     struct fault fault = {.text = ""};
 
     int err = sim_node_turn(node, &fault);
+    if (err == ERR_RESTART) { /* it was sent a snapshot: it begins again from there */
+        sim_world_say(world, "node %u starts again: %s", node->index + 1, fault.text);
+        world->installed++;
+        sim_node_stop(node);
+        world_start_node(world, node);
+        return;
+    }
     if (err) {
         sim_world_say(world, "node %u stops: %s", node->index + 1, fault.text);
-        if (!node->troubled && err != ERR_RESTART) /* it took a snapshot of another's */
+        if (!node->troubled)
             sim_world_wrong(world, "node %u stopped: %s", node->index + 1, fault.text);
         world->stopped++;
         sim_node_crash(node, rand_below(&world->rand, 2) ? SIM_DISK_KILL : SIM_DISK_POWER);
@@ -315,7 +322,7 @@ static void world_print(const struct sim_world *world, const struct sim_result *
     printf(
         "seed %llu  nodes %u  clients %u  simulated %.1f s  entries %llu  replies %llu  "
         "events %llu  crashes %llu  replayed %llu  from snapshot %llu  leaders %llu  moves %llu  "
-        "refused %llu  expired %llu  digest %016llx\n",
+        "refused %llu  expired %llu  installed %llu  digest %016llx\n",
         (unsigned long long)world->seed, world->node_count, world->knobs.clients,
         (double)result->simulated_ns / 1e9, (unsigned long long)result->entries,
         (unsigned long long)result->replies, (unsigned long long)events,

@@ -48,7 +48,7 @@ struct sim_world {
     struct check_registers registers;
     bool trace; /* one line for everything that happens */
     /* what it came to */
-    uint64_t events, recovered_entries, from_snapshot, ring_full, stopped;
+    uint64_t events, recovered_entries, from_snapshot, ring_full, stopped, installed;
     uint64_t leaders; /* times that another node led */
     uint32_t leader;  /* index of the last one; UINT32_MAX: none yet */
 };
