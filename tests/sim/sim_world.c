@@ -329,7 +329,7 @@ static void world_print(const struct sim_world *world, const struct sim_result *
         (unsigned long long)result->crashes, (unsigned long long)world->recovered_entries,
         (unsigned long long)world->from_snapshot, (unsigned long long)world->leaders,
         (unsigned long long)moves, (unsigned long long)refused, (unsigned long long)expired,
-        (unsigned long long)result->digest);
+        (unsigned long long)world->installed, (unsigned long long)result->digest);
     for (int kind = 0; kind < SIM_FAULT_COUNT; kind++)
         if (world->faults.counts[kind])
             printf("%s %llu  ", sim_fault_name((enum sim_fault_kind)kind),
