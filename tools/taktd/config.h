@@ -155,7 +155,7 @@ struct config {
     bool ensemble_reconfig;   /* reconfigEnabled */
     bool ensemble_standalone; /* standaloneEnabled: one server line is a node alone */
     char peers_key_file[256]; /* "" = packets are not authenticated */
-    uint32_t peers_mtu;       /* largest IP packet to a peer, bytes */
+    uint32_t peers_mtu;       /* largest IP packet to a peer, bytes; 0: the route's */
     uint64_t peers_bulk_rate; /* bytes a second to a peer that catches up */
     bool peers_listen_all;    /* quorumListenOnAllIPs */
     uint32_t reads_mode;      /* enum config_reads */

@@ -488,15 +488,16 @@ const struct config_setting config_table[] = {
     {.key = "peers.mtu",
      .type = CONFIG_COUNT,
      AT(peers_mtu),
-     .min = 576,
+     .min = 0,
      .max = 65535,
-     .fallback = "1500",
-     .help = "Largest IP packet that reaches every member in one piece."},
+     .fallback = "0",
+     .help = "Largest IP packet that reaches every member in one piece, at least 1280 bytes; 0: as\n"
+             "the route to each says. For networks that drop large packets without a word."},
     {.key = "peers.bulk_rate",
      .type = CONFIG_SIZE,
      AT(peers_bulk_rate),
      .min = 64 * KIB,
-     .max = TIB,
+     .max = 64 * GIB,
      .fallback = "100M",
      .help = "Bytes a second at which a member that is behind is brought up to date, so that "
              "others\n"

@@ -10,6 +10,7 @@
 #define PEERS_OUTBOX_SIZE  (8u << 20) /* commands of this node's clients that are not applied */
 #define PEERS_WINDOW_SIZE  (1u << 20) /* of them, on their way to the leader */
 #define PEERS_RETRY_NS_MIN (20 * NS_PER_MS)
+#define PEERS_HEADERS_SIZE 48u /* of IPv6 and UDP; IPv4's are less */
 #define PEERS_RETRY_NS_MAX (500 * NS_PER_MS)
 
 /* The record by which CORE tells PEER that the node belongs to an ensemble now. */
@@ -246,9 +247,13 @@ int node_peers_init(struct node *node, struct fault *fault)
     int err = peers_listen(node, &config, &listen, fault);
     if (!err && c->peers_key_file[0])
         err = peer_keys_load(&config.keys, c->peers_key_file, fault);
+    if (!err && c->peers_mtu && c->peers_mtu < PEERS_HEADERS_SIZE + DATAGRAM_SIZE_MIN)
+        err = fault_set(fault, ERR_CONFIG, "peers.mtu is %u: at least %u, or 0", c->peers_mtu,
+                        PEERS_HEADERS_SIZE + DATAGRAM_SIZE_MIN);
     if (!err)
-        err = node->env.datagram_open(node->env.port_self, &listen, c->peers_mtu - 48, &peers->port,
-                                      fault);
+        err = node->env.datagram_open(node->env.port_self, &listen,
+                                      c->peers_mtu ? c->peers_mtu - PEERS_HEADERS_SIZE : 0,
+                                      &peers->port, fault);
     if (err)
         return err;
     err = link_init(&peers->ctl_peer, "ctl_peer", 64u << 10);
