@@ -144,12 +144,20 @@ static bool release(struct log_tail *tail, uint64_t need)
     return tail->last_index + 1 - tail->first_index < tail->slot_count;
 }
 
+/* Would `size` more bytes make the open batch longer than one may be? */
+static inline bool batch_overflows(const struct log_tail *tail, uint64_t size)
+{
+    return tail->appended - tail->batch_start + size + tail->block_size > tail->batch_size_max;
+}
+
 bool log_tail_has_room(const struct log_tail *tail, uint64_t size, uint32_t count)
 {
     uint64_t applied = atomic_load_explicit(&tail->applied, memory_order_acquire);
     uint64_t limit = applied < tail->written ? applied : tail->written;
     uint64_t held = tail->last_index + 1 - tail->first_index;
 
+    if (batch_overflows(tail, size))
+        return false;
     if (tail->appended + size + 4ull * tail->block_size > limit + tail->size)
         return false;
     if (held + count < tail->slot_count)
@@ -163,6 +171,8 @@ static inline bool has_room(struct log_tail *tail, uint64_t span)
 {
     /* one block and one header are kept back so that closing a batch always has room */
     uint64_t need = span + 2ull * tail->block_size;
+    if (batch_overflows(tail, span))
+        return false; /* until the batch is closed */
     if (tail->appended + need - tail->first_offset <= tail->size &&
         tail->last_index + 1 - tail->first_index < tail->slot_count)
         return true;

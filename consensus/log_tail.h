@@ -69,7 +69,7 @@ void log_tail_fini(struct log_tail *tail);
 /* ---- CORE: at the end ---- */
 
 /* log_tail_append opens a record of payload_size bytes and returns where its payload goes, or NULL
- * when the tail has no room now (HOLD). Assumes that record and one block fit in a batch. The
+ * when the tail or the open batch has no room now (HOLD). Assumes that record and one block fit in a batch. The
  * caller fills the payload, then calls log_tail_seal. Role: CORE. */
 uint8_t *log_tail_append(struct log_tail *tail, uint64_t term, uint32_t payload_size);
 
@@ -79,7 +79,7 @@ uint64_t log_tail_seal(struct log_tail *tail, uint8_t *payload);
 /* log_tail_append_record appends a record as another member's tail holds it: header and payload, of
  * which size, kind, index, term and chain count; batch, commit and crc are made anew. `room` is how
  * many bytes may be read at `record` (8-byte aligned). Borrows for the call. Returns 0; ERR_FULL:
- * no room now (HOLD); ERR_MALFORMED: no entry, longer than `room`, or too long for a batch;
+ * no room in tail or batch now (HOLD); ERR_MALFORMED: no entry, longer than `room`, or too long for a batch;
  * ERR_RANGE: its index is not the next one; ERR_CORRUPT: an older term than the last entry's, or a
  * chain that does not follow. Nothing is appended then. Role: CORE. */
 MUST_USE int log_tail_append_record(struct log_tail *tail, const struct log_record *record,
@@ -112,7 +112,8 @@ bool log_tail_close_batch(struct log_tail *tail, struct core_disk *batch);
 void log_tail_written(struct log_tail *tail, uint64_t offset);
 
 /* log_tail_settle declares everything that was appended to be on disk already: the entries that
- * recovery found behind the last one known to be committed. Before the roles start. */
+ * recovery found behind the last one known to be committed. Also between them, when the batch is
+ * full. Before the roles start. */
 void log_tail_settle(struct log_tail *tail);
 
 /* ---- CORE: what is held ---- */

@@ -135,6 +135,8 @@ static int member_open(struct member *member)
         const struct log_record *record =
             (const struct log_record *)(member->found.suffix + at);
         CHECK(log_tail_append_record(&member->tail, record, member->found.suffix_size - at) == 0);
+        if (log_tail_batch_full(&member->tail))
+            log_tail_settle(&member->tail);
         at += log_record_span(record->size);
     }
     log_tail_settle(&member->tail);

@@ -111,7 +111,8 @@ static void node_configure(struct sim_node *node)
     c->tree_memory_limit = 64 << 20;
     c->tree_nodes_max = 1 << 16;
     c->net_memory_limit = 256 << 20;
-    c->log_segment_size = 16 << 20;
+    c->log_segment_size = 1 << 20; /* batches of 256 KiB, a log tail of 1 MiB */
+    c->request_size_max = 128 << 10;
     c->snapshot_every_count = node->world->knobs.snapshot_entries;
     c->snapshot_every_size = 0;
     c->snapshot_kept_count = 2;

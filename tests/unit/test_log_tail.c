@@ -132,6 +132,28 @@ static void test_room_is_reused_when_applied_and_written_and_needed(void **state
     log_tail_fini(&tail);
 }
 
+/* A record of the largest size waits until the batch before it is closed. */
+static void test_a_batch_never_grows_too_long(void **state)
+{
+    struct log_tail tail;
+    struct core_disk d;
+    struct rand r;
+    const uint32_t largest = BATCH - 512 - (uint32_t)sizeof(struct log_record);
+    rand_seed(&r, 13);
+    assert_int_equal(begin(&tail, 512, 0, 0), 0);
+    put(&tail, &r, 1000);
+    assert_false(log_tail_batch_full(&tail));
+    assert_null(log_tail_append(&tail, 3, largest));
+    assert_false(log_tail_has_room(&tail, log_record_span(largest), 1));
+    assert_true(log_tail_close_batch(&tail, &d));
+    assert_true(log_tail_has_room(&tail, log_record_span(largest), 1));
+    put(&tail, &r, largest);
+    assert_true(log_tail_batch_full(&tail));
+    assert_true(log_tail_close_batch(&tail, &d));
+    assert_true(d.size <= BATCH);
+    log_tail_fini(&tail);
+}
+
 static void test_as_many_entries_as_slots(void **state)
 {
     struct log_tail tail;
@@ -306,6 +328,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_batches_are_whole_blocks_and_read_back),
         cmocka_unit_test(test_room_is_reused_when_applied_and_written_and_needed),
+        cmocka_unit_test(test_a_batch_never_grows_too_long),
         cmocka_unit_test(test_as_many_entries_as_slots),
         cmocka_unit_test(test_records_of_another_tail),
         cmocka_unit_test(test_truncate_against_a_twin),

@@ -321,6 +321,8 @@ static void recover(bool first)
         terms[record->index] = record->term;
         at += log_record_span(record->size);
         w.suffixes++;
+        if (log_tail_batch_full(&new))
+            log_tail_settle(&new);
     }
     log_tail_settle(&new);
     HOLDS(new.last_index == found.last.index && new.chain == found.last.chain);

@@ -307,6 +307,8 @@ static int recover_tail(struct node *node, const struct wal_recovery *found, str
                              "the log holds more entries that are not known to be committed than "
                              "fit in memory: start with the log.segment_size that wrote it");
         recover_term(node, record);
+        if (log_tail_batch_full(&node->tail))
+            log_tail_settle(&node->tail);
         at += log_record_span(record->size);
     }
     log_tail_settle(&node->tail);
