@@ -103,7 +103,7 @@ bool cluster_step(struct cluster *cluster);
 bool cluster_run(struct cluster *cluster, uint32_t ms);
 
 /* One seed from hostile to healed: shape, faults and schedule are drawn from it. False: failure
- * says why. */
+ * says why. In raft_chaos.c. */
 bool cluster_seed(struct cluster *cluster, uint64_t seed);
 
 /* Single acts, for scripted scenes. Node numbers are ids. */
@@ -121,4 +121,7 @@ bool cluster_read(struct cluster *cluster, uint8_t id);
 /* The leader of the highest term among the nodes that are up, 0 = none. */
 uint8_t cluster_leader(const struct cluster *cluster);
 uint64_t cluster_random(struct cluster *cluster, uint64_t below);
+bool cluster_chance(struct cluster *cluster, uint32_t rate, uint32_t of);
+/* Log matching, for each two nodes. */
+void cluster_check_logs(struct cluster *cluster);
 void cluster_fail(struct cluster *cluster, const char *format, ...) PRINTF_LIKE(2, 3);

@@ -1,0 +1,426 @@
+/* Goal: each rule of the Raft core for leaders, reads, transfers, memberships and snapshots holds
+ * by itself, and nonsense stops nothing. Method: as test_raft.c. */
+#include "tests/unit/raft_kit.h"
+
+/* ---- a leader -------------------------------------------------------------------------------- */
+
+static void test_an_old_term_is_committed_only_by_an_entry_of_the_new_one(void **state)
+{
+    member(members_of(3, 0), 4, 10, 4, 3);
+    lead();
+    ack(2, 10);
+    durable(10);
+    assert_int_equal(out.commit_index, 3);
+    ack(2, 11);
+    assert_int_equal(out.commit_index, 3); /* its own disk is slow */
+    ack(3, 11);
+    assert_int_equal(out.commit_index, 11); /* two followers are enough without it */
+}
+
+static void test_learners_are_not_counted(void **state)
+{
+    member(members_of(3, 2), 4, 0, 0, 0);
+    lead();
+    durable(1);
+    ack(4, 1);
+    ack(5, 1);
+    assert_int_equal(out.commit_index, 0);
+    ack(3, 1);
+    assert_int_equal(out.commit_index, 1);
+}
+
+static void test_the_window_is_bounded_and_backs_up(void **state)
+{
+    struct raft_range range;
+
+    member(members_of(3, 0), 4, 0, 0, 0);
+    raft.config.inflight_max = 2;
+    lead();
+    assert_int_equal(raft_next_append(&raft, 1, &range), RAFT_APPEND_ENTRIES);
+    send_all(2);
+    assert_int_equal(raft_next_append(&raft, 1, &range), RAFT_APPEND_NONE); /* a probe at a time */
+    ack(2, 1);
+    for (uint64_t i = 2; i <= 5; i++) {
+        input(RAFT_INPUT_APPENDED, i);
+        send_all(2);
+    }
+    assert_int_equal(raft.progress[1].next_index, 4); /* two messages, of one entry each */
+    message((struct peer_message){.kind = PEER_APPEND_REPLY,
+                                  .flags = PEER_REJECT,
+                                  .from = 2,
+                                  .term = 5,
+                                  .index = 1,
+                                  .log_term = 5,
+                                  .context = raft.round,
+                                  .extra = 3});
+    assert_int_equal(raft.progress[1].next_index, 2);
+    assert_int_equal(raft_next_append(&raft, 1, &range), RAFT_APPEND_ENTRIES);
+    assert_int_equal(range.first, 2);
+    assert_int_equal(range.last, 5);
+    message((struct peer_message){.kind = PEER_APPEND_REPLY,
+                                  .flags = PEER_REJECT,
+                                  .from = 2,
+                                  .term = 5,
+                                  .index = 0,
+                                  .context = raft.round - 1,
+                                  .extra = 1});
+    assert_int_equal(raft.progress[1].next_index, 2); /* from before the back-up */
+}
+
+static void test_idle_members_hear_of_a_commit_at_once(void **state)
+{
+    struct raft_range range;
+
+    member(members_of(3, 0), 4, 0, 0, 0);
+    lead();
+    send_all(2);
+    durable(1);
+    ack(2, 1);
+    assert_int_equal(out.commit_index, 1);
+    assert_int_equal(raft_next_append(&raft, 1, &range), RAFT_APPEND_EMPTY);
+    assert_true(range.quiet);
+    struct peer_message m;
+    raft_append_message(&raft, &range, range.prev_index, &m);
+    assert_int_equal(m.commit, 1);
+    assert_int_equal(m.flags, PEER_QUIET);
+}
+
+static void test_no_quorum_no_office(void **state)
+{
+    member(members_of(3, 0), 4, 0, 0, 0);
+    lead();
+    uint64_t elected_ns = now_ns;
+    while (raft.state == RAFT_LEADER && now_ns < elected_ns + 1000 * MS) {
+        now_ns = raft_deadline_ns(&raft);
+        input(RAFT_INPUT_TICK, 0);
+    }
+    assert_string_equal(out.reason, "no quorum was heard");
+    assert_true(now_ns - elected_ns <= 140 * MS);
+}
+
+static void test_a_follower_that_lost_its_log_is_not_counted_for_it(void **state)
+{
+    member(members_of(3, 0), 4, 0, 0, 0);
+    lead();
+    send_all(2);
+    ack(2, 1);
+    assert_int_equal(raft.progress[1].match_index, 1);
+    now_ns = raft_deadline_ns(&raft);
+    input(RAFT_INPUT_TICK, 0);
+    send_all(2);
+    message((struct peer_message){.kind = PEER_APPEND_REPLY,
+                                  .flags = PEER_REJECT,
+                                  .from = 2,
+                                  .term = 5,
+                                  .context = raft.round,
+                                  .extra = 1});
+    assert_int_equal(raft.progress[1].match_index, 0);
+    assert_int_equal(raft.progress[1].next_index, 1);
+    ack(2, 1);
+    step((struct raft_input){.kind = RAFT_INPUT_REBORN, .member = 2});
+    assert_int_equal(raft.progress[1].match_index, 0);
+}
+
+static void test_compaction_spares_who_keeps_up(void **state)
+{
+    member(members_of(3, 0), 4, 0, 0, 0);
+    lead();
+    input(RAFT_INPUT_APPENDED, 9);
+    durable(9);
+    ack(2, 9);
+    ack(3, 4);
+    assert_int_equal(raft.commit_index, 9);
+    assert_int_equal(raft_compact_limit(&raft), 4);
+    now_ns += raft.config.election_ns_max; /* who is silent is not waited for */
+    ack(2, 9);
+    assert_int_equal(raft_compact_limit(&raft), 9);
+    input(RAFT_INPUT_COMPACTED, 6);
+    assert_true(raft_snapshot_due(&raft, 2));
+    assert_false(raft_snapshot_due(&raft, 1));
+}
+
+/* ---- reads ----------------------------------------------------------------------------------- */
+
+static void test_a_read_waits_for_a_round_sent_after_it(void **state)
+{
+    member(members_of(3, 0), 4, 0, 0, 0);
+    lead();
+    send_all(2);
+    step((struct raft_input){.kind = RAFT_INPUT_READ, .context = 9});
+    durable(1);
+    ack(2, 1); /* the term's first commit; but this answer is older than the read's round */
+    assert_int_equal(raft.commit_index, 1);
+    assert_int_equal(out.read_count, 0);
+    send_all(2);
+    ack(2, 1);
+    assert_int_equal(out.read_count, 1);
+    assert_int_equal(out.reads[0].context, 9);
+    assert_int_equal(out.reads[0].index, 1);
+}
+
+static void test_a_follower_asks_until_it_knows(void **state)
+{
+    member(members_of(3, 0), 4, 10, 4, 8);
+    step((struct raft_input){.kind = RAFT_INPUT_READ, .context = 9});
+    assert_int_equal(out.message_count, 0); /* nobody to ask */
+    append(2, 4, 10, 4, 0, 0, 8, 1);
+    assert_int_equal(told(PEER_READ)->context, 9);
+    now_ns += 45 * MS;
+    assert_true(raft_deadline_ns(&raft) <= now_ns);
+    input(RAFT_INPUT_TICK, 0);
+    assert_int_equal(told(PEER_READ)->to, 2);
+    append(3, 5, 10, 4, 0, 0, 8, 1); /* a new leader, a new question */
+    input(RAFT_INPUT_SAVED, 0);
+    assert_int_equal(told(PEER_READ)->to, 3);
+    message((struct peer_message){
+        .kind = PEER_READ_REPLY, .from = 3, .term = 5, .index = 12, .context = 9});
+    assert_int_equal(out.reads[0].index, 12);
+    message((struct peer_message){
+        .kind = PEER_READ_REPLY, .from = 3, .term = 5, .index = 12, .context = 9});
+    assert_int_equal(out.read_count, 0);
+}
+
+static void test_reads_are_bounded(void **state)
+{
+    member(members_of(3, 0), 4, 10, 4, 8);
+    for (uint64_t i = 1; i <= RAFT_READ_COUNT_MAX; i++) {
+        step((struct raft_input){.kind = RAFT_INPUT_READ, .context = i});
+        assert_false(out.read_refused);
+    }
+    step((struct raft_input){.kind = RAFT_INPUT_READ, .context = 1}); /* waits already */
+    assert_false(out.read_refused);
+    step((struct raft_input){.kind = RAFT_INPUT_READ, .context = RAFT_READ_COUNT_MAX + 1});
+    assert_true(out.read_refused);
+}
+
+static void test_the_leader_answers_others_reads(void **state)
+{
+    member(members_of(3, 0), 4, 0, 0, 0);
+    lead();
+    durable(1);
+    ack(2, 1);
+    for (uint64_t i = 1; i <= RAFT_READ_COUNT_MAX + 1; i++) /* one too many is dropped */
+        message((struct peer_message){.kind = PEER_READ, .from = 3, .term = 5, .context = i});
+    send_all(2);
+    ack(2, 1);
+    assert_int_equal(out.message_count, RAFT_READ_COUNT_MAX);
+    assert_int_equal(told(PEER_READ_REPLY)->index, 1);
+}
+
+/* ---- transfer, membership, snapshots --------------------------------------------------------- */
+
+static void test_a_transfer_waits_for_the_log_and_gives_up(void **state)
+{
+    member(members_of(3, 0), 4, 0, 0, 0);
+    lead();
+    step((struct raft_input){.kind = RAFT_INPUT_TRANSFER, .member = 2});
+    assert_false(raft_may_propose(&raft));
+    assert_null(told(PEER_TIMEOUT_NOW));
+    ack(2, 1);
+    assert_int_equal(told(PEER_TIMEOUT_NOW)->to, 2);
+    while (!raft_may_propose(&raft)) {
+        now_ns = raft_deadline_ns(&raft);
+        ack(3, 1);
+        input(RAFT_INPUT_TICK, 0);
+    }
+    assert_string_equal(out.reason, "the transfer took too long");
+    step((struct raft_input){.kind = RAFT_INPUT_TRANSFER, .member = 9});
+    assert_true(raft_may_propose(&raft)); /* no such voter */
+}
+
+static void test_told_to_take_over_it_asks_at_once(void **state)
+{
+    member(members_of(3, 0), 4, 10, 4, 8);
+    append(2, 4, 10, 4, 0, 0, 8, 1);
+    message((struct peer_message){.kind = PEER_TIMEOUT_NOW, .from = 2, .term = 4});
+    assert_int_equal(raft.state, RAFT_CANDIDATE);
+    input(RAFT_INPUT_SAVED, 0);
+    assert_int_equal(told(PEER_VOTE)->flags, PEER_TRANSFER);
+}
+
+static void test_joint_both_halves_decide_and_the_removed_leader_goes(void **state)
+{
+    struct raft_membership joint = joint_1_to_2(),
+                           end = {.count = 1, .members = {{.id = 2, .voter = true}}};
+
+    member(members_of(1, 0), 4, 0, 0, 0);
+    input(RAFT_INPUT_START, 0);
+    input(RAFT_INPUT_SAVED, 0);
+    input(RAFT_INPUT_APPENDED, 1);
+    assert_false(raft_may_change(&raft)); /* nothing of its term is committed */
+    durable(1);
+    assert_true(raft_may_change(&raft));
+    input(RAFT_INPUT_APPENDED, 2);
+    step((struct raft_input){.kind = RAFT_INPUT_CONFIG, .index = 2, .membership = &joint});
+    assert_false(raft_may_change(&raft));
+    durable(2);
+    assert_int_equal(raft.commit_index, 1); /* the new half has not got it */
+    ack(2, 2);
+    assert_int_equal(raft.commit_index, 2);
+    assert_true(raft_leave_joint(&raft));
+    input(RAFT_INPUT_APPENDED, 3);
+    step((struct raft_input){.kind = RAFT_INPUT_CONFIG, .index = 3, .membership = &end});
+    assert_false(raft_leave_joint(&raft));
+    durable(3);
+    assert_int_equal(raft.commit_index, 2); /* this member is not counted any more */
+    ack(2, 3);
+    assert_int_equal(raft.commit_index, 3);
+    assert_int_equal(raft.state, RAFT_FOLLOWER);
+    assert_int_equal(told(PEER_TIMEOUT_NOW)->to, 2);
+    assert_int_equal(raft_deadline_ns(&raft), UINT64_MAX); /* and does not come back */
+}
+
+static void test_a_membership_that_is_cut_out_is_not_in_force(void **state)
+{
+    struct raft_membership joint = joint_1_to_2();
+
+    member(members_of(3, 0), 4, 4, 4, 4);
+    append(2, 4, 4, 4, 4, 2, 4, 1);
+    step((struct raft_input){.kind = RAFT_INPUT_CONFIG, .index = 6, .membership = &joint});
+    assert_true(raft_membership(&raft)->joint);
+    append(3, 5, 5, 4, 5, 1, 4, 1);
+    assert_int_equal(out.truncate_from, 6);
+    assert_false(raft_membership(&raft)->joint);
+    assert_int_equal(raft_membership(&raft)->count, 3);
+}
+
+static void test_removed_by_an_uncommitted_entry_it_campaigns_still(void **state)
+{
+    struct raft_membership end = {.count = 1, .members = {{.id = 2, .voter = true}}};
+
+    member(members_of(2, 0), 4, 4, 4, 3);
+    step((struct raft_input){.kind = RAFT_INPUT_CONFIG, .index = 4, .membership = &end});
+    input(RAFT_INPUT_START, 0);
+    assert_int_equal(raft.state, RAFT_PRE_CANDIDATE);
+    assert_int_equal(told(PEER_PRE_VOTE)->to, 2);
+}
+
+static void test_a_snapshot_keeps_what_follows_it_and_nothing_else(void **state)
+{
+    struct raft_membership members = members_of(3, 0);
+    struct raft_input install = {
+        .kind = RAFT_INPUT_SNAPSHOT_INSTALLED, .index = 6, .term = 4, .membership = &members};
+
+    member(members, 5, 10, 4, 2);
+    assert_false(raft_snapshot_wanted(&raft, 2, 4)); /* committed here */
+    assert_false(raft_snapshot_wanted(&raft, 6, 4)); /* lies here */
+    assert_true(raft_snapshot_wanted(&raft, 11, 4));
+    assert_true(raft_snapshot_wanted(&raft, 6, 5));
+    step(install);
+    assert_int_equal(raft.last_index, 10);
+    assert_int_equal(raft.durable_index, 10);
+    assert_int_equal(out.commit_index, 6);
+    install.index = 8;
+    install.term = 5;
+    step(install);
+    assert_int_equal(raft.last_index, 8);
+    assert_int_equal(raft.last_term, 5);
+    assert_int_equal(out.commit_index, 8);
+    /* a batch of the log that is gone says nothing */
+    step((struct raft_input){.kind = RAFT_INPUT_DURABLE, .index = 10, .term = 4, .epoch = 0});
+    assert_int_equal(raft.durable_index, 8);
+}
+
+static void test_an_offered_snapshot_that_lies_here_is_answered(void **state)
+{
+    member(members_of(3, 0), 5, 10, 4, 2);
+    message((struct peer_message){
+        .kind = PEER_SNAPSHOT, .from = 2, .term = 5, .index = 6, .log_term = 4});
+    assert_int_equal(out.commit_index, 6);
+    assert_int_equal(told(PEER_APPEND_REPLY)->index, 6);
+    message((struct peer_message){
+        .kind = PEER_SNAPSHOT, .from = 2, .term = 5, .index = 11, .log_term = 4});
+    assert_int_equal(out.message_count, 0);
+}
+
+/* ---- nonsense -------------------------------------------------------------------------------- */
+
+static uint64_t seed = 1;
+
+static uint64_t draw(uint64_t below)
+{
+    seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+    return (seed >> 33) % below;
+}
+
+static struct peer_message nonsense(void)
+{
+    struct peer_message m = {.kind = (uint8_t)(1 + draw(PEER_SNAPSHOT_REPLY)),
+                             .from = (uint8_t)(2 + draw(4)),
+                             .to = 1,
+                             .flags = (uint8_t)(draw(3) ? 0 : draw(8)),
+                             .term = raft.term + (draw(40) == 0) - (draw(5) == 0),
+                             .index = draw(24),
+                             .commit = draw(30),
+                             .context = draw(4) ? draw(20) : raft.round};
+
+    m.log_term = m.index ? draw(m.term + 1) : 0;
+    m.extra = draw(24);
+    if (m.kind == PEER_APPEND) {
+        uint32_t count = (uint32_t)draw(4);
+        peer_message_set_entries(&m, draw(m.term + 1), count);
+        m.payload_size = count * 48;
+    }
+    return m;
+}
+
+/* What comes from outside never stops a member, be it as wrong as a header lets it. */
+static void test_nonsense_stops_nothing(void **state)
+{
+    uint64_t taken = 0, led = 0;
+
+    for (uint32_t round = 0; round < 300; round++) {
+        member(members_of(3, 1), 3, 8, 3, 4);
+        if (round % 2)
+            lead();
+        for (uint32_t i = 0; i < 400; i++) {
+            struct peer_message m = nonsense();
+            now_ns += draw(30) * MS;
+            if (raft.saving && draw(2))
+                input(RAFT_INPUT_SAVED, 0);
+            if (raft_deadline_ns(&raft) <= now_ns)
+                input(RAFT_INPUT_TICK, 0);
+            if (raft.state == RAFT_LEADER && draw(2))
+                input(RAFT_INPUT_APPENDED, raft.last_index + 1);
+            if (draw(3) == 0)
+                durable(raft.last_index);
+            for (uint8_t to = 2; to <= 4; to++)
+                send_all(to);
+            led += raft.state == RAFT_LEADER;
+            if (raft_snapshot_wanted(&raft, m.index, m.log_term) && m.kind == PEER_SNAPSHOT)
+                continue;
+            if (peer_message_valid(&m, sizeof(m) + m.payload_size, 1))
+                continue;
+            message(m);
+            taken++;
+        }
+    }
+    assert_true(taken > 50000);
+    assert_true(led > 1000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_an_old_term_is_committed_only_by_an_entry_of_the_new_one),
+        cmocka_unit_test(test_learners_are_not_counted),
+        cmocka_unit_test(test_the_window_is_bounded_and_backs_up),
+        cmocka_unit_test(test_idle_members_hear_of_a_commit_at_once),
+        cmocka_unit_test(test_no_quorum_no_office),
+        cmocka_unit_test(test_a_follower_that_lost_its_log_is_not_counted_for_it),
+        cmocka_unit_test(test_compaction_spares_who_keeps_up),
+        cmocka_unit_test(test_a_read_waits_for_a_round_sent_after_it),
+        cmocka_unit_test(test_a_follower_asks_until_it_knows),
+        cmocka_unit_test(test_reads_are_bounded),
+        cmocka_unit_test(test_the_leader_answers_others_reads),
+        cmocka_unit_test(test_a_transfer_waits_for_the_log_and_gives_up),
+        cmocka_unit_test(test_told_to_take_over_it_asks_at_once),
+        cmocka_unit_test(test_joint_both_halves_decide_and_the_removed_leader_goes),
+        cmocka_unit_test(test_a_membership_that_is_cut_out_is_not_in_force),
+        cmocka_unit_test(test_removed_by_an_uncommitted_entry_it_campaigns_still),
+        cmocka_unit_test(test_a_snapshot_keeps_what_follows_it_and_nothing_else),
+        cmocka_unit_test(test_an_offered_snapshot_that_lies_here_is_answered),
+        cmocka_unit_test(test_nonsense_stops_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
