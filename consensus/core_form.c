@@ -81,8 +81,9 @@ void core_form_turn(struct role_core *core, struct now now)
     if (core_hello_form(&core->hello, voters, voter_count, core->config.node_id,
                         core->config.form_count, core->config.cluster_id))
         form_save(core, "begins a new ensemble with the other servers: none of them has a log");
-    core->hello.due_ns =
-        unheard || !core->hello.identity.formed ? now.mono_ns + CORE_HELLO_NS : UINT64_MAX;
+    /* One that catches up looks again: its leader may not be known yet, or change. */
+    bool again = unheard || !core->hello.identity.formed || core->hello.identity.catching_up;
+    core->hello.due_ns = again ? now.mono_ns + CORE_HELLO_NS : UINT64_MAX;
 }
 
 /* Every save is over: what the identity says is durable. */
