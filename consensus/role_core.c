@@ -105,7 +105,8 @@ static uint32_t core_ensemble_end(struct role_core *core, struct now now)
     return work + core_tell_reads(core);
 }
 
-static void core_show(struct role_core *core, struct now now)
+/* How this member stands, for those who do not hear messages. */
+static void core_show_standing(struct role_core *core, struct now now)
 {
     const struct raft *raft = &core->raft;
     int self = raft_member_index(raft, core->config.node_id);
@@ -115,11 +116,16 @@ static void core_show(struct role_core *core, struct now now)
                           : voter                    ? CORE_ROLE_FOLLOWER
                                                      : CORE_ROLE_OBSERVER;
 
-    counters_set(core->counters, METRIC_core_term, raft->term);
-    if (core->state)
-        core_state_tell(core->state, members->count, raft->leader, role, raft->term, now.mono_ns);
+    core_state_tell(core->state, members->count, raft->leader, role, raft->term, now.mono_ns);
+}
+
+static void core_show(struct role_core *core, struct now now)
+{
+    counters_set(core->counters, METRIC_core_term, core->raft.term);
+    if (core->state && core->config.ensemble) /* a node alone stands as it began */
+        core_show_standing(core, now);
     if (core->status)
-        core_status_tell(core->status, raft, now.mono_ns);
+        core_status_tell(core->status, &core->raft, now.mono_ns);
 }
 
 uint32_t role_core_poll(void *self, struct now now)

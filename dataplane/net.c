@@ -266,12 +266,14 @@ uint32_t net_poll(void *self, struct now now)
     qsbr_quiescent();
     net->view = tree_view(net->parts.tree);
     work = net_apply_poll(net);
-    work += net_quorum_poll(net);
+    if (!core_state_alone(net->parts.state))
+        work += net_quorum_poll(net);
     work += net_serve_runnable(net);
     work += port_poll(net->port, now);
     work += net_reap_fresh(net);
     work += net_send_touches(net);
-    net_quorum_flush(net);
+    if (!core_state_alone(net->parts.state))
+        net_quorum_flush(net);
     link_publish(net->parts.net_core);
     port_flush(net->port);
     counters_set(net->parts.counters, METRIC_net_watches, net->watches.count);

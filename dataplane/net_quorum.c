@@ -216,8 +216,6 @@ void net_quorum_answered(struct net *net, uint32_t number, int32_t error)
 
 uint32_t net_quorum_poll(struct net *net)
 {
-    if (core_state_alone(net->parts.state) && !net->read_only && !net->behind.first)
-        return 0;
     return net_quorum_turn(net) + net_quorum_behind(net);
 }
 

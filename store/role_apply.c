@@ -241,10 +241,9 @@ static void apply_tell(struct role_apply *apply, enum apply_core_kind kind, int6
 /* Tells how far the own commands are, if CORE does not know it. */
 static void apply_tell_lane(struct role_apply *apply)
 {
-    struct command_lane lane = machine_lane(apply->machine, apply->node_id);
-
     if (!apply->lane_new || link_room(apply->apply_core) < 1024)
         return;
+    struct command_lane lane = machine_lane(apply->machine, apply->node_id);
     apply->lane_new = false;
     apply_tell(apply, APPLY_CORE_LANE, 0, &lane, sizeof(lane));
 }
