@@ -70,7 +70,7 @@ struct raft_membership {
 
 struct raft_config {
     uint8_t id;    /* this member */
-    uint32_t rank; /* the lowest campaigns first when a leader is lost */
+    uint32_t rank; /* among the voters, by id: the lowest campaigns first */
     bool voting;   /* false: catching up after its disk was lost; RAFT_INPUT_VOTING */
     uint64_t heartbeat_ns;
     uint64_t election_ns_min; /* >= 2 * heartbeat_ns */

@@ -26,6 +26,8 @@ void raft_vote_rearm(struct raft *raft)
     uint32_t voters = raft_member_voters(raft);
     uint64_t slot = range / voters;
     uint32_t rank = c->rank < voters ? c->rank : voters - 1;
+    if (rank && raft->leader && raft->leader < c->id)
+        rank--; /* the leader's own slot is not waited for */
     uint64_t wait =
         raft->attempts ? raft_random(raft, range) : slot * rank + raft_random(raft, slot / 2 + 1);
 

@@ -208,6 +208,24 @@ static void test_the_lowest_rank_is_first(void **state)
     }
 }
 
+static void test_the_slot_of_a_lost_leader_is_not_waited_for(void **state)
+{
+    struct raft_config config = raft_config_default(3);
+    uint64_t wait[2];
+
+    config.rank = 2;
+    for (uint8_t leader = 1; leader <= 2; leader++) {
+        struct raft_membership membership = members_of(4, 0);
+        struct peer_message m = {.kind = PEER_APPEND, .from = leader == 1 ? 1 : 4, .to = 3};
+        assert_int_equal(
+            raft_init(&raft, &config, &(struct raft_recovered){.membership = membership}), 0);
+        now_ns = 1000 * MS;
+        step((struct raft_input){.kind = RAFT_INPUT_MESSAGE, .message = &m});
+        wait[leader - 1] = raft_deadline_ns(&raft) - now_ns;
+    }
+    assert_true(wait[0] < wait[1]); /* member 1 led: member 3 is the second, not the third */
+}
+
 /* ---- a follower's log ------------------------------------------------------------------------ */
 
 static void test_entries_are_acknowledged_when_durable(void **state)
@@ -366,6 +384,7 @@ int main(void)
         cmocka_unit_test(test_catching_up_it_neither_votes_nor_campaigns),
         cmocka_unit_test(test_terms_end),
         cmocka_unit_test(test_the_lowest_rank_is_first),
+        cmocka_unit_test(test_the_slot_of_a_lost_leader_is_not_waited_for),
         cmocka_unit_test(test_entries_are_acknowledged_when_durable),
         cmocka_unit_test(test_commit_stops_at_what_is_known_to_match),
         cmocka_unit_test(test_a_conflict_is_cut_out),
