@@ -77,14 +77,13 @@ static void raft_reply_refused(struct raft *raft, struct raft_progress *p,
         p->next_index = raft->last_index + 1;
     }
     uint64_t at = raft_terms_floor(&raft->terms, m->index, m->log_term);
-    bool exact = at == m->index && raft_terms_at(&raft->terms, at) == m->log_term;
     if (m->index < raft->terms.base_index)
         at = raft->terms.base_index - 1; /* next_index <= base: a snapshot */
     if (at < p->match_index)
         at = p->match_index;
     if (at + 1 < p->next_index)
         p->next_index = at + 1;
-    p->state = exact ? RAFT_REPLICATE : RAFT_PROBE;
+    p->state = RAFT_PROBE; /* one message until it arrives: a burst may be what the way does not carry */
     p->probe_sent = false;
     p->probe_last = 0;
     p->inflight_count = 0;

@@ -140,8 +140,8 @@ void peer_config_default(struct peer_config *config)
     config->bulk_queue_size = 32u << 20;
     config->greet_ms = 500;
     config->unreachable_ms = 2000;
-    config->slots = 4;
-    config->bulk_slots = 2;
+    config->slots = 16;
+    config->bulk_slots = 4;
 }
 
 static int peer_check_members(const struct peer_config *config, struct fault *fault)

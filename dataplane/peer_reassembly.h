@@ -12,7 +12,7 @@
 
 #include "dataplane/peer_frame.h"
 
-#define PEER_REASSEMBLY_SLOTS_MAX 8
+#define PEER_REASSEMBLY_SLOTS_MAX 16
 #define PEER_REASSEMBLY_WINDOW    1024u
 
 /* The ids up to `newest`, of which the last PEER_REASSEMBLY_WINDOW are known one by one. */
