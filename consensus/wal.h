@@ -34,6 +34,7 @@ struct wal_config {
      * largest batch has 4 MiB, and CORE keeps 8 back. */
     uint64_t segment_size;
     struct wal_position snapshot; /* what the state was restored from; index 0: nothing */
+    uint64_t term;                /* promised in the superblock; above 0 a log was begun here */
     wal_visit *visit;             /* called for each entry behind it, in order */
     void *self;
 };
@@ -94,10 +95,10 @@ struct wal_event {
  * (config.visit), cuts and zeroes an unfinished write, and makes all that durable. `io` must
  * outlive the wal. Returns 0; ERR_CORRUPT, with a fault that names file, offset, what was expected
  * and found, for: damage, a missing segment, a segment of another cluster or in another's place, a
- * chain that does not meet the snapshot's, a log that begins behind or ends before the snapshot;
- * ERR_VERSION; ERR_NOSPACE; ERR_IO; ERR_NOMEM; ERR_RANGE (segment_size); ERR_LIMIT (more than
- * WAL_SEGMENTS_MAX segments); or what visit returned. Blocks; may take as long as reading the log
- * takes. */
+ * chain that does not meet the snapshot's, a log that begins behind or ends before the snapshot, no
+ * log at all where a term was promised; ERR_VERSION; ERR_NOSPACE; ERR_IO; ERR_NOMEM; ERR_RANGE
+ * (segment_size); ERR_LIMIT (more than WAL_SEGMENTS_MAX segments); or what visit returned. Blocks;
+ * may take as long as reading the log takes. */
 MUST_USE int wal_open(struct wal *wal, struct disk_io *io, const struct wal_config *config,
                       struct wal_recovery *recovery, struct fault *fault);
 

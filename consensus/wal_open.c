@@ -99,11 +99,15 @@ static int survey_unused(struct survey *survey, struct disk_io *io, uint64_t i, 
     if (err)
         return err;
     *fault = found;
-    if (!wal_segment_is_zero(survey->data, room))
+    if (!wal_segment_is_zero(survey->data, room)) {
+        uint64_t at = 0;
+        while (survey->data[at] == 0)
+            at++;
         return fault_wrap(fault, ERR_CORRUPT,
-                          "corrupt log (its header is zero, what follows is "
-                          "not; see `takt log verify %s`)",
-                          io->where);
+                          "corrupt log (its header is zero, what lies at offset %" PRIu64
+                          " is not; see `takt log verify %s`)",
+                          at, io->where);
+    }
     survey->unused = true;
     survey->count--;
     return 0;
@@ -327,6 +331,12 @@ static int log_new(struct wal *wal, const struct survey *survey, struct fault *f
         return fault_set(fault, ERR_CORRUPT,
                          "data directory %s has a snapshot of entry %" PRIu64 " and no log",
                          wal->io->where, wal->config.snapshot.index);
+    if (wal->config.term != 0) /* its first segment is durable before the first term is promised */
+        return fault_set(fault, ERR_CORRUPT,
+                         "data directory %s has no log, but its superblock promises term %" PRIu64
+                         ": a log was here, and what it held was acknowledged; bring the files "
+                         "log.* back, or use an empty directory",
+                         wal->io->where, wal->config.term);
     if (survey->unused) { /* the first start ended before the log had begun */
         wal_segment_name(name, survey->sequences[0]);
         int err = wal->io->unlink(wal->io->ctx, name, fault);
