@@ -253,8 +253,11 @@ static int posix_lock(void *ctx, struct fault *fault)
 {
     struct disk_posix *disk = ctx;
     CHECK(disk->lock_fd >= 0);
-    if (flock(disk->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK)
+    /* The directory itself too, where the file system can: the file may be removed by somebody who
+     * takes it for left over, and then a second node would make one of its own. */
+    bool held = flock(disk->dir_fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    if (held || flock(disk->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        if (!held && errno != EWOULDBLOCK)
             return disk_posix_fault(fault, errno, "lock", LOCK_FILE);
         char pid[16] = {0};
         ssize_t n = pread(disk->lock_fd, pid, sizeof(pid) - 1, 0);

@@ -153,11 +153,15 @@ static int survey_unused(struct wal_survey *survey, struct disk_io *io, uint64_t
     if (err)
         return err;
     *fault = found;
-    if (!wal_segment_is_zero(survey->data, room))
+    if (!wal_segment_is_zero(survey->data, room)) {
+        uint64_t at = 0;
+        while (survey->data[at] == 0)
+            at++;
         return fault_wrap(fault, ERR_CORRUPT,
-                          "corrupt log (its header is zero, what follows is "
-                          "not; see `takt log verify %s`)",
-                          io->where);
+                          "corrupt log (its header is zero, what lies at offset %" PRIu64
+                          " is not; see `takt log verify %s`)",
+                          at, io->where);
+    }
     survey->unused = true;
     survey->count--;
     return 0;
@@ -517,7 +521,8 @@ static int log_new(struct wal *wal, struct wal_survey *survey, struct wal_recove
                         wal->io->where, config->snapshot.index);
     else if (config->expected && !config->installed)
         err = fault_set(fault, ERR_CORRUPT,
-                        "data directory %s has the superblock of a node that had a log, and no log",
+                        "data directory %s has no log, but the superblock of a node that had one: "
+                        "bring the files log.* back, or use an empty directory",
                         wal->io->where);
     if (err && !config->ensemble)
         return err;

@@ -300,6 +300,74 @@ def test_corruption_stops_the_server(t):
     equal(len(t.wire(server).ask('getChildren', z.path_watch('/'))), 51)
 
 
+def test_lost_log_is_not_begun_anew(t):
+    """a log whose files are gone: the server refuses rather than serve an empty tree"""
+    if not t.is_takt:
+        t.skip('the reference starts empty')
+    server = t.fresh()
+    t.wire(server).create('/n', b'1')
+    server.stop()
+    lost = [f for f in log_files(server) if os.path.basename(f).startswith('log.')]
+    aside = os.path.join(server.home, 'aside')
+    os.makedirs(aside)
+    for path in lost:
+        os.rename(path, os.path.join(aside, os.path.basename(path)))
+    server.start(wait=False)
+    code = server.process.wait(20)
+    text = harness.tail(server.log)
+    assert code == 1 and server.data in text and 'has no log' in text, text
+    server.process = None
+    for path in lost:
+        os.rename(os.path.join(aside, os.path.basename(path)), path)
+    server.start()
+    equal(t.wire(server).get('/n')[0], b'1')
+
+
+def test_damaged_snapshot(t):
+    """a damaged newest snapshot: the one before it and the log serve all; without the log, a refusal"""
+    if not t.is_takt:
+        t.skip('the reference has other snapshots')
+    server = t.fresh(log__segment_size='16M', snapshot__every_entries=100)
+    w = t.wire(server)
+    for i in range(1000):
+        w.create('/n%d' % i, b'x' * 100)
+
+    def snapshots():
+        return sorted(f for f in log_files(server)
+                      if os.path.basename(f).startswith('snapshot.') and not f.endswith('.tmp'))
+    eventually(lambda: len(snapshots()) >= 3, 10, 0.1, 'three snapshots')
+    server.stop()
+    files = snapshots()
+    for damaged in (1, 2):
+        path = files[-damaged]
+        flip(path, os.path.getsize(path) // 2)
+        server.start()
+        equal(len(t.wire(server).ask('getChildren', z.path_watch('/'))), 1001)
+        text = harness.tail(server.log)
+        assert os.path.basename(path) in text and 'offset' in text, text
+        server.kill()
+    for path in snapshots():    # all of them: this log goes back to the first entry
+        flip(path, 20)
+    server.start()
+    w = t.wire(server)
+    equal(len(w.ask('getChildren', z.path_watch('/'))), 1001)
+
+    def without_first_segment():
+        equal(w.err('setData', z.set_data_body('/n0', b'x' * 1000000)), 0)
+        return not any(f.endswith('log.0000000000000001') for f in log_files(server))
+    for i in range(200):        # each a snapshot's worth of entries, so that log files go
+        w.create('/m%d' % i)
+    eventually(without_first_segment, 30, 0.01, 'a log file that is no longer needed')
+    server.stop()
+    for path in snapshots():
+        flip(path, os.path.getsize(path) - 1)
+    server.start(wait=False)
+    code = server.process.wait(20)
+    text = harness.tail(server.log)
+    assert code == 1 and os.path.basename(snapshots()[0]) in text and 'are missing' in text, text
+    server.process = None
+
+
 def test_torn_tail_is_cut(t):
     """a last record that was only half written is cut; what was before it is served"""
     if not t.is_takt:

@@ -148,6 +148,11 @@ static void test_lock(void **state)
     snprintf(pid, sizeof(pid), "process %d", (int)getpid());
     assert_non_null(strstr(bench->fault.text, pid));
     disk_posix_fini(other);
+    /* Nor when somebody took the lock's file for left over. */
+    assert_int_equal(bench->io.unlink(bench->io.ctx, "takt.lock", &bench->fault), 0);
+    assert_int_equal(disk_posix_init(other, &io, bench->dir, false, &bench->fault), 0);
+    assert_int_equal(io.lock(io.ctx, &bench->fault), ERR_BUSY);
+    disk_posix_fini(other);
     free(other);
 }
 

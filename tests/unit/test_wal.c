@@ -228,6 +228,19 @@ static void test_the_snapshot_is_of_another_history(void **state)
     assert_int_equal(kit_open(bench->kit), 0);
 }
 
+static void test_a_log_that_was_there_and_is_gone_is_not_begun_anew(void **state)
+{
+    struct bench *bench = *state;
+    fill(bench, 3);
+    remove_file(bench, seg1);
+    bench->kit->config.expected = true;
+    expect(bench, ERR_CORRUPT, "no log"); /* its spare is left */
+    remove_file(bench, seg2);
+    expect(bench, ERR_CORRUPT, "no log");
+    bench->kit->config.expected = false;
+    assert_int_equal(kit_open(bench->kit), 0);
+}
+
 static int refuse(void *self, const struct log_record *record, struct fault *fault)
 {
     return record->index == 7 ? fault_set(fault, ERR_MALFORMED, "entry 7 cannot be applied") : 0;
@@ -449,6 +462,7 @@ int main(void)
         TEST(test_missing_segments),
         TEST(test_files_in_the_wrong_place),
         TEST(test_the_snapshot_is_of_another_history),
+        TEST(test_a_log_that_was_there_and_is_gone_is_not_begun_anew),
         TEST(test_what_the_visitor_says_is_passed_on),
         TEST(test_limits_of_the_configuration),
         TEST(test_other_block_and_segment_sizes_go_on_in_a_new_segment),

@@ -9,7 +9,7 @@ static const struct verb_page verb_ready_page = {
     .usage = "takt ready [--server HOST:PORT] [--timeout SECONDS]",
     .about =
         "Waits until a server gives out a session: then it serves requests. Exit code 0 when it\n"
-        "does within the timeout, 1 when not. Says nothing unless asked to, so it suits scripts.",
+        "does within the timeout; 1 when not, and then why, on stderr.",
     .examples = "  takt ready                          # is a node up on 127.0.0.1:2181, at once?\n"
                 "  takt ready --timeout 30 && start_my_service\n"
                 "  takt ready --server 10.0.0.5:2181 --timeout 5 --verbose\n",

@@ -31,7 +31,7 @@ static const struct {
      "one setting by its name, or by ZooKeeper's; may be repeated"},
     {"listen", "ADDR:PORT", FLAG_SETTING, "listen", "where clients connect; may be repeated"},
     {"data", "DIR", FLAG_SETTING, "data.dir", "directory of the log and the snapshots"},
-    {"id", "N", FLAG_SETTING, "node.id", "number of this node, 1 to 255"},
+    {"id", "N", FLAG_SETTING, "node.id", "number of this node, 1 to 254"},
     {"port", "KIND", FLAG_SETTING, "port.kind", "kernel (sockets) or dpdk (a device of its own)"},
     {"eal", "ARGS", FLAG_SETTING, "port.eal", "arguments for DPDK's EAL, with --port dpdk"},
     {"ip", "ADDR/LEN", FLAG_SETTING, "port.address", "the dpdk port's own address and network"},

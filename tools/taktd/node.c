@@ -1,6 +1,7 @@
 #include "tools/taktd/node_parts.h"
 
 #include "base/check.h"
+#include "base/touch.h"
 #include "consensus/core_status.h"
 
 #include <stdlib.h>
@@ -28,6 +29,16 @@ static int node_links_init(struct node *node, struct fault *fault)
         }
     }
     return 0;
+}
+
+/* The rings that every write passes are used from end to end, however light the load: they take
+ * their pages now. */
+static void node_touch(struct node *node)
+{
+    for (int which = 0; which < TOPOLOGY_LINK_COUNT; which++)
+        for (uint32_t i = 0; topology_links[which].per_net && i < node->config->net_count; i++)
+            touch_pages(node->links[which][i].data, node->links[which][i].depth);
+    touch_pages(node->tail.ring, node->tail.size);
 }
 
 static void node_links_fini(struct node *node)
@@ -345,6 +356,7 @@ int node_start(struct node *node, struct fault *fault)
 {
     CHECK(node->env.threads);
     node->started = true;
+    node_touch(node);
     for (uint32_t i = 0; i < TOPOLOGY_WORKER_MAX; i++) {
         int err = node->worker_used[i] ? worker_start(&node->workers[i]) : 0;
         if (err) {

@@ -32,28 +32,53 @@ static int recover_machine(struct node *node, struct fault *fault)
     return err ? fault_set(fault, err, "no memory for the tree: %s", err_name(err)) : 0;
 }
 
-static int recover_snapshot(struct node *node, struct wal_position *position, struct fault *fault)
+/* Loads one snapshot into a machine that nothing has touched. */
+static int recover_load(struct node *node, uint64_t index, struct wal_position *position,
+                        struct fault *fault)
 {
     struct snapshot_info info;
-    uint64_t *indexes;
-    uint32_t count;
     char name[DISK_PATH_SIZE_MAX];
-    int err = snapshot_list(node->env.disk, &indexes, &count, fault);
 
-    if (err)
-        return err;
-    uint64_t newest = count ? indexes[0] : 0;
-    free(indexes);
-    if (!newest)
-        return 0;
-    snapshot_name(name, newest);
-    err = snapshot_load(node->env.disk, name, node->tree, node->machine, &info, fault);
+    snapshot_name(name, index);
+    int err = snapshot_load(node->env.disk, name, node->tree, node->machine, &info, fault);
     if (err)
         return err;
     *position = (struct wal_position){.index = info.index, .term = info.term, .chain = info.chain};
     node->snapshot = (struct core_snapshot_id){info.index, info.term, info.chain};
     node->recovery.snapshot_index = info.index;
     return 0;
+}
+
+/* The newest good snapshot, or none. In place of a damaged one an older one serves, if the log
+ * reaches back to it (wal_open sees to that) and up to the newest, good or not: `least` is where
+ * the log must at least end. So nothing acknowledged is lost, or the node does not start. */
+static int recover_snapshot(struct node *node, struct wal_position *position, uint64_t *least,
+                            struct fault *fault)
+{
+    uint64_t *indexes;
+    uint32_t count;
+    int err = snapshot_list(node->env.disk, &indexes, &count, fault);
+
+    if (err)
+        return err;
+    *least = count ? indexes[0] : 0;
+    for (uint32_t i = 0; i < count; i++) {
+        err = recover_load(node, indexes[i], position, fault);
+        if (err != ERR_CORRUPT)
+            break;
+        say(SAY_WARN, "%s; %s", fault->text,
+            i + 1 < count ? "the snapshot before it is tried, and the log behind that"
+                          : "there is no older one, so the log must do, from its first entry");
+        machine_destroy(node->machine);
+        tree_destroy(node->tree);
+        node->machine = NULL;
+        node->tree = NULL;
+        err = recover_machine(node, fault);
+        if (err)
+            break;
+    }
+    free(indexes);
+    return err;
 }
 
 static void sink_change(void *self, int64_t zxid, uint32_t event, struct bytes path,
@@ -236,15 +261,18 @@ static int recover_damaged(void *self, const struct wal_damage *damage, struct f
 static int recover_log(struct node *node, struct wal_recovery *found, struct fault *fault)
 {
     const struct superblock_state *state = &node->superblock.state;
+    bool ensemble = config_is_ensemble(node->config);
+    /* One node begins its log durably before it promises its first term. */
     struct wal_config config = {.segment_size = node->config->log_segment_size,
                                 .salt = state->salt,
-                                .expected = state->formed,
-                                .ensemble = config_is_ensemble(node->config),
+                                .expected = state->formed || (!ensemble && state->term > 0),
+                                .ensemble = ensemble,
                                 .visit = recover_entry,
                                 .damaged = recover_damaged,
                                 .self = node};
 
-    int err = recover_snapshot(node, &config.snapshot, fault);
+    uint64_t least;
+    int err = recover_snapshot(node, &config.snapshot, &least, fault);
     if (err)
         return err;
     const struct wal_position *snapshot = &config.snapshot;
@@ -259,7 +287,13 @@ static int recover_log(struct node *node, struct wal_recovery *found, struct fau
         free(wal);
         return err;
     }
-    node->wal = wal;
+    node->wal = wal; /* node_close closes it */
+    if (found->last.index < least && !config.ensemble)
+        return fault_set(fault, ERR_CORRUPT,
+                         "the log in %s ends at entry %llu, and there is a damaged snapshot of "
+                         "entry %llu: the newest segments are missing",
+                         node->env.disk->where, (unsigned long long)found->last.index,
+                         (unsigned long long)least);
     recover_reclaim(node);
     return 0;
 }
