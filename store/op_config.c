@@ -67,6 +67,10 @@ void op_config_apply(struct op *op, const uint8_t *body)
     }
     if (entry.flags & MEMBERSHIP_JOINT) {
         config->next = entry.after;
+#if TAKT_PLANT == 45
+        if (config->pending)
+            op_config_answer(op, ZK_RECONFIG_IN_PROGRESS);
+#endif
         return;
     }
     op_config_write(op, &entry.after);
@@ -138,6 +142,10 @@ void op_config_put(struct jute_out *out, const struct op_config *config)
     members_put(out, &config->now);
     members_put(out, &config->next);
     jute_put_long(out, config->version);
+#if TAKT_PLANT == 46
+    jute_put_byte(out, false);
+    return;
+#endif
     jute_put_byte(out, config->pending);
     if (!config->pending)
         return;

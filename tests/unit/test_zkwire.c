@@ -78,6 +78,10 @@ static void test_records(void **state)
     zkwire_put_auth(&out, bytes_of_string("digest"), bytes_of_string("u:p"));
     EXPECT(&out, "\0\0\0\0\0\0\0\6digest\0\0\0\3u:p");
     out = start();
+    zkwire_put_reconfig(&out, bytes_of_string("a"), (struct bytes){NULL, -1}, bytes_of(NULL, 0),
+                        -1);
+    EXPECT(&out, "\0\0\0\1a\xff\xff\xff\xff\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff");
+    out = start();
     zkwire_put_ttl(&out, 0x1ff);
     EXPECT(&out, "\0\0\0\0\0\0\1\xff");
     out = start();
