@@ -53,8 +53,8 @@ void sim_network_clog(struct sim_network *network, uint32_t from, uint32_t to, b
 /* sim_network_narrow sets bytes per second; 0: unlimited. */
 void sim_network_narrow(struct sim_network *network, uint32_t from, uint32_t to, uint64_t rate);
 
-/* sim_network_heal mends, unclogs and widens everything; from now on nothing is lost, bent or sent
- * twice. */
+/* sim_network_heal mends, unclogs and widens everything; from now on nothing is lost, bent, sent
+ * twice or overtaken. */
 void sim_network_heal(struct sim_network *network, uint64_t now_ns);
 
 const struct sim_network_counters *sim_network_counters(const struct sim_network *network);
