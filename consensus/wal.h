@@ -80,6 +80,8 @@ struct wal_back {
 };
 
 /* Where entry `index` is to be looked for; sequence 0: not known. */
+#define WAL_MARKS_MAX 64u
+
 struct wal_cursor {
     uint64_t sequence, offset, index, backs;
 };
@@ -123,6 +125,8 @@ struct wal {
     uint32_t back_count;
     uint64_t back_total;       /* all that were ever noted */
     struct wal_cursor cursor;  /* where the last wal_read ended */
+    struct wal_cursor marks[WAL_MARKS_MAX]; /* where the last ones ended, for those that go back */
+    uint32_t mark_total;
     uint8_t *header_block;                  /* DISK_BLOCK_SIZE_MAX bytes, aligned */
     uint8_t *zeros;                         /* WAL_FILL_SIZE_MAX bytes, aligned */
 };

@@ -20,7 +20,21 @@ static bool superseded(const struct wal *wal, uint64_t sequence, uint64_t offset
     return false;
 }
 
-/* The place to begin looking for an entry: where the last read ended, or a segment's beginning. */
+/* The last place known to lie before an entry; NULL: none. A message that was lost is read again:
+ * looking for it from its segment's beginning would cost the segment each time. */
+static const struct wal_cursor *marked(const struct wal *wal, uint64_t index)
+{
+    const struct wal_cursor *best = NULL;
+    for (uint32_t i = 0; i < WAL_MARKS_MAX; i++) {
+        const struct wal_cursor *mark = &wal->marks[i];
+        if (mark->sequence >= wal->first_sequence && mark->sequence && mark->index <= index &&
+            mark->backs == wal->back_total && (!best || mark->index > best->index))
+            best = mark;
+    }
+    return best;
+}
+
+/* The place to begin looking for an entry: where a read ended, or a segment's beginning. */
 static bool seek(struct wal *wal, uint64_t index)
 {
     struct wal_cursor *cursor = &wal->cursor;
@@ -35,6 +49,9 @@ static bool seek(struct wal *wal, uint64_t index)
     if (s < wal->read_sequence || wal->first_index[s % WAL_SEGMENTS_MAX] > index)
         return false;
     *cursor = (struct wal_cursor){.sequence = s, .backs = wal->back_total};
+    const struct wal_cursor *mark = marked(wal, index);
+    if (mark && mark->sequence >= s)
+        *cursor = *mark;
     return true;
 }
 
@@ -165,6 +182,7 @@ int wal_read(struct wal *wal, uint64_t from, uint64_t to, uint8_t *room, uint64_
         return err;
     }
     wal->cursor.index = from + piece.count;
+    wal->marks[wal->mark_total++ % WAL_MARKS_MAX] = wal->cursor;
     *used = piece.used;
     *count = piece.count;
     return 0;

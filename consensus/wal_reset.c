@@ -54,6 +54,7 @@ int wal_begin(struct wal *wal, uint64_t sequence, struct wal_position at, uint32
     wal->bridged[sequence % WAL_SEGMENTS_MAX] = false;
     wal->back_count = 0;
     wal->cursor = (struct wal_cursor){.sequence = 0};
+    memset(wal->marks, 0, sizeof(wal->marks));
     wal->size = header.segment_size;
     wal->offset = wal->io->block_size;
     wal->last = at;
