@@ -46,7 +46,7 @@ struct wal_config {
     bool installed;   /* it came from a peer: the log may end before it, or be of another history,
                        * and then begins anew behind it */
     bool expected;    /* this node has had a log: that there is none is damage */
-    bool ensemble;    /* visit only what is known to be committed; damage is reported, not refused */
+    bool ensemble; /* visit only what is known to be committed; report damage, do not refuse it */
     wal_visit *visit; /* called for each entry behind the snapshot, in order */
     /* Called when the log is damaged, before anything is changed: make durable that this node must
      * not vote (superblock: catching_up). `ensemble` only. An ERR_* ends wal_open. */
@@ -160,10 +160,10 @@ void wal_close(struct wal *wal);
 
 /* wal_append starts to write a batch. Assumes state IDLE; first_index right behind the last entry,
  * or lower: then the batch supersedes what was written from there on, none of which is committed;
- * the next batch number; size a multiple of the block size and at most a segment without its header, `memory` and it
- * aligned to the block size. Returns 0: it is in flight and `memory` is lent until wal_poll tells
- * of it; ERR_NOSPACE: no segment has room yet, nothing was written, ask again after wal_prepare did
- * work; ERR_IO: stop. */
+ * the next batch number; size a multiple of the block size and at most a segment without its
+ * header, `memory` and it aligned to the block size. Returns 0: it is in flight and `memory` is
+ * lent until wal_poll tells of it; ERR_NOSPACE: no segment has room yet, nothing was written, ask
+ * again after wal_prepare did work; ERR_IO: stop. */
 MUST_USE int wal_append(struct wal *wal, const struct core_disk *batch, const uint8_t *memory,
                         struct fault *fault);
 
