@@ -34,6 +34,9 @@ class Load:
         self.roaming = [client(i, addresses[i % len(addresses):] + addresses[:i % len(addresses)])
                         for i in range(roam)]
         self.staying = [client(100 + i, [node.address]) for i, node in enumerate(stay)]
+        if t.port_kind == 'dpdk':   # nobody resets the connections of a node that is dead
+            for one in self.roaming:
+                one.answer_s = 2.0
         self.clients = self.roaming + self.staying
         for one in self.clients:
             one.connect()
