@@ -168,7 +168,7 @@ enum core_disk_kind {
     CORE_DISK_RESET = 4, /* the log begins anew behind (last_index, term, chain); RESET_DONE */
     CORE_DISK_READ = 5,  /* entries from first_index on, old ones, into `buffer`; READ_DONE */
     CORE_DISK_READ_SNAPSHOT = 6,  /* [offset, offset + size) of snapshot last_index into `buffer` */
-    CORE_DISK_WRITE_SNAPSHOT = 7, /* `size` bytes of `buffer` at `offset` of the one being received */
+    CORE_DISK_WRITE_SNAPSHOT = 7, /* `size` bytes of `buffer` at `offset` of what is received */
     CORE_DISK_INSTALL = 8, /* what was received is snapshot (last_index, term, chain): make it ours,
                             * and begin the log anew behind it; INSTALLED */
 };
@@ -202,7 +202,7 @@ struct core_disk_save {
 };
 
 enum disk_core_kind {
-    DISK_CORE_DURABLE = 1, /* the batch up to `index` of `term` is on disk, in the tail to `offset` */
+    DISK_CORE_DURABLE = 1, /* the batch up to `index`, `term` is on disk; tail: to `offset` */
     DISK_CORE_ROOM = 2,    /* `index` bytes can be appended before more disk must be found */
     DISK_CORE_SAVED = 3,
     DISK_CORE_RESET_DONE = 4,

@@ -1,6 +1,6 @@
-/* core_forward: how the commands of this node's clients reach the log, whoever leads: each in order,
- * each at most once, and exactly once as long as this node lives. Embedded in CORE; pure: messages
- * and time come in as values, messages go out as values.
+/* core_forward: how the commands of this node's clients reach the log, whoever leads: each in
+ * order, each at most once, and exactly once as long as this node lives. Embedded in CORE; pure:
+ * messages and time come in as values, messages go out as values.
  *
  *   origin                                                    leader
  *   NETs ─ forward_take ─▶ outbox ── FORWARD{first lane, commands} ──▶ forward_accept ─▶ propose
@@ -17,9 +17,9 @@
  *
  * Leader change. What the old leader had accepted may be in the new leader's log or not. So a new
  * leader takes nothing until the first entry of its term is applied: then everything that can ever
- * be applied of older terms is, and the machine's lanes are what it goes on from. Every origin, when
- * it hears of another leader or another term, sends again all that is not applied. A lane that got
- * into the log is skipped; one that did not is taken now. That is the whole argument.
+ * be applied of older terms is, and the machine's lanes are what it goes on from. Every origin,
+ * when it hears of another leader or another term, sends again all that is not applied. A lane that
+ * got into the log is skipped; one that did not is taken now. That is the whole argument.
  *
  * No room. A leader whose disk is full must refuse, and may not while the command could still come
  * into some log. So the refusal is an entry itself: COMMAND_CANCEL moves the node's lane over the
@@ -74,11 +74,11 @@ static_assert(sizeof(struct forward_answer) == 24, "struct forward_answer is sen
 #define FORWARD_LOST  1u /* what came begins behind accepted + 1 */
 #define FORWARD_HOLD  2u /* no room in the leader's log tail now, or it is not ready: soon again */
 #define FORWARD_FULL  4u /* the leader's disk is full */
-#define FORWARD_STALE 8u /* a later start of this node was heard of: this one is dead (accepted 0) */
+#define FORWARD_STALE 8u /* a later start of this node was heard of: this one is over */
 
-/* What forward_own and forward_accept propose through: 0 = it is in the log tail; ERR_FULL = no room
- * there now; ERR_NOSPACE = the disk is full. A COMMAND_CANCEL comes this way as well and is to be
- * taken from the reserve. The command is lent for the call; stamp the copy in the log. */
+/* What forward_own and forward_accept propose through: 0 = it is in the log tail; ERR_FULL = no
+ * room there now; ERR_NOSPACE = the disk is full. A COMMAND_CANCEL comes this way as well and is to
+ * be taken from the reserve. The command is lent for the call; stamp the copy in the log. */
 struct forward_log {
     void *self;
     int (*propose)(void *self, const struct command *command, const void *body);
@@ -145,9 +145,9 @@ static inline uint64_t forward_lane_last(const struct forward *forward)
  * effect. */
 void forward_applied(struct forward *forward, uint64_t incarnation, uint64_t lane);
 
-/* forward_cancelled takes a CANCELLED record: gives each command up to `lane` that is not applied to
- * refuse, in order, and frees it. refuse puts an answer on core_apply; false = no room there: then
- * forward_cancelled returns false and is to be called again with the same record (HOLD). */
+/* forward_cancelled takes a CANCELLED record: gives each command up to `lane` that is not applied
+ * to refuse, in order, and frees it. refuse puts an answer on core_apply; false = no room there:
+ * then forward_cancelled returns false and is to be called again with the same record (HOLD). */
 MUST_USE bool forward_cancelled(struct forward *forward, uint64_t incarnation, uint64_t lane,
                                 bool (*refuse)(void *self, const struct command *command),
                                 void *self);
@@ -163,8 +163,8 @@ void forward_leader(struct forward *forward, uint8_t leader, uint64_t term, uint
 bool forward_to_send(struct forward *forward, uint64_t now_ns, struct forward_out *out);
 void forward_sent(struct forward *forward, const struct forward_out *out, uint64_t now_ns);
 
-/* forward_reply takes a FORWARD_REPLY that came from member `from` with its message's term. Returns 0
- * or ERR_MALFORMED. */
+/* forward_reply takes a FORWARD_REPLY that came from member `from` with its message's term. Returns
+ * 0 or ERR_MALFORMED. */
 MUST_USE int forward_reply(struct forward *forward, uint8_t from, uint64_t term,
                            const void *payload, uint32_t size, uint64_t now_ns);
 
@@ -178,8 +178,8 @@ uint64_t forward_deadline_ns(const struct forward *forward);
  * of them; from then on it takes commands (forward.ready). */
 void forward_lanes(struct forward *forward, const struct command_lane *lanes, uint32_t count);
 
-/* forward_own proposes what the own outbox holds, at most `max` commands. Returns how many; stops at
- * ERR_FULL. ERR_NOSPACE: those left are cancelled (COMMAND_CANCEL). Nothing unless ready. */
+/* forward_own proposes what the own outbox holds, at most `max` commands. Returns how many; stops
+ * at ERR_FULL. ERR_NOSPACE: those left are cancelled (COMMAND_CANCEL). Nothing unless ready. */
 uint32_t forward_own(struct forward *forward, uint32_t max, const struct forward_log *log,
                      uint64_t now_ns);
 

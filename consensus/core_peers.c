@@ -48,6 +48,14 @@ static void on_forward_reply(struct role_core *core, const struct peer_message *
     if (forward_reply(&core->forward, message->from, message->term, payload, message->payload_size,
                       now.mono_ns))
         counters_add(core->counters, METRIC_core_peer_malformed_total, 1);
+    if (core->forward.stale) {
+        struct fault fault;
+        fault_set(&fault, ERR_BUSY,
+                  "node %u was started a second time elsewhere: the leader, node %u, has heard of a "
+                  "later start. Let one of the two run",
+                  core->config.node_id, message->from);
+        core_fail(core, ERR_BUSY, &fault);
+    }
 }
 
 static void (*const on_kind[PEER_KIND_COUNT])(struct role_core *, const struct peer_message *,

@@ -112,8 +112,8 @@ static int snapshot_install(struct role_disk *disk, struct wal_position at, int3
     int err = received_sync(disk);
     if (err)
         return err;
-    *refused = disk->config.snapshot_check(disk->config.snapshot_self, DISK_CHORES_RECEIVED, at,
-                                           &why);
+    *refused =
+        disk->config.snapshot_check(disk->config.snapshot_self, DISK_CHORES_RECEIVED, at, &why);
     if (*refused) {
         say(SAY_WARN, "a snapshot that a peer sent is not used: %s", why.text);
         return 0;

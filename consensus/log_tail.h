@@ -69,19 +69,19 @@ void log_tail_fini(struct log_tail *tail);
 /* ---- CORE: at the end ---- */
 
 /* log_tail_append opens a record of payload_size bytes and returns where its payload goes, or NULL
- * when the tail or the open batch has no room now (HOLD). Assumes that record and one block fit in a batch. The
- * caller fills the payload, then calls log_tail_seal. Role: CORE. */
+ * when the tail or the open batch has no room now (HOLD). Assumes that record and one block fit in
+ * a batch. The caller fills the payload, then calls log_tail_seal. Role: CORE. */
 uint8_t *log_tail_append(struct log_tail *tail, uint64_t term, uint32_t payload_size);
 
 /* log_tail_seal finishes the record that log_tail_append opened; returns its index. Role: CORE. */
 uint64_t log_tail_seal(struct log_tail *tail, uint8_t *payload);
 
-/* log_tail_append_record appends a record as another member's tail holds it: header and payload, of
- * which size, kind, index, term and chain count; batch, commit and crc are made anew. `room` is how
- * many bytes may be read at `record` (8-byte aligned). Borrows for the call. Returns 0; ERR_FULL:
- * no room in tail or batch now (HOLD); ERR_MALFORMED: no entry, longer than `room`, or too long for a batch;
- * ERR_RANGE: its index is not the next one; ERR_CORRUPT: an older term than the last entry's, or a
- * chain that does not follow. Nothing is appended then. Role: CORE. */
+/* log_tail_append_record appends a record as another member's tail holds it: header and payload,
+ * of which size, kind, index, term and chain count; batch, commit and crc are made anew. `room` is
+ * how many bytes may be read at `record` (8-byte aligned). Borrows for the call. Returns 0;
+ * ERR_FULL: no room in tail or batch now (HOLD); ERR_MALFORMED: no entry, longer than `room`, or
+ * too long for a batch; ERR_RANGE: its index is not the next one; ERR_CORRUPT: an older term than
+ * the last entry's, or a chain that does not follow. Nothing is appended then. Role: CORE. */
 MUST_USE int log_tail_append_record(struct log_tail *tail, const struct log_record *record,
                                     uint64_t room);
 

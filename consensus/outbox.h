@@ -3,7 +3,7 @@
  *
  *      tail ── lane of the oldest       cursor of a reader            head ── lane_last
  *   ┌───┬──────────┬──────────┬──────────┬──────────┬──────────┬───────┐
- *   │   │ command  │ command  │ command  │ command  │ command  │ free  │  records are 8-byte aligned:
+ *   │   │ command  │ command  │ command  │ command  │ command  │ free  │  records, 8-byte aligned:
  *   └───┴──────────┴──────────┴──────────┴──────────┴──────────┴───────┘  struct command, body, 0s
  *
  * The ring is mapped twice, one copy behind the other, so that a run of records is one range of

@@ -83,7 +83,8 @@ static void raft_reply_refused(struct raft *raft, struct raft_progress *p,
         at = p->match_index;
     if (at + 1 < p->next_index)
         p->next_index = at + 1;
-    p->state = RAFT_PROBE; /* one message until it arrives: a burst may be what the way does not carry */
+    p->state =
+        RAFT_PROBE; /* one message until it arrives: a burst may be what the way does not carry */
     p->probe_sent = false;
     p->probe_last = 0;
     p->inflight_count = 0;

@@ -8,22 +8,22 @@
  * Records are taken in the order in which CORE sent them, and a batch is submitted before the next
  * record is looked at. Which of their answers comes first:
  *
- *   SAVE            done at once, also while a batch is in flight: SAVED may come before the DURABLE
+ *   SAVE            done at once, also while a batch is in flight: SAVED may come before DURABLE
  *                   of an earlier batch, and comes before that of every later one
  *   READ, *_SNAPSHOT  the same
  *   RESET, INSTALL  wait until the batch in flight is answered for
  *
  * Full-policies: CORE has at most one BATCH, one TRIM, one SAVE, one RESET or INSTALL, and
- * ROLE_DISK_READS_MAX of the others in flight. A buffer is lent from the request to its answer. After an INSTALL nothing but the answer is told any
- * more: the node starts anew. An
- * error of READ or READ_SNAPSHOT (ERR_NOTFOUND: no longer or not yet there; ERR_CORRUPT) is the
- * asker's matter; one of anything that writes ends the role.
+ * ROLE_DISK_READS_MAX of the others in flight. A buffer is lent from the request to its answer.
+ * After an INSTALL nothing but the answer is told any more: the node starts anew. An error of READ
+ * or READ_SNAPSHOT (ERR_NOTFOUND: no longer or not yet there; ERR_CORRUPT) is the asker's matter;
+ * one of anything that writes ends the role.
  *
  * ROOM is told when it changes: when a batch is taken (what is in flight is not room), and when
  * more was found; never later than the DURABLE of the batch it counts. A failed write ends the
  * role: `failed` is called once with the reason, and nothing is answered any more, so that no
- * client is told of a write that may be lost. Full-policy of core_disk: it cannot be full; of disk_core:
- * HOLD. */
+ * client is told of a write that may be lost. Full-policy of core_disk: it cannot be full; of
+ * disk_core: HOLD. */
 #pragma once
 
 #include "base/counters.h"
@@ -43,7 +43,7 @@ struct role_disk_config {
     /* Stops the node; called from poll, once. The fault is lent for the call. */
     void (*failed)(void *self, const struct fault *fault);
     void *failed_self;
-    struct superblock *superblock; /* DISK's from now on; NULL: CORE never asks for SAVE or INSTALL */
+    struct superblock *superblock; /* DISK's from now on; NULL: never SAVE or INSTALL */
     /* The name of a snapshot's file; and whether `file` is a whole snapshot of this place in the
      * log: 0 or an ERR_* with the reason. For *_SNAPSHOT and INSTALL; may be NULL without peers. */
     void (*snapshot_name)(char *name, uint64_t index);

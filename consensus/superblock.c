@@ -128,8 +128,8 @@ static void copy_fill(struct copy *copy, const struct superblock *superblock)
                           .promised_index = state->promised_index,
                           .membership_index = state->membership_index,
                           .membership_size = state->membership_size};
-    copy->flags = (uint8_t)((state->formed ? FLAG_FORMED : 0) |
-                            (state->catching_up ? FLAG_CATCHING_UP : 0));
+    copy->flags =
+        (uint8_t)((state->formed ? FLAG_FORMED : 0) | (state->catching_up ? FLAG_CATCHING_UP : 0));
     memcpy(copy->cluster_id, state->cluster_id, sizeof(copy->cluster_id));
     CHECK(state->membership_size <= sizeof(copy->membership));
     memcpy(copy->membership, state->membership, state->membership_size);
@@ -184,7 +184,7 @@ static int copies_join(struct superblock *superblock, const struct copy *old,
                          "%016" PRIx64 " and %016" PRIx64 "): one was copied here from elsewhere",
                          old->node_id, new->node_id, old->salt, new->salt);
     state_take(superblock, new);
-    bool tie = old->sequence == new->sequence && memcmp(old, new, sizeof(*old)) != 0;
+    bool tie = old->sequence == new->sequence &&memcmp(old, new, sizeof(*old)) != 0;
     if (old->term <= new->term && !tie)
         return 0;
     if (old->term > new->term) {
@@ -200,8 +200,8 @@ static int copies_join(struct superblock *superblock, const struct copy *old,
               "superblock.0 and superblock.1 contradict each other: term %" PRIu64
               " and vote %u in save %" PRIu64 ", term %" PRIu64 " and vote %u in save %" PRIu64
               "; this node goes on with term %" PRIu64 " and vote %u",
-              old->term, old->vote, old->sequence, new->term, new->vote, new->sequence,
-              state->term, state->vote);
+              old->term, old->vote, old->sequence, new->term, new->vote, new->sequence, state->term,
+              state->vote);
     return 0;
 }
 

@@ -2,7 +2,7 @@
  * may vote at all, the members it knows of, and the newest snapshot. Two checksummed copies, in
  * files of their own.
  *
- *   superblock.0  ┌ magic, version, crc ┬ sequence ┬ node, salt ┬ term, vote ┬ flags ┬ members ┐ 4 KiB
+ *   superblock.0  ┌ magic, version, crc ┬ sequence ┬ node, salt ┬ term, vote ┬ flags ┬ members ┐ 4K
  *   superblock.1  └─────────────────────┴──────────┴────────────┴────────────┴───────┴─────────┘
  *
  * A save writes and syncs one copy, then the other, each in place. A crash damages at most the one
@@ -64,18 +64,18 @@ struct superblock_report {
 };
 
 /* superblock_open reads the newest valid copy. When there is none at all, and no log and no
- * snapshot either, it makes them from `fresh` (whose cluster id and salt were drawn just now). io outlives
- * the superblock. Returns 0; ERR_CORRUPT: both copies are damaged, they disagree on whose
- * they are (node, salt), or they are missing where a log or a snapshot exists; ERR_CONFIG: the directory belongs to
- * another node id than fresh->node_id; ERR_VERSION; ERR_NOSPACE; ERR_IO; ERR_RANGE
- * (fresh->node_id). */
+ * snapshot either, it makes them from `fresh` (whose cluster id and salt were drawn just now). io
+ * outlives the superblock. Returns 0; ERR_CORRUPT: both copies are damaged, they disagree on whose
+ * they are (node, salt), or they are missing where a log or a snapshot exists; ERR_CONFIG: the
+ * directory belongs to another node id than fresh->node_id; ERR_VERSION; ERR_NOSPACE; ERR_IO;
+ * ERR_RANGE (fresh->node_id). */
 MUST_USE int superblock_open(struct superblock *superblock, struct disk_io *io,
                              const struct superblock_state *fresh, struct superblock_report *report,
                              struct fault *fault);
 
 /* superblock_save makes a new state durable; when it returns 0, it may be acted upon. Assumes the
- * same node and salt, the same cluster once it is formed, and a term that does not go down. Returns 0, ERR_NOSPACE or ERR_IO: then
- * stop. */
+ * same node and salt, the same cluster once it is formed, and a term that does not go down.
+ * Returns 0, ERR_NOSPACE or ERR_IO: then stop. */
 MUST_USE int superblock_save(struct superblock *superblock, const struct superblock_state *state,
                              struct fault *fault);
 

@@ -34,7 +34,8 @@ static void note_back(struct wal *wal, bool fits)
 
 void wal_note_back(struct wal *wal, const struct wal_back *back)
 {
-    if (wal->back_count == WAL_BACKS_MAX) { /* what lies before the oldest cannot be read any more */
+    if (wal->back_count ==
+        WAL_BACKS_MAX) { /* what lies before the oldest cannot be read any more */
         if (wal->backs[0].sequence >= wal->read_sequence)
             wal->read_sequence = wal->backs[0].sequence + 1;
         memmove(wal->backs, wal->backs + 1, (WAL_BACKS_MAX - 1) * sizeof(wal->backs[0]));
@@ -108,8 +109,7 @@ static void batch_done(struct wal *wal, const struct disk_done *done, struct wal
     const struct log_record *first = (const struct log_record *)wal->memory;
     CHECK(wal->state == WAL_BATCH);
     CHECK(first->index == wal->batch.first_index); /* the lent memory was left alone */
-    wal->last =
-        (struct wal_position){wal->batch.last_index, wal->batch.term, wal->batch.chain};
+    wal->last = (struct wal_position){wal->batch.last_index, wal->batch.term, wal->batch.chain};
     wal->number = wal->batch.number;
     wal->commit = first->commit > wal->commit ? first->commit : wal->commit;
     wal->offset += wal->batch.size;
@@ -311,8 +311,8 @@ void wal_trim(struct wal *wal, uint64_t below_index)
     uint64_t below = below_index < most ? below_index : most, s = wal->sequence;
     CHECK(wal->first_sequence <= wal->sequence);
     /* Whoever reads on from there must be able to begin with the first segment that stays. */
-    while (s > wal->first_sequence && (wal->bridged[s % WAL_SEGMENTS_MAX] ||
-                                       wal->first_index[s % WAL_SEGMENTS_MAX] > below))
+    while (s > wal->first_sequence &&
+           (wal->bridged[s % WAL_SEGMENTS_MAX] || wal->first_index[s % WAL_SEGMENTS_MAX] > below))
         s--;
     wal->trim_sequence = s > wal->trim_sequence ? s : wal->trim_sequence;
 }
@@ -346,4 +346,11 @@ void wal_close(struct wal *wal)
     free(wal->zeros);
     memset(wal, 0, sizeof(*wal));
     wal->file = -1;
+}
+
+void wal_recovery_fini(struct wal_recovery *recovery)
+{
+    free(recovery->suffix);
+    recovery->suffix = NULL;
+    recovery->suffix_size = 0;
 }

@@ -46,7 +46,7 @@ struct wal_config {
     bool installed;   /* it came from a peer: the log may end before it, or be of another history,
                        * and then begins anew behind it */
     bool expected;    /* this node has had a log: that there is none is damage */
-    bool ensemble;    /* visit only what is known to be committed; damage is reported, not refused */
+    bool ensemble; /* visit only what is known to be committed; report damage, do not refuse it */
     wal_visit *visit; /* called for each entry behind the snapshot, in order */
     /* Called when the log is damaged, before anything is changed: make durable that this node must
      * not vote (superblock: catching_up). `ensemble` only. An ERR_* ends wal_open. */
@@ -80,6 +80,8 @@ struct wal_back {
 };
 
 /* Where entry `index` is to be looked for; sequence 0: not known. */
+#define WAL_MARKS_MAX 64u
+
 struct wal_cursor {
     uint64_t sequence, offset, index, backs;
 };
@@ -123,6 +125,8 @@ struct wal {
     uint32_t back_count;
     uint64_t back_total;       /* all that were ever noted */
     struct wal_cursor cursor;  /* where the last wal_read ended */
+    struct wal_cursor marks[WAL_MARKS_MAX]; /* where the last ones ended, for those that go back */
+    uint32_t mark_total;
     uint8_t *header_block;                  /* DISK_BLOCK_SIZE_MAX bytes, aligned */
     uint8_t *zeros;                         /* WAL_FILL_SIZE_MAX bytes, aligned */
 };
@@ -156,10 +160,10 @@ void wal_close(struct wal *wal);
 
 /* wal_append starts to write a batch. Assumes state IDLE; first_index right behind the last entry,
  * or lower: then the batch supersedes what was written from there on, none of which is committed;
- * the next batch number; size a multiple of the block size and at most a segment without its header, `memory` and it
- * aligned to the block size. Returns 0: it is in flight and `memory` is lent until wal_poll tells
- * of it; ERR_NOSPACE: no segment has room yet, nothing was written, ask again after wal_prepare did
- * work; ERR_IO: stop. */
+ * the next batch number; size a multiple of the block size and at most a segment without its
+ * header, `memory` and it aligned to the block size. Returns 0: it is in flight and `memory` is
+ * lent until wal_poll tells of it; ERR_NOSPACE: no segment has room yet, nothing was written, ask
+ * again after wal_prepare did work; ERR_IO: stop. */
 MUST_USE int wal_append(struct wal *wal, const struct core_disk *batch, const uint8_t *memory,
                         struct fault *fault);
 

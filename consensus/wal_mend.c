@@ -100,7 +100,7 @@ static int promised(struct wal *wal, struct wal_survey *survey, uint64_t from, u
     uint32_t seed = log_record_seed(wal->config.salt);
     for (uint64_t i = from; i < survey->file_count; i++) {
         const uint64_t size = wal->config.segment_size;
-        int err = wal_survey_load(survey, wal->io, i, size, fault);
+        int err = wal_open_load(survey, wal->io, i, size, fault);
         if (err)
             return err;
         *least = highest(survey->data, i == from ? end : 0, size, seed, *least);
@@ -128,7 +128,7 @@ static int prefix_copy(struct wal *wal, struct wal_survey *survey, uint64_t i, u
     char good[DISK_PATH_SIZE_MAX];
     struct disk_io *io = wal->io;
     uint64_t size = survey->headers[i].segment_size;
-    int file, err = wal_survey_load(survey, io, i, size, fault);
+    int file, err = wal_open_load(survey, io, i, size, fault);
     if (err)
         return err;
     memset(survey->data + end, 0, size - end);

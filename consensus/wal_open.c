@@ -116,8 +116,8 @@ static int survey_gaps(struct wal_survey *survey, const struct wal_config *confi
 }
 
 /* Opens segment i and loads all of it into survey->data. */
-int wal_survey_load(struct wal_survey *survey, struct disk_io *io, uint64_t i, uint64_t size,
-                       struct fault *fault)
+int wal_open_load(struct wal_survey *survey, struct disk_io *io, uint64_t i, uint64_t size,
+                  struct fault *fault)
 {
     char name[DISK_PATH_SIZE_MAX];
     int file;
@@ -149,7 +149,7 @@ static int survey_unused(struct wal_survey *survey, struct disk_io *io, uint64_t
         return fault_wrap(fault, ERR_CORRUPT, "corrupt log (%" PRIu64 " bytes long)", size);
     struct fault found = *fault;
     uint64_t room = (size + DISK_BLOCK_SIZE_MAX) & ~(uint64_t)(DISK_BLOCK_SIZE_MAX - 1);
-    int err = wal_survey_load(survey, io, i, room, fault);
+    int err = wal_open_load(survey, io, i, room, fault);
     if (err)
         return err;
     *fault = found;
@@ -185,7 +185,8 @@ static int survey_header(struct wal_survey *survey, struct disk_io *io, uint64_t
                          header->segment_size);
     if (!err && i > 0 && header->batch_before < survey->headers[i - 1].batch_before)
         return fault_set(fault, ERR_CORRUPT,
-                         "segment %s begins behind batch %" PRIu64 ", before the one in front of it",
+                         "segment %s begins behind batch %" PRIu64
+                         ", before the one in front of it",
                          name, header->batch_before);
     return err;
 }
@@ -222,8 +223,8 @@ static int survey_start(const struct wal_survey *survey, const struct disk_io *i
 /* ---- entries ---- */
 
 /* Notes where batches of segment i go back. */
-static void note_backs(struct wal *wal, const struct wal_survey *survey, uint64_t start,
-                       uint64_t i, uint64_t low)
+static void note_backs(struct wal *wal, const struct wal_survey *survey, uint64_t start, uint64_t i,
+                       uint64_t low)
 {
     for (uint64_t s = start; s <= i; s++) {
         if (survey->headers[s].first_index > low)
@@ -251,7 +252,7 @@ static int entries_read(struct wal *wal, struct wal_survey *survey, struct wal_s
         survey->unjoined = err != 0;
         survey->begun = true;
         if (!err)
-            err = wal_survey_load(survey, wal->io, i, header->segment_size, fault);
+            err = wal_open_load(survey, wal->io, i, header->segment_size, fault);
         if (err)
             return err;
         wal_segment_name(name, header->sequence);
@@ -259,8 +260,8 @@ static int entries_read(struct wal *wal, struct wal_survey *survey, struct wal_s
         scan->data = survey->data;
         scan->last = i + 1 == survey->count && !survey->damaged;
         if (i > start && header->first_index <= scan->at.index)
-            wal_note_back(wal, &(struct wal_back){header->sequence, header->block_size,
-                                                  header->first_index});
+            wal_note_back(
+                wal, &(struct wal_back){header->sequence, header->block_size, header->first_index});
         wal->sequence = header->sequence;
         wal_scan_enter(scan, header, i > start);
         note_backs(wal, survey, start, i, header->first_index);
@@ -323,8 +324,9 @@ static int tail_settle(struct disk_io *io, const char *name, uint64_t from, uint
 
 /* The last segment becomes the active one. One of another geometry is left as it is: the first
  * batch goes to a new segment. */
-static int active_enter(struct wal *wal, const struct wal_survey *survey, const struct wal_scan *scan,
-                        struct wal_recovery *recovery, struct fault *fault)
+static int active_enter(struct wal *wal, const struct wal_survey *survey,
+                        const struct wal_scan *scan, struct wal_recovery *recovery,
+                        struct fault *fault)
 {
     const struct wal_header *header = &survey->headers[survey->count - 1];
     char name[DISK_PATH_SIZE_MAX];
@@ -390,8 +392,8 @@ static int log_settle(struct wal *wal, struct wal_scan *scan, struct wal_recover
                       struct fault *fault)
 {
     const struct wal_pending *pending = scan->pending;
-    uint64_t commit = scan->commit > wal->config.snapshot.index ? scan->commit
-                                                                : wal->config.snapshot.index;
+    uint64_t commit =
+        scan->commit > wal->config.snapshot.index ? scan->commit : wal->config.snapshot.index;
     /* Alone, what is durable is held by a quorum. */
     bool all = !wal->config.ensemble;
 #if TAKT_PLANT == 25
@@ -433,7 +435,7 @@ static int log_anew(struct wal *wal, const struct wal_survey *survey, uint64_t b
     }
     wal->number = batch;
     if (!err)
-        err = wal_begin(wal, last + 1, at, first ? 0 : WAL_HEADER_RESET, fault);
+        err = wal_reset_begin(wal, last + 1, at, first ? 0 : WAL_HEADER_RESET, fault);
     for (uint64_t i = 0; !err && !survey->damaged && i < survey->count; i++) {
         wal_segment_name(name, survey->sequences[i]);
         err = wal->io->unlink(wal->io->ctx, name, fault);
@@ -596,11 +598,4 @@ int wal_open(struct wal *wal, struct disk_io *io, const struct wal_config *confi
     recovery->first_index = wal_first_index(wal);
     recovery->segment_count = wal_segment_count(wal);
     return 0;
-}
-
-void wal_recovery_fini(struct wal_recovery *recovery)
-{
-    free(recovery->suffix);
-    recovery->suffix = NULL;
-    recovery->suffix_size = 0;
 }

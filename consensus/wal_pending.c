@@ -39,7 +39,8 @@ static void compact(struct wal_pending *pending)
 
 static int grow(struct wal_pending *pending, uint64_t span, struct fault *fault)
 {
-    if (pending->size + span > pending->room || pending->head + pending->count == pending->starts_room)
+    if (pending->size + span > pending->room ||
+        pending->head + pending->count == pending->starts_room)
         compact(pending);
     uint64_t room = pending->room ? pending->room : ROOM_FIRST;
     while (room < pending->size + span)

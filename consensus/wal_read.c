@@ -20,7 +20,21 @@ static bool superseded(const struct wal *wal, uint64_t sequence, uint64_t offset
     return false;
 }
 
-/* The place to begin looking for an entry: where the last read ended, or a segment's beginning. */
+/* The last place known to lie before an entry; NULL: none. A message that was lost is read again:
+ * looking for it from its segment's beginning would cost the segment each time. */
+static const struct wal_cursor *marked(const struct wal *wal, uint64_t index)
+{
+    const struct wal_cursor *best = NULL;
+    for (uint32_t i = 0; i < WAL_MARKS_MAX; i++) {
+        const struct wal_cursor *mark = &wal->marks[i];
+        if (mark->sequence >= wal->first_sequence && mark->sequence && mark->index <= index &&
+            mark->backs == wal->back_total && (!best || mark->index > best->index))
+            best = mark;
+    }
+    return best;
+}
+
+/* The place to begin looking for an entry: where a read ended, or a segment's beginning. */
 static bool seek(struct wal *wal, uint64_t index)
 {
     struct wal_cursor *cursor = &wal->cursor;
@@ -29,12 +43,15 @@ static bool seek(struct wal *wal, uint64_t index)
     uint64_t s = wal->sequence;
     if (follows)
         return true;
-    while (s > wal->first_sequence && (wal->bridged[s % WAL_SEGMENTS_MAX] ||
-                                       wal->first_index[s % WAL_SEGMENTS_MAX] > index))
+    while (s > wal->first_sequence &&
+           (wal->bridged[s % WAL_SEGMENTS_MAX] || wal->first_index[s % WAL_SEGMENTS_MAX] > index))
         s--;
     if (s < wal->read_sequence || wal->first_index[s % WAL_SEGMENTS_MAX] > index)
         return false;
     *cursor = (struct wal_cursor){.sequence = s, .backs = wal->back_total};
+    const struct wal_cursor *mark = marked(wal, index);
+    if (mark && mark->sequence >= s)
+        *cursor = *mark;
     return true;
 }
 
@@ -42,10 +59,10 @@ static bool seek(struct wal *wal, uint64_t index)
 struct piece {
     struct wal *wal;
     uint8_t *room;
-    uint64_t from, to;   /* entries wanted */
-    uint64_t size;       /* bytes of it that were read */
-    uint64_t at;         /* the next record in it */
-    uint64_t used;       /* bytes of entries gathered at the front of room */
+    uint64_t from, to; /* entries wanted */
+    uint64_t size;     /* bytes of it that were read */
+    uint64_t at;       /* the next record in it */
+    uint64_t used;     /* bytes of entries gathered at the front of room */
     uint32_t count;
     bool end; /* of the segment: nothing more was written */
 };
@@ -59,7 +76,8 @@ static bool take(struct piece *piece, uint32_t seed, uint64_t block_size, int *e
     *err = 0;
     if (piece->count && piece->from + piece->count - 1 == piece->to)
         return false; /* what follows may be in flight */
-    if (left < HEADER && piece->at + left <= piece->size && record->magic == 0) { /* a batch's end */
+    if (left < HEADER && piece->at + left <= piece->size &&
+        record->magic == 0) { /* a batch's end */
         piece->at += left;
         return true;
     }
@@ -75,8 +93,8 @@ static bool take(struct piece *piece, uint32_t seed, uint64_t block_size, int *e
         *err = *err == ERR_SHORT ? 0 : ERR_CORRUPT;
         return false;
     }
-    uint64_t span = record->kind == LOG_RECORD_PAD ? HEADER + record->size
-                                                   : log_record_span(record->size);
+    uint64_t span =
+        record->kind == LOG_RECORD_PAD ? HEADER + record->size : log_record_span(record->size);
     uint64_t index = record->index;
     bool wanted = record->kind == LOG_RECORD_ENTRY && index == piece->from + piece->count &&
                   !superseded(piece->wal, cursor->sequence, cursor->offset + piece->at, index);
@@ -117,10 +135,10 @@ static int piece_read(struct piece *piece, int file, uint64_t room_size,
                               : fault_set(fault, ERR_CORRUPT, "a record is cut off");
         cursor->offset += piece->at;
     }
-    return err == ERR_CORRUPT ? fault_set(fault, err, "segment log.%016" PRIx64
-                                          " at offset %" PRIu64 ": damaged",
-                                          cursor->sequence, cursor->offset)
-                              : err;
+    return err == ERR_CORRUPT
+               ? fault_set(fault, err, "segment log.%016" PRIx64 " at offset %" PRIu64 ": damaged",
+                           cursor->sequence, cursor->offset)
+               : err;
 }
 
 static int segment_read(struct piece *piece, uint64_t room_size, struct fault *fault)
@@ -153,8 +171,8 @@ int wal_read(struct wal *wal, uint64_t from, uint64_t to, uint8_t *room, uint64_
     struct piece piece = {.wal = wal, .room = room, .from = from, .to = to};
     int err = segment_read(&piece, size, fault);
     while (!err && piece.count == 0 && wal->cursor.sequence < wal->sequence) {
-        wal->cursor = (struct wal_cursor){.sequence = wal->cursor.sequence + 1,
-                                          .backs = wal->back_total};
+        wal->cursor =
+            (struct wal_cursor){.sequence = wal->cursor.sequence + 1, .backs = wal->back_total};
         piece.end = false;
         err = segment_read(&piece, size, fault);
     }
@@ -165,6 +183,7 @@ int wal_read(struct wal *wal, uint64_t from, uint64_t to, uint8_t *room, uint64_
         return err;
     }
     wal->cursor.index = from + piece.count;
+    wal->marks[wal->mark_total++ % WAL_MARKS_MAX] = wal->cursor;
     *used = piece.used;
     *count = piece.count;
     return 0;

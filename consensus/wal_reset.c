@@ -17,8 +17,8 @@ static int segment_fill(struct wal *wal, int file, uint64_t size, struct fault *
     return err;
 }
 
-int wal_begin(struct wal *wal, uint64_t sequence, struct wal_position at, uint32_t flags,
-              struct fault *fault)
+int wal_reset_begin(struct wal *wal, uint64_t sequence, struct wal_position at, uint32_t flags,
+                    struct fault *fault)
 {
     struct wal_header header = {.sequence = sequence,
                                 .flags = flags,
@@ -39,8 +39,7 @@ int wal_begin(struct wal *wal, uint64_t sequence, struct wal_position at, uint32
     memset(wal->header_block, 0, wal->io->block_size);
     memcpy(wal->header_block, &header, sizeof(header));
     if (!err)
-        err = wal->io->pwrite(wal->io->ctx, file, 0, wal->header_block, wal->io->block_size,
-                              fault);
+        err = wal->io->pwrite(wal->io->ctx, file, 0, wal->header_block, wal->io->block_size, fault);
     if (err) {
         wal_segment_name(name, sequence);
         wal->io->close(wal->io->ctx, file);
@@ -54,6 +53,7 @@ int wal_begin(struct wal *wal, uint64_t sequence, struct wal_position at, uint32
     wal->bridged[sequence % WAL_SEGMENTS_MAX] = false;
     wal->back_count = 0;
     wal->cursor = (struct wal_cursor){.sequence = 0};
+    memset(wal->marks, 0, sizeof(wal->marks));
     wal->size = header.segment_size;
     wal->offset = wal->io->block_size;
     wal->last = at;
@@ -74,7 +74,7 @@ int wal_reset(struct wal *wal, struct wal_position at, struct fault *fault)
     int err = wal->io->unlink(wal->io->ctx, name, fault); /* a spare that could not be dropped */
     if (err && err != ERR_NOTFOUND)
         return err;
-    err = wal_begin(wal, last + 1, at, WAL_HEADER_RESET, fault);
+    err = wal_reset_begin(wal, last + 1, at, WAL_HEADER_RESET, fault);
     if (err)
         return err;
     wal->io->close(wal->io->ctx, old);

@@ -13,7 +13,7 @@ struct walk {
     uint64_t at;    /* offset of the next one */
     uint64_t batch; /* its number */
     struct wal_position last;
-    uint64_t first; /* index of its first record */
+    uint64_t first;  /* index of its first record */
     uint64_t commit; /* the highest hint in it */
     uint64_t entry_count;
     bool trust;        /* a tool's: the entry before the first is not known */
@@ -51,8 +51,7 @@ static int scan_fault(const struct wal_scan *scan, uint64_t offset, uint64_t exp
 
 /* ---- following records that are intact ---- */
 
-int wal_scan_snapshot(struct wal_scan *scan, const struct wal_position *at,
-                      struct fault *fault)
+int wal_scan_snapshot(struct wal_scan *scan, const struct wal_position *at, struct fault *fault)
 {
     const struct wal_position *snapshot = &scan->snapshot;
     if (snapshot->index == 0 || at->index != snapshot->index)
@@ -102,8 +101,8 @@ static bool batch_is_over(const struct wal_scan *scan, const struct walk *walk)
     if (walk->at + HEADER > scan->size)
         return true;
     const struct log_record *record = record_at(scan, walk->at);
-    return log_record_intact(record, scan->size - walk->at, scan->seed) != 0 || record->batch != walk->batch ||
-           record->kind != LOG_RECORD_ENTRY;
+    return log_record_intact(record, scan->size - walk->at, scan->seed) != 0 ||
+           record->batch != walk->batch || record->kind != LOG_RECORD_ENTRY;
 }
 
 /* One step. Returns 0 and the state, ERR_TORN when what stands here is not intact (the caller finds
@@ -221,7 +220,8 @@ static uint64_t later_batch(const struct wal_scan *scan, const struct walk *walk
     for (uint64_t at = from; at + HEADER <= end; at += scan->block_size) {
         const struct log_record *record = record_at(scan, at);
         if (at > walk->begin && record->magic == LOG_RECORD_MAGIC &&
-            record->kind == LOG_RECORD_ENTRY && record->batch > walk->batch && log_record_intact(record, scan->size - at, scan->seed) == 0)
+            record->kind == LOG_RECORD_ENTRY && record->batch > walk->batch &&
+            log_record_intact(record, scan->size - at, scan->seed) == 0)
             return at;
     }
     return 0;
@@ -292,8 +292,8 @@ void wal_scan_enter(struct wal_scan *scan, const struct wal_header *header, bool
     scan->block_size = header->block_size;
     scan->seed = log_record_seed(header->salt);
     scan->batch = header->batch_before;
-    scan->at = (struct wal_position){header->first_index - 1, header->term_before,
-                                     header->chain_before};
+    scan->at =
+        (struct wal_position){header->first_index - 1, header->term_before, header->chain_before};
     if (scan->pending && joined)
         wal_pending_cut(scan->pending, header->first_index);
     else if (scan->pending)

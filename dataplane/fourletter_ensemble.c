@@ -99,6 +99,17 @@ static void fourletter_ensemble_peers(struct fourletter_word *word, const char *
     }
 }
 
+/* What the peer link counts; for people only what is not zero. */
+static void fourletter_ensemble_link(struct fourletter_word *word, const char *prefix)
+{
+    for (int i = METRIC_peer_members; i <= METRIC_peer_unknown_total; i++) {
+        uint64_t value = counters_sum(word->net->parts.book, (enum metric)i);
+        if (prefix[0] || value)
+            text_add(&word->text, "%s%s\t%lu\n", prefix, counters_text((enum metric)i)->name,
+                     value);
+    }
+}
+
 static void fourletter_ensemble_lines(struct fourletter_word *word, const char *prefix)
 {
     const struct core_status *status = word->net->parts.status;
@@ -124,6 +135,7 @@ static void fourletter_ensemble_lines(struct fourletter_word *word, const char *
     text_add(text, "%svoting\t%s\n", prefix, get_bool(&status->voting) ? "yes" : "catching up");
     text_add(text, "%sjoint\t%s\n", prefix, get_bool(&status->joint) ? "yes" : "no");
     fourletter_ensemble_peers(word, prefix);
+    fourletter_ensemble_link(word, prefix);
 }
 
 static bool fourletter_ensemble_is(const struct fourletter_word *word)

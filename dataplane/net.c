@@ -63,7 +63,8 @@ static uint64_t net_touch_interval(const struct net_config *config)
 }
 
 /* How a node without peers stands. */
-static const struct core_state net_alone = {.member_count = 1, .leader = 1, .role = CORE_ROLE_LEADER};
+static const struct core_state net_alone = {
+    .member_count = 1, .leader = 1, .role = CORE_ROLE_LEADER};
 
 int net_init(struct net *net, const struct net_config *config, const struct net_parts *parts)
 {

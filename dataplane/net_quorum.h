@@ -4,8 +4,8 @@
  *   too new      a client that has seen a later zxid than this node waits with its handshake until
  *                the node is that far, at most reads.catch_up; then it is closed and tries another
  *   barrier      reads: linearizable. A read waits until CORE has heard, after the read came, that
- *                the leader still leads, and everything committed until then is applied. One barrier
- *                a turn, shared by all reads that came in it, NET_BARRIERS on their way at most
+ *                the leader still leads, and everything committed until then is applied. One
+ *                barrier a turn, shared by all reads that came in it; at most NET_BARRIERS wait
  *   read-only    the node has had no leader for long (zk_protocol.md section 19): connections that
  *                did not ask for it are closed; the others read, and writes answer -119. A new
  *                session is this connection's alone: known to nobody else, gone with it. When there

@@ -45,7 +45,10 @@
 #define PEER_TURN_MESSAGES   256u        /* taken from core_peer in one turn */
 #define PEER_TURN_SIZE       (1u << 20)  /* and bytes of them, but at least one */
 #define PEER_URGENT_SIZE_MAX (96u << 10) /* an APPEND of PEER_APPEND_SIZE is urgent */
-#define PEER_SAY_AGAIN_NS    (60 * NS_PER_S)
+/* What would wait longer for its pace is dropped: it would be asked for again meanwhile, and come
+ * twice. 100 ms of the default pace hold the largest window of one member, 4 MiB. */
+#define PEER_BULK_WAIT_NS_MAX (100 * NS_PER_MS)
+#define PEER_SAY_AGAIN_NS     (60 * NS_PER_S)
 
 /* Why a message or a datagram went no further: cause, metric, the words behind "it". Those up to
  * PEER_DROP_LINE_LAST get a line for a person. */

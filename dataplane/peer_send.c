@@ -118,7 +118,10 @@ static void send_queue_bulk(struct peer *peer, struct peer_remote *remote, const
         peer_refuse_count(peer, remote, PEER_DROP_UNREACHABLE, 1);
         return;
     }
-    void *room = link_reserve(&peer->bulk, size);
+    uint64_t waiting = counters_get(peer->parts.page, METRIC_peer_bulk_waiting_bytes);
+    uint64_t limit = peer->config.bulk_bytes_per_s / (NS_PER_S / PEER_BULK_WAIT_NS_MAX);
+    bool late = waiting && waiting + size > limit;
+    void *room = late ? NULL : link_reserve(&peer->bulk, size);
     if (!room) {
         peer_refuse_count(peer, remote, PEER_DROP_BULK_FULL, 1);
         return;

@@ -148,8 +148,8 @@ struct acl_table *machine_acls(struct machine *machine); /* readers: acl_allows 
  * Restore, into a fresh machine and tree: machine_image_load, acl_restore for each ACL, the tree's
  * own restore of each node and machine_image_node beside it, machine_image_done at the end. */
 
-/* machine_image makes a versioned record of everything but tree and ACLs, 40 bytes, about 60 a session
- * and 25 a node. The caller frees *image with free(). Returns 0 or ERR_NOMEM. */
+/* machine_image makes a versioned record of everything but tree and ACLs, 40 bytes, about 60 a
+ * session and 25 a node. The caller frees *image with free(). Returns 0 or ERR_NOMEM. */
 MUST_USE int machine_image(const struct machine *machine, uint8_t **image, uint64_t *size);
 
 /* machine_image_load reads it into a machine that has applied nothing. Returns 0, ERR_VERSION,

@@ -2,7 +2,7 @@
  *
  * core_apply ─▶ committed entries (from the log tail) ─▶ machine ─▶ stage ─▶ apply_net[0..n] ─▶ NET
  *                                                           │                 then publish S
- *                                                           └─▶ apply_core (sessions, lanes, hashes)
+ *                                                           └─▶ apply_core (sessions, lanes)
  * snapshot asked by CORE ─▶ SNAP, at exactly that index ─▶ (written beside us) ─▶ CORE cuts the log
  * retired versions ─▶ apply_ctl ─▶ (grace period, elsewhere) ─▶ ctl_apply ─▶ freed here
  *

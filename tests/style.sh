@@ -115,8 +115,9 @@ check_headers() {
     verdict "each header compiles alone with ${compilers[*]}" "$bad"
 }
 
-# A global symbol starts with its file's stem (role_x.c may say x_), or with a struct that its header
-# is about. Test programs and mains are free.
+# A global symbol starts with its file's stem (role_x.c may say x_), with a struct that its header is
+# about, or with the name of the module that the file is a part of (x_y.c beside x.h or x_parts.h may
+# say x_). Test programs and mains are free.
 check_symbols() {
     local object stem structs bad=
     command -v nm >/dev/null || { echo "ok - symbols start with their file's stem # SKIP no nm"; return; }
@@ -126,7 +127,9 @@ check_symbols() {
         stem=${stem%_absent} # stands in for the module in a build without its library
         [ -n "$(git ls-files "*/$stem.c")" ] || continue
         structs=$(git ls-files "*/$stem.h" | xargs -r sed -nE 's/^struct ([a-z0-9_]+) \{.*/\1/p')
-        bad+=$(nm --defined-only --extern-only "$object" | awk -v s="$stem ${stem#role_} $structs" -v o="$object" '
+        local family=${stem%%_*}_
+        [ -n "$(git ls-files "*/${family%_}.h" "*/${family}parts.h")" ] || family=$stem
+        bad+=$(nm --defined-only --extern-only "$object" | awk -v s="$stem ${stem#role_} $family $structs" -v o="$object" '
             $3 == "main" { next }
             { n = split(s, start); for (i = 1; i <= n; i++) if (index($3, start[i]) == 1) next
               print o ": " $3 }')

@@ -16,10 +16,10 @@
 
 #include <cmocka.h>
 
-#define SEGMENT      65536u
-#define SALT         0x99ull
-#define INSTALL_AT   40u
-#define INSTALL_TERM 5u
+#define SEGMENT       65536u
+#define SALT          0x99ull
+#define INSTALL_AT    40u
+#define INSTALL_TERM  5u
 #define INSTALL_CHAIN 0x4242ull
 
 struct member {
@@ -132,8 +132,7 @@ static int member_open(struct member *member)
                                    .batch = member->found.batch};
     CHECK(log_tail_init(&member->tail, &tail) == 0);
     for (uint64_t at = 0; at < member->found.suffix_size;) {
-        const struct log_record *record =
-            (const struct log_record *)(member->found.suffix + at);
+        const struct log_record *record = (const struct log_record *)(member->found.suffix + at);
         CHECK(log_tail_append_record(&member->tail, record, member->found.suffix_size - at) == 0);
         if (log_tail_batch_full(&member->tail))
             log_tail_settle(&member->tail);
@@ -270,10 +269,8 @@ static int read_installed(struct member *member)
 {
     static char room[64];
     struct disk_core answer;
-    struct core_disk chunk = {.kind = CORE_DISK_READ_SNAPSHOT,
-                              .size = 64,
-                              .last_index = INSTALL_AT,
-                              .buffer = room};
+    struct core_disk chunk = {
+        .kind = CORE_DISK_READ_SNAPSHOT, .size = 64, .last_index = INSTALL_AT, .buffer = room};
     int err = ask(member, &chunk, DISK_CORE_SNAPSHOT_READ, &answer);
     if (!err && !answer.error && (answer.size != 11 || answer.offset != 11))
         return ERR_CORRUPT;

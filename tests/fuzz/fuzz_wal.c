@@ -1,5 +1,6 @@
 /* Log recovery from any bytes. Must hold: no bad access; what is visited is in order and hangs
- * together; a log that opens can be appended to, and opens again with all of that in it.
+ * together; a log that opens can be appended to, and opens again with all of that in it. One input
+ * in four is opened as a member's log: whatever is damaged is told of, and it opens all the same.
  *
  * The input is a row of files: one byte says which of the first four segments comes (bits 0-1), and
  * whether it is a whole copy of a valid log's segment that the bytes then change (bit 7). Then, in
@@ -76,11 +77,18 @@ static void tail_begin(struct log_tail *tail, const struct wal_recovery *recover
     CHECK(log_tail_init(tail, &config) == 0);
 }
 
+static int damage_told(void *self, const struct wal_damage *damage, struct fault *fault)
+{
+    CHECK(damage->fault.text[0] && damage->promised_index + 1 >= damage->first_index);
+    return 0;
+}
+
 static int log_open(struct wal *wal, struct sim_disk *disk, struct chain *chain,
-                    struct wal_recovery *recovery)
+                    struct wal_recovery *recovery, bool ensemble)
 {
     struct fault fault;
-    struct wal_config config = {.salt = SALT, .segment_size = SEGMENT, .visit = chain_visit, .self = chain};
+    struct wal_config config = {.salt = SALT, .segment_size = SEGMENT, .visit = chain_visit, .self = chain,
+                                .ensemble = ensemble, .damaged = damage_told};
     *chain = (struct chain){0, 0};
     fault.text[0] = 0;
     int err = wal_open(wal, sim_disk_io(disk), &config, recovery, &fault);
@@ -103,7 +111,7 @@ static uint8_t *seed_log(void)
         return data;
     }
     data = calloc(SEED_SEGMENTS + 1, SEGMENT);
-    CHECK(data && log_open(&wal, disk, &chain, &recovery) == 0);
+    CHECK(data && log_open(&wal, disk, &chain, &recovery, false) == 0);
     tail_begin(&tail, &recovery);
     for (uint32_t i = 0; wal.sequence < SEED_SEGMENTS || wal.offset < SEGMENT / 2; i++)
         append(&wal, &tail, 1 + i % 3, 100 + 300 * (i % 5));
@@ -190,6 +198,32 @@ static void disk_fill(struct sim_disk *disk, const uint8_t *in, size_t size)
     free(room);
 }
 
+/* As a member: only what a hint covers is visited, the rest is handed back. */
+static void open_as_member(struct sim_disk *disk)
+{
+    static struct wal wal;
+    struct wal_recovery recovery, again;
+    struct chain chain;
+    int err = log_open(&wal, disk, &chain, &recovery, true);
+    CHECK(err == 0 || err == ERR_VERSION);
+    if (err)
+        return;
+    CHECK(chain.index == recovery.committed.index);
+    uint64_t count = 0;
+    for (uint64_t at = 0; at < recovery.suffix_size; count++) {
+        const struct log_record *record = (const struct log_record *)(recovery.suffix + at);
+        CHECK(record->index == recovery.committed.index + count + 1);
+        at += log_record_span(record->size);
+    }
+    CHECK(recovery.last.index == recovery.committed.index + count);
+    wal_recovery_fini(&recovery);
+    wal_close(&wal);
+    CHECK(log_open(&wal, disk, &chain, &again, true) == 0);
+    CHECK(!again.damaged && again.torn_size == 0 && again.last.index == recovery.last.index);
+    wal_recovery_fini(&again);
+    wal_close(&wal);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct wal wal;
@@ -198,7 +232,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct chain chain;
     struct log_tail tail;
     disk_fill(disk, data, size);
-    if (log_open(&wal, disk, &chain, &recovery) == 0) {
+    if (size && data[size - 1] % 4 == 0)
+        open_as_member(disk);
+    else if (log_open(&wal, disk, &chain, &recovery, false) == 0) {
         CHECK(chain.index == recovery.last.index);
         if (recovery.last.index < UINT64_MAX - 10 && recovery.last.term < UINT64_MAX &&
             recovery.batch < UINT64_MAX - 10) {
@@ -208,7 +244,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         uint64_t expected = wal.last.index;
         wal_close(&wal);
-        CHECK(log_open(&wal, disk, &chain, &again) == 0);
+        CHECK(log_open(&wal, disk, &chain, &again, false) == 0);
         CHECK(again.last.index == expected && again.torn_size == 0);
         wal_close(&wal);
     }

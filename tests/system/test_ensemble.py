@@ -34,6 +34,9 @@ class Load:
         self.roaming = [client(i, addresses[i % len(addresses):] + addresses[:i % len(addresses)])
                         for i in range(roam)]
         self.staying = [client(100 + i, [node.address]) for i, node in enumerate(stay)]
+        if t.port_kind == 'dpdk':   # nobody resets the connections of a node that is dead
+            for one in self.roaming:
+                one.answer_s = 2.0
         self.clients = self.roaming + self.staying
         for one in self.clients:
             one.connect()
@@ -361,6 +364,8 @@ def test_ensemble_full_disk(t):
     """the disk of one node is full: the ensemble goes on; with room again the node catches up"""
     if not t.is_takt:
         t.skip('a ZooKeeper with a full disk stops')
+    if harness.QUICK:
+        t.skip('150 MB are written three times: not in the quick form')
     if os.geteuid() != 0:
         t.skip('needs root to mount a small tmpfs')
     e = Ensemble(t, start=False)
@@ -377,11 +382,14 @@ def test_ensemble_full_disk(t):
         except OSError:
             pass
     w = t.wire(e.nodes[1], timeout_ms=SESSION_MS)
-    made = 0
-    for i in range(400):        # more than the victim's segments take
-        made += w.err('create', z.create_body('/big%d' % i, b'x' * 500000)) == 0
-        w.err('delete', z.path_version('/big%d' % i))
-    equal(made, 400)
+    w.create('/big')
+    flight, made = [], 0
+    for _ in range(2600):       # 150 MB: more than the victim's two segments take
+        flight.append(w.send('setData', z.set_data_body('/big', b'x' * 60000)))
+        if len(flight) == 8:
+            made += w.reply(flight.pop(0)).err == 0
+    made += sum(w.reply(xid).err == 0 for xid in flight)
+    equal(made, 2600)
     load.go_on()
     load.undisturbed()
     os.unlink(filler)

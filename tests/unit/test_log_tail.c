@@ -80,8 +80,9 @@ static void test_batches_are_whole_blocks_and_read_back(void **state)
             assert_int_equal(d.number, batch);
             assert_int_equal(d.first_index, index - count + 1);
             assert_true(d.chain_before == chain);
-            assert_int_equal(walk(log_tail_at(&tail, d.offset), d.size, block, &chain,
-                                  d.first_index, batch), count);
+            assert_int_equal(
+                walk(log_tail_at(&tail, d.offset), d.size, block, &chain, d.first_index, batch),
+                count);
             assert_true(d.chain == chain && d.term == 3);
             for (uint32_t i = 0; i < count; i++)
                 assert_int_equal(log_tail_entry(&tail, d.first_index + i)->index,
@@ -217,8 +218,8 @@ static void test_records_of_another_tail(void **state)
     struct log_tail third;
     assert_int_equal(begin(&third, 512, follower.last_index, follower.chain), 0);
     put(&third, &r, 6000);
-    assert_int_equal(log_tail_append_record(&follower, log_tail_find(&third, third.last_index),
-                                            8192), ERR_FULL);
+    assert_int_equal(
+        log_tail_append_record(&follower, log_tail_find(&third, third.last_index), 8192), ERR_FULL);
     log_tail_fini(&third);
     log_tail_fini(&leader);
     log_tail_fini(&follower);

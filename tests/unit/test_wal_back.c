@@ -45,7 +45,7 @@ struct world {
     struct core_disk batch; /* size 0: none */
     bool sent;              /* the wal has taken it */
     uint64_t term, commit;
-    uint64_t hint;       /* the commit index stamped on the last batch that was answered for */
+    uint64_t hint; /* the commit index stamped on the last batch that was answered for */
     uint64_t hint_flight;
     uint64_t visited;
     bool wrong;
@@ -269,8 +269,8 @@ static bool equals(const struct reference *of, uint64_t last, uint64_t above)
     return true;
 }
 
-/* Is what came back answered for, or that and the first entries of the batch in flight, or that without what the batch's
- * segment supersedes? */
+/* Is what came back answered for, or that and the first entries of the batch in flight, or that
+ * without what the batch's segment supersedes? */
 static bool allowed(uint64_t last, uint64_t above)
 {
     static struct reference after;
@@ -325,7 +325,7 @@ static void recover(bool first)
             log_tail_settle(&new);
     }
     log_tail_settle(&new);
-    HOLDS(new.last_index == found.last.index && new.chain == found.last.chain);
+    HOLDS(new.last_index == found.last.index &&new.chain == found.last.chain);
     w.torn += found.torn_size > 0;
     if (found.reset) {
         w.done.last = snapshot;
@@ -383,15 +383,24 @@ static void live(uint64_t steps)
 
 static void run_history(uint64_t seed)
 {
-    w = (struct world){.seed = seed, .now = {1, 1}, .term = 1, .backs = w.backs,
-                       .resets = w.resets, .reads = w.reads, .not_read = w.not_read,
-                       .torn = w.torn, .cut = w.cut, .rolls = w.rolls, .suffixes = w.suffixes};
+    w = (struct world){.seed = seed,
+                       .now = {1, 1},
+                       .term = 1,
+                       .backs = w.backs,
+                       .resets = w.resets,
+                       .reads = w.reads,
+                       .not_read = w.not_read,
+                       .torn = w.torn,
+                       .cut = w.cut,
+                       .rolls = w.rolls,
+                       .suffixes = w.suffixes};
     rand_seed(&w.rand, seed * 2 + 1);
     w.disk = sim_disk_create(seed, ROOMY);
     w.io = sim_disk_io(w.disk);
     if (rand_below(&w.rand, 4) == 0)
         w.io->block_size = 4096;
-    w.config = (struct wal_config){.salt = SALT, .segment_size = 32768ull << rand_below(&w.rand, 2)};
+    w.config =
+        (struct wal_config){.salt = SALT, .segment_size = 32768ull << rand_below(&w.rand, 2)};
     uint64_t slow_ns = rand_below(&w.rand, 2) * 5000000;
     for (int life = 0; life < 6; life++) {
         recover(life == 0);
@@ -422,12 +431,13 @@ static void test_random_histories(void **state)
     uint64_t count = one ? 1 : many ? strtoull(many, NULL, 0) : 400;
     for (uint64_t seed = from; seed < from + count; seed++)
         run_history(seed);
-    print_message("# %lu histories: %lu times back, %lu of which a segment's header did, %lu resets, "
-                  "%lu torn tails, %lu segments, %lu entries read (%lu times not), %lu not committed "
-                  "at a start\n",
-                  (unsigned long)count, (unsigned long)w.backs, (unsigned long)w.cut,
-                  (unsigned long)w.resets, (unsigned long)w.torn, (unsigned long)w.rolls,
-                  (unsigned long)w.reads, (unsigned long)w.not_read, (unsigned long)w.suffixes);
+    print_message(
+        "# %lu histories: %lu times back, %lu of which a segment's header did, %lu resets, "
+        "%lu torn tails, %lu segments, %lu entries read (%lu times not), %lu not committed "
+        "at a start\n",
+        (unsigned long)count, (unsigned long)w.backs, (unsigned long)w.cut, (unsigned long)w.resets,
+        (unsigned long)w.torn, (unsigned long)w.rolls, (unsigned long)w.reads,
+        (unsigned long)w.not_read, (unsigned long)w.suffixes);
     if (!one) { /* the histories did reach what they are for */
         assert_true(w.backs > count && w.resets > count / 10 && w.torn > count / 20);
         assert_true(w.rolls > count && w.reads > count && w.suffixes > count);

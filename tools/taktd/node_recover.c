@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECOVER_REQUEST_EXTRA 8192u /* a command, its record and a block fit into a batch with it */
-#define RECOVER_RECLAIM_COUNT 4096u /* replayed entries between two reclaims of replaced versions */
+#define RECOVER_REQUEST_EXTRA 8192u /* a command, its record and a block fit into a batch with it  \
+                                     */
+#define RECOVER_RECLAIM_COUNT 4096u /* replayed entries between two reclaims of replaced versions  \
+                                     */
 
 static int recover_machine(struct node *node, struct fault *fault)
 {
@@ -298,7 +300,8 @@ static int recover_log(struct node *node, struct wal_recovery *found, struct fau
     return 0;
 }
 
-/* The largest batch, and with it the tail, follow the segments: the log of a small node is small. */
+/* The largest batch, and with it the tail, follow the segments: the log of a small node is small.
+ */
 static uint32_t recover_batch_size_max(const struct config *config)
 {
     uint32_t size = LOG_TAIL_BATCH_SIZE_MAX;
