@@ -51,8 +51,8 @@ static void on_forward_reply(struct role_core *core, const struct peer_message *
     if (core->forward.stale) {
         struct fault fault;
         fault_set(&fault, ERR_BUSY,
-                  "node %u was started a second time elsewhere: the leader, node %u, has heard of a "
-                  "later start. Let one of the two run",
+                  "node %u was started a second time elsewhere: the leader, node %u, has heard of "
+                  "a later start. Let one of the two run",
                   core->config.node_id, message->from);
         core_fail(core, ERR_BUSY, &fault);
     }

@@ -51,8 +51,8 @@ enum request_step write_command(struct net *net, struct conn *conn, const struct
     write_sent(net, conn, command);
     bool ends_turn = (query && !PLANTED(44)) || request->op == ZK_OP_RECONFIG;
     if (ends_turn && !core_state_alone(net->parts.state)) {
-        /* It does not travel in the log here, or is answered by a later entry: nothing behind it may
-         * be answered before it. */
+        /* It does not travel in the log here, or is answered by a later entry: nothing behind it
+         * may be answered before it. */
         conn->wait = CONN_WAIT_REPLIES;
         conn->wait_in_flight = 0;
     }

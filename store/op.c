@@ -71,7 +71,8 @@ void *op_room_grow(void *room, uint64_t *max, uint64_t size, uint64_t each)
  * has at least 40 bytes, all else answers less than it took. */
 void op_rooms(struct machine *m, uint64_t body_size)
 {
-    m->reply_room = op_room_grow(m->reply_room, &m->reply_max, 4 * body_size + 1024 + MEMBERSHIP_TEXT_SIZE, 1);
+    m->reply_room = op_room_grow(m->reply_room, &m->reply_max,
+                                 4 * body_size + 1024 + MEMBERSHIP_TEXT_SIZE, 1);
     m->path_room = op_room_grow(m->path_room, &m->path_max, 2 * body_size + 256, 1);
     m->path_used = 0;
 }

@@ -3,7 +3,7 @@
  * hit anybody at any time; those that take something from a disk may hit a minority of the voters,
  * and a voter counts until it has everything again that was committed when it was hit.
  *
- *   whole ── damage ──▶ damaged ── up, votes, applied all that was committed at its start ──▶ whole */
+ *   whole ─ damage ─▶ damaged ─ up, votes, applied all that was committed at its start ─▶ whole */
 #pragma once
 
 #include <stdbool.h>

@@ -365,8 +365,8 @@ static void test_ensemble_refusals(void **state)
     set("data.dir=/d");
     set("server.1=a:1:2;nowhere:2181");
     expect_checked(ERR_CONFIG,
-                   "servers (--set): server 1: its client part: listen: 'nowhere' is not an IP address "
-                   "(names are not looked up; localhost is known)");
+                   "servers (--set): server 1: its client part: listen: 'nowhere' is not an IP "
+                   "address (names are not looked up; localhost is known)");
 }
 
 /* A YAML file with servers takes its id from myid too. */

@@ -45,8 +45,8 @@ static void test_sizes(void **state)
 
 static void test_words(void **state)
 {
-    static const char words[] = "confconscrstdirsdumpenvigtmkhashisromembmntrruoksrstsrvrstatwchcwchp"
-                                "wchs";
+    static const char words[] = "confconscrstdirsdumpenvigtmkhashisromembmntrruoksrst"
+                                "srvrstatwchcwchpwchs";
     struct frame frame;
     for (const char *word = words; *word; word += 4) {
         for (uint32_t have = 0; have < 4; have++) {

@@ -13,7 +13,7 @@
 
 struct bench_config {
     const char *server, *scenario, *ops, *root, *plot, *watch_mode;
-    const char *server_pids; /* as bench_proc_read_all takes them; NULL: no figures of the servers */
+    const char *server_pids; /* as bench_proc_read_all takes them; NULL: no figures of them */
     struct address_tcp address;
     struct benchmix mix;
     uint64_t connections, window, payload, keys, threads, seed, parents;

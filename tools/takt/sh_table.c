@@ -126,8 +126,8 @@ const struct sh_command sh_table[] = {
     {"reconfig", NULL, "a:r:m:v:", 0, 0,
      "reconfig [-a SERVERS] [-r IDS] | -m SERVERS  [-v VERSION]",
      "changes the membership and prints the new one: -a adds or replaces server.ID=host:2888:3888\n"
-     "  [:observer];2181,... -r removes ID,... -m gives the whole list; -v (hexadecimal, as config\n"
-     "  shows it) only if that is still the version. Needs super, see addauth",
+     "  [:observer];2181,... -r removes ID,... -m gives the whole list; -v (hexadecimal, as\n"
+     "  config shows it) only if that is still the version. Needs super, see addauth",
      sh_write_reconfig, NULL},
     {"session", NULL, "", 0, 0, "session", "server, session id, timeout", sh_table_session, NULL},
     {"help", "?", "", 0, 1, "help [COMMAND]", "this", sh_table_help, NULL},

@@ -491,8 +491,8 @@ const struct config_setting config_table[] = {
      .min = 0,
      .max = 65535,
      .fallback = "0",
-     .help = "Largest IP packet that reaches every member in one piece, at least 1280 bytes; 0: as\n"
-             "the route to each says. For networks that drop large packets without a word."},
+     .help = "Largest IP packet that reaches every member in one piece, at least 1280 bytes; 0:\n"
+             "as the route to each says. For networks that drop large packets without a word."},
     {.key = "peers.bulk_rate",
      .type = CONFIG_SIZE,
      AT(peers_bulk_rate),

@@ -93,7 +93,8 @@ void node_entry_of(const struct log_record *record, struct entry *entry);
 
 struct link *node_link(struct node *node, enum topology_link which, uint32_t net);
 
-/* node_peers_core adds what CORE is told in a node with peers; node_peers_init opens the peer link. */
+/* node_peers_core adds what CORE is told in a node with peers; node_peers_init opens the peer
+ * link. */
 void node_peers_core(struct node *node, struct role_core_config *config);
 MUST_USE int node_peers_init(struct node *node, struct fault *fault);
 void node_peers_fini(struct node *node);
