@@ -87,8 +87,12 @@ static int log_open(struct wal *wal, struct sim_disk *disk, struct chain *chain,
                     struct wal_recovery *recovery, bool ensemble)
 {
     struct fault fault;
-    struct wal_config config = {.salt = SALT, .segment_size = SEGMENT, .visit = chain_visit, .self = chain,
-                                .ensemble = ensemble, .damaged = damage_told};
+    struct wal_config config = {.salt = SALT,
+                                .segment_size = SEGMENT,
+                                .visit = chain_visit,
+                                .self = chain,
+                                .ensemble = ensemble,
+                                .damaged = damage_told};
     *chain = (struct chain){0, 0};
     fault.text[0] = 0;
     int err = wal_open(wal, sim_disk_io(disk), &config, recovery, &fault);
@@ -156,7 +160,8 @@ static void reseal(uint8_t *segment)
             continue;
         }
         bool entry = record->kind == LOG_RECORD_ENTRY;
-        record->crc = crc32c(log_record_seed(SALT), &record->size, sizeof(*record) - 8 + (entry ? record->size : 0));
+        record->crc = crc32c(log_record_seed(SALT), &record->size,
+                             sizeof(*record) - 8 + (entry ? record->size : 0));
         at += log_record_span(record->size);
     }
 }
