@@ -35,10 +35,22 @@ static void member_raft(const struct membership_body *body, uint64_t index,
     }
 }
 
-void core_member_raft(const struct membership *servers, struct raft_membership *to)
+void core_member_raft(const struct membership_body *members, struct raft_membership *to)
 {
-    struct membership_body body = {.after = *servers};
-    member_raft(&body, 0, to);
+    member_raft(members, 0, to);
+}
+
+/* What recovery put back in the tail behind the commit index is in force all the same. */
+void core_member_begin(struct role_core *core, struct now now)
+{
+    core->member_begun = true;
+    for (uint64_t i = core->raft.commit_index + 1; i <= core->raft.last_index; i++) {
+        const struct log_record *record = log_tail_find(core->tail, i);
+        const struct command *command = (const struct command *)(record + 1);
+        CHECK(record != NULL);
+        if (command->kind == COMMAND_CONFIG)
+            core_member_entry(core, i, (const uint8_t *)(command + 1), command->body_size, now);
+    }
 }
 
 void core_member_entry(struct role_core *core, uint64_t index, const uint8_t *at, uint32_t size,

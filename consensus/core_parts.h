@@ -108,6 +108,7 @@ void core_member_wanted(struct role_core *core, int64_t zxid, const void *lines,
                         struct now now);
 /* core_member_transfer hands leadership to voter `to`, if this node leads. */
 void core_member_transfer(struct role_core *core, uint8_t to, struct now now);
+void core_member_begin(struct role_core *core, struct now now);
 void core_member_turn(struct role_core *core, struct now now);
 void core_member_entry(struct role_core *core, uint64_t index, const uint8_t *body, uint32_t size,
                        struct now now);

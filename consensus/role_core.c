@@ -86,6 +86,8 @@ static uint32_t core_noop(struct role_core *core, struct now now)
 /* What a node with peers does before its clients are looked at, and what it sends at the end. */
 static uint32_t core_ensemble_begin(struct role_core *core, struct now now)
 {
+    if (!core->member_begun)
+        core_member_begin(core, now);
     /* what was said before the time is looked at: after a stall the leader's heartbeats are here */
     uint32_t work = core_poll_peers(core, now);
     if (now.mono_ns >= raft_deadline_ns(&core->raft))

@@ -163,6 +163,7 @@ struct role_core {
     int64_t member_zxid;           /* of the reconfig last begun, in member_term */
     uint64_t member_term;
     struct membership member_wanted;
+    bool member_begun; /* the memberships behind the commit index were told to raft */
     bool member_undo; /* it was refused: who came in for it goes again */
     struct membership member_before;
     uint64_t member_until_ns;  /* who is to join must have caught up by then */
@@ -186,8 +187,8 @@ MUST_USE int role_core_init(struct role_core *core, const struct role_core_confi
                             struct counters *counters, int64_t time_ms, int64_t session_last);
 void role_core_fini(struct role_core *core);
 
-/* core_member_raft is a list of servers as raft counts them: index 0, not joint. Pure. */
-void core_member_raft(const struct membership *servers, struct raft_membership *to);
+/* core_member_raft is a membership as raft counts it, with index 0. Pure. */
+void core_member_raft(const struct membership_body *members, struct raft_membership *to);
 
 /* struct role of dataplane/worker.h: one bounded turn; is there nothing to do; when to wake. */
 uint32_t role_core_poll(void *self, struct now now);

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/core_state.h"
+#include "base/plant.h"
 #include "dataplane/net_quorum.h"
 #include "dataplane/qsbr.h"
 #include "dataplane/zk/reply.h"
@@ -266,7 +267,8 @@ uint32_t net_poll(void *self, struct now now)
     net->turn_cost = 0;
     qsbr_quiescent();
     net->view = tree_view(net->parts.tree);
-    work = net_apply_poll(net);
+    work = PLANTED(39) ? port_poll(net->port, now) : 0;
+    work += net_apply_poll(net);
     if (!core_state_alone(net->parts.state))
         work += net_quorum_poll(net);
     work += net_serve_runnable(net);

@@ -1,6 +1,5 @@
 /* What APPLY tells: changes to watchers, replies to connections, the lives of sessions. */
 #include "base/check.h"
-#include "base/plant.h"
 #include "base/zk.h"
 #include "dataplane/net.h"
 #include "dataplane/net_quorum.h"
@@ -231,7 +230,7 @@ uint32_t net_apply_poll(struct net *net)
 
     net->caught_up = false;
     while ((record = link_peek(net->parts.apply_net, &size))) {
-        if (record->zxid > net->view.zxid && !PLANTED(39))
+        if (record->zxid > net->view.zxid)
             break;
         if (record->kind == APPLY_NET_BULK)
             done = net_apply_bulk(net, (const struct apply_bulk *)record, &records, &events);

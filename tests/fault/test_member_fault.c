@@ -346,6 +346,10 @@ static void check_one(enum fault_disk_how how, uint64_t n, bool *reached)
                  err ? after.fault.text : "opened", (unsigned long)last.index,
                  (unsigned long)member.durable, (unsigned long)after.superblock.state.term,
                  (unsigned long)member.saved_term, after.told);
+    char name[DISK_PATH_SIZE_MAX];
+    snapshot_name_test(name, INSTALL_AT);
+    if (has(after.io, name)) /* it has the name of a snapshot: then it is whole */
+        assert_int_equal(check_received(&after, name, (struct wal_position){0}, &after.fault), 0);
     if (after.found.suffix_size == 0 && last.index < INSTALL_AT)
         assert_int_equal(last.index, 0); /* nothing was ever known to be committed */
     assert_int_equal(write_entries(&after, 20, 2), 0);

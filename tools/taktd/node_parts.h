@@ -91,6 +91,11 @@ void node_words(const struct config_words *words, char *list, size_t size);
 /* node_entry_of shows a log record as APPLY takes it. */
 void node_entry_of(const struct log_record *record, struct entry *entry);
 
+/* node_members gives who belongs at the last applied entry, as an entry of the log has it (JOINT
+ * while two lists count); the configured servers while no entry said it. Returns whether one did.
+ * After recovery, before the roles start. */
+bool node_members(const struct node *node, struct membership_body *to);
+
 struct link *node_link(struct node *node, enum topology_link which, uint32_t net);
 
 /* node_peers_core adds what CORE is told in a node with peers; node_peers_init opens the peer

@@ -149,6 +149,19 @@ static void peers_changed(void *self, const struct membership *before,
         peers_names_write(&node->peers->names, after);
 }
 
+bool node_members(const struct node *node, struct membership_body *to)
+{
+    const struct membership *next, *now = machine_members(node->machine, NULL, &next);
+
+    memset(to, 0, sizeof(*to));
+    to->after = now->count == 0 ? node->config->servers : next ? *next : *now;
+    if (now->count > 0 && next) {
+        to->flags = MEMBERSHIP_JOINT;
+        to->before = *now;
+    }
+    return now->count > 0;
+}
+
 void node_peers_core(struct node *node, struct role_core_config *config)
 {
     const struct config *c = node->config;
@@ -175,7 +188,9 @@ void node_peers_core(struct node *node, struct role_core_config *config)
     config->form_count = c->ensemble_form == CONFIG_FORM_MAJORITY
                              ? membership_quorum(&c->servers)
                              : membership_voter_count(&c->servers);
-    config->servers = c->servers;
+    struct membership_body members;
+    config->member_index = node_members(node, &members) ? 1 : 0;
+    config->servers = members.after;
     config->snapshot = node->snapshot;
     config->cluster_update = peers_cluster_update;
     config->cluster_update_size = sizeof(struct peer_update);
@@ -185,10 +200,28 @@ void node_peers_core(struct node *node, struct role_core_config *config)
     config->failed_self = node;
 }
 
-static void peers_members(struct node *node, struct peer_config *config)
+/* Everybody that counts, and who is configured beside them, as far as there is room: a server that
+ * is to join knows the others from its file, and listens where its own line says. */
+static void peers_everybody(const struct node *node, struct membership *to)
 {
-    const struct membership *servers = &node->config->servers;
+    const struct membership *configured = &node->config->servers;
+    struct membership_body members;
+    bool room = true;
 
+    node_members(node, &members);
+    *to = members.after;
+    for (uint32_t i = 0; room && i < members.before.count; i++)
+        if (!membership_find(to, members.before.server[i].id))
+            room = membership_add(to, &members.before.server[i]) == 0;
+    for (uint32_t i = 0; room && i < configured->count; i++)
+        if (configured->server[i].id == node->config->node_id ||
+            !membership_find(to, configured->server[i].id))
+            room = membership_add(to, &configured->server[i]) == 0;
+}
+
+static void peers_members(struct node *node, const struct membership *servers,
+                          struct peer_config *config)
+{
     for (uint32_t i = 0; i < servers->count; i++) {
         const struct membership_server *server = &servers->server[i];
         struct peer_member *member = &config->members[config->member_count++];
@@ -242,8 +275,10 @@ int node_peers_init(struct node *node, struct fault *fault)
         memcpy(config.cluster, node->superblock.state.cluster_id, sizeof(config.cluster));
     config.incarnation = node->superblock.state.incarnation;
     config.bulk_bytes_per_s = c->peers_bulk_rate;
-    peers_members(node, &config);
-    peers_names_write(&peers->names, &c->servers);
+    struct membership servers;
+    peers_everybody(node, &servers);
+    peers_members(node, &servers, &config);
+    peers_names_write(&peers->names, &servers);
     int err = peers_listen(node, &config, &listen, fault);
     if (!err && c->peers_key_file[0])
         err = peer_keys_load(&config.keys, c->peers_key_file, fault);

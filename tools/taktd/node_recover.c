@@ -186,12 +186,14 @@ static int recover_follow(struct node *node, struct superblock_state *state, str
 {
     const struct config *c = node->config;
     struct raft_config config = raft_config_default(state->node_id);
+    struct membership_body members;
     struct raft_recovered recovered = {.term = state->term,
                                        .vote = state->vote,
                                        .terms = &node->terms,
                                        .commit_index = node->apply_index};
 
-    core_member_raft(&c->servers, &recovered.membership);
+    node_members(node, &members);
+    core_member_raft(&members, &recovered.membership);
     config.voting = state->formed && !state->catching_up;
     config.heartbeat_ns = c->ensemble_heartbeat_ms * NS_PER_MS;
     config.election_ns_min = c->ensemble_election_ms_min * NS_PER_MS;
