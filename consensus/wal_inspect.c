@@ -4,6 +4,7 @@
 #include "consensus/wal.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 struct pass {
@@ -76,7 +77,7 @@ static int pass_scan(struct pass *pass, const uint8_t *data, bool last,
     wal_scan_enter(scan, header, pass->joined && !joins);
     scan->data = data;
     scan->last = last;
-    scan->name = segment->name;
+    snprintf(scan->name, sizeof(scan->name), "%s", segment->name);
     int err = wal_scan_segment(scan, &segment->fault);
     segment->used_size = scan->end;
     segment->torn_size = err == ERR_TORN ? scan->torn_size : 0;

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 static void survey_name(void *self, const char *name)
@@ -256,7 +257,7 @@ static int entries_read(struct wal *wal, struct wal_survey *survey, struct wal_s
         if (err)
             return err;
         wal_segment_name(name, header->sequence);
-        scan->name = name;
+        snprintf(scan->name, sizeof(scan->name), "%s", name);
         scan->data = survey->data;
         scan->last = i + 1 == survey->count && !survey->damaged;
         if (i > start && header->first_index <= scan->at.index)

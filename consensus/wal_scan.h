@@ -61,7 +61,7 @@ struct wal_scan {
     const uint8_t *data; /* the whole segment, header included; 8-byte aligned */
     uint64_t size;       /* bytes, a multiple of block_size */
     uint32_t block_size;
-    const char *name;  /* the file's, for faults */
+    char name[DISK_PATH_SIZE_MAX]; /* the file's, for faults */
     const char *where; /* the data directory, for faults */
     bool last;         /* no segment in use follows */
     uint32_t seed;     /* log_record_seed of the log's salt */
