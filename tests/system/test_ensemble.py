@@ -380,6 +380,11 @@ def test_ensemble_full_disk(t):
     victim = e.nodes[3]
     victim.small_disk('320m')
     e.start()
+    if e.leader() is victim:    # a leader whose disk is full refuses writes: another case
+        victim.pause()
+        e.leader(but=(victim,))
+        victim.resume()
+        e.wait_whole()
     load = Load(t, e, [e.nodes[1], e.nodes[2]], 0)
     filler = os.path.join(victim.data, 'filler')
     with open(filler, 'wb') as out:
