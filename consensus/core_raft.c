@@ -32,8 +32,7 @@ void core_save(struct role_core *core)
         core->save_again = true;
         return;
     }
-    uint32_t text = core->membership_size;
-    uint32_t size = (uint32_t)(sizeof(struct core_disk) + sizeof(struct core_disk_save)) + text;
+    uint32_t size = (uint32_t)(sizeof(struct core_disk) + sizeof(struct core_disk_save));
     struct core_disk *disk = link_reserve(core->core_disk, size);
     CHECK(disk); /* one save at a time, and the link holds many */
     struct core_disk_save *save = (struct core_disk_save *)(disk + 1);
@@ -44,10 +43,6 @@ void core_save(struct role_core *core)
     save->formed = core->hello.identity.formed;
     save->catching_up = core->hello.identity.catching_up;
     memcpy(save->cluster_id, core->hello.identity.cluster_id, sizeof(save->cluster_id));
-    save->membership_index = core->membership_index;
-    save->membership_size = text;
-    if (text)
-        memcpy(save + 1, core->membership, text);
     core->save_out = true;
     core->save_again = false;
     core->save_of_raft = core->raft.saving;

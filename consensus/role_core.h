@@ -172,9 +172,6 @@ struct role_core {
     bool save_of_raft;         /* the one that is out answers raft */
     uint8_t save_vote;
     uint64_t save_term;
-    uint8_t membership[CORE_DISK_MEMBERSHIP_SIZE_MAX]; /* text of the newest in the log */
-    uint32_t membership_size;
-    uint64_t membership_index;
     uint8_t leader; /* as told to forward and state */
     uint64_t leader_term;
 };
