@@ -48,6 +48,8 @@ int raft_describe(const struct raft *raft, char *text, uint32_t size)
                       (unsigned long long)raft->last_term, (unsigned long long)raft->durable_index,
                       (unsigned long long)raft->commit_index);
     raft_describe_members(&line, raft_membership(raft));
+    if (!raft->config.voting)
+        raft_describe_add(&line, " without a vote");
     for (uint32_t i = 0; raft->state == RAFT_LEADER && i < raft_membership(raft)->count; i++) {
         const struct raft_progress *p = &raft->progress[i];
         if (p->id != raft->config.id)

@@ -3,11 +3,17 @@
 #include "tests/sim/sim_world.h"
 #include "tools/taktd/node_parts.h"
 
+void sim_atlas_init(struct sim_world *world)
+{
+    for (uint32_t i = 0; world->node_count > 1 && i < world->node_count; i++)
+        world->atlas.nodes[i].damaged = true;
+}
+
 bool sim_atlas_may_damage(struct sim_world *world, uint32_t node)
 {
+    sim_atlas_look(world);
     uint32_t damaged = world->atlas.nodes[node].damaged ? 0 : 1;
 
-    sim_atlas_look(world);
     if (world->node_count == 1)
         return false;
     if (node >= world->voter_count) /* an observer's copy counts for nothing */

@@ -1,9 +1,12 @@
 /* sim_atlas: which faults may hit which node now, so that one good copy of what is committed, and a
  * quorum that remembers its promises, is left. Faults that lose nothing (kills, pauses, cuts) may
  * hit anybody at any time; those that take something from a disk may hit a minority of the voters,
- * and a voter counts until it has everything again that was committed when it was hit.
+ * and a voter counts until it has everything again that was committed when it was hit. A voter that
+ * has not joined yet counts too: its empty disk may be one that was lost, so it has no vote either.
  *
- *   whole ─ damage ─▶ damaged ─ up, votes, applied all that was committed at its start ─▶ whole */
+ *   begins ─▶ damaged ─ up, votes, applied all that was committed when it was hit ─▶ whole
+ *                ▲                                                                     │
+ *                └──────────────────────── damage ◀────────────────────────────────────┘ */
 #pragma once
 
 #include <stdbool.h>
@@ -19,6 +22,9 @@ struct sim_atlas {
     } nodes[8];
     uint64_t damages, refused;
 };
+
+/* sim_atlas_init: all begin with empty disks. */
+void sim_atlas_init(struct sim_world *world);
 
 /* sim_atlas_may_damage: may something on this node's disk be lost now? */
 bool sim_atlas_may_damage(struct sim_world *world, uint32_t node);

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "store/machine.h"
 #include "store/tree.h"
+#include "tools/taktd/node_parts.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,6 +25,11 @@ static void world_row(const struct sim_node *node)
             (unsigned long long)node->starts, node->paused_ns > now_ns ? " paused" : "",
             node->clients_cut ? " without clients" : "",
             node->world->atlas.nodes[node->index].damaged ? " damaged" : "");
+    if (node->node && node->world->node_count > 1) {
+        char line[RAFT_DESCRIBE_SIZE];
+        (void)raft_describe(&node->node->core.raft, line, sizeof(line));
+        fprintf(stderr, "    %s\n", line);
+    }
 }
 
 void sim_world_wrong(struct sim_world *world, const char *format, ...)
@@ -305,6 +311,7 @@ static void world_begin(struct sim_world *world, char *const *overrides)
         sim_node_init(&world->nodes[i], world, i);
     for (uint32_t i = 0; i < world->knobs.clients; i++)
         sim_client_init(&world->clients[i], i, world);
+    sim_atlas_init(world);
     sim_faults_init(world);
     for (uint32_t i = 0; i < world->node_count; i++)
         world_start_node(world, &world->nodes[i]);
