@@ -195,6 +195,7 @@ struct core_disk_save {
     uint8_t formed, catching_up;
     uint8_t reserved[5];
     uint8_t cluster_id[16];
+    uint64_t incarnation_least; /* starts to come are later than this one; 0: as before */
     uint64_t membership_index; /* of the entry that the text comes from */
     uint32_t membership_size;  /* bytes of text behind this struct, in [0, ..._SIZE_MAX]; 0: as
                                 * before */

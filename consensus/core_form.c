@@ -86,11 +86,44 @@ void core_form_turn(struct role_core *core, struct now now)
     core->hello.due_ns = again ? now.mono_ns + CORE_HELLO_NS : UINT64_MAX;
 }
 
+void core_outlived(struct role_core *core, uint8_t from, uint64_t incarnation)
+{
+    struct core_identity *identity = &core->hello.identity;
+
+    CHECK(from != core->config.node_id);
+    if (incarnation <= core->hello.incarnation || core->later_incarnation)
+        return;
+    core->later_incarnation = incarnation;
+    identity->catching_up = identity->formed; /* one that is not will join, and catch up too */
+    say(SAY_WARN,
+        "node %u knows of a later start of node %u (%llu) than this one (%llu): the disk is not "
+        "the one of then, and the clock is behind it; the node starts again, and catches up before "
+        "it votes. Set the clock",
+        from, core->config.node_id, (unsigned long long)incarnation,
+        (unsigned long long)core->hello.incarnation);
+    core_save(core);
+}
+
+/* The later incarnation is durable: the next start goes on behind it. */
+static void form_again(struct role_core *core)
+{
+    struct fault fault;
+
+    CHECK(core->later_incarnation > core->hello.incarnation);
+    fault_set(&fault, ERR_RESTART, "node %u goes on behind incarnation %llu", core->config.node_id,
+              (unsigned long long)core->later_incarnation);
+    core_fail(core, ERR_RESTART, &fault);
+}
+
 /* Every save is over: what the identity says is durable. */
 void core_hello_saved(struct role_core *core, struct now now)
 {
     const struct core_identity *identity = &core->hello.identity;
 
+    if (core->later_incarnation) {
+        form_again(core);
+        return;
+    }
     if (!identity->formed || core->formed)
         goto votes;
     core->formed = true;
@@ -109,7 +142,8 @@ void core_hello_caught_up(struct role_core *core, struct now now)
     struct core_identity *identity = &core->hello.identity;
     const struct raft *raft = &core->raft;
 
-    if (!identity->catching_up || core->save_out || form_target_wanted(core))
+    if (!identity->catching_up || core->save_out || core->later_incarnation ||
+        form_target_wanted(core))
         return;
     if (raft->commit_index < core->hello.target_index ||
         raft->durable_index < core->hello.target_index)

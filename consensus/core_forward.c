@@ -199,10 +199,15 @@ int forward_reply(struct forward *f, uint8_t from, uint64_t term, const void *pa
     memcpy(&answer, payload, sizeof(answer));
     if (from != f->leader || term != f->term || answer.incarnation != f->config.incarnation)
         return 0; /* of another time */
+    if (answer.flags & FORWARD_STALE) {
+        if (answer.accepted <= f->config.incarnation)
+            return ERR_MALFORMED;
+        f->stale = true;
+        f->later = answer.accepted;
+        return 0;
+    }
     if (answer.accepted > f->outbox.lane_last)
         return ERR_MALFORMED;
-    if (answer.flags & FORWARD_STALE)
-        f->stale = true;
     if (answer.flags & FORWARD_FULL)
         f->full_until_ns = now_ns + FORWARD_FULL_NS;
     if (answer.accepted > f->accepted)
@@ -363,6 +368,7 @@ int forward_accept(struct forward *f, uint8_t from, const void *payload, uint32_
     }
     if (head.incarnation < known->incarnation) {
         answer->flags = FORWARD_STALE;
+        answer->accepted = known->incarnation;
         return 0;
     }
     if (head.incarnation > known->incarnation)

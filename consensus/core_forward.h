@@ -65,7 +65,8 @@ static_assert(sizeof(struct forward_head) == 32, "struct forward_head is sent");
 /* Payload of FORWARD_REPLY. */
 struct forward_answer {
     uint64_t incarnation;
-    uint64_t accepted; /* every lane up to here is in the leader's log, or cancelled */
+    uint64_t accepted; /* every lane up to here is in the leader's log, or cancelled; with STALE:
+                        * the later incarnation */
     uint32_t flags;    /* FORWARD_* */
     uint32_t reserved;
 };
@@ -98,13 +99,14 @@ struct forward_lane {
 struct forward {
     struct forward_config config;
     struct outbox outbox;
-    uint64_t applied;      /* every lane up to here is applied, or cancelled and answered */
-    uint64_t refused;      /* the last cancelled lane whose client is answered */
+    uint64_t applied; /* every lane up to here is applied, or cancelled and answered */
+    uint64_t refused; /* the last cancelled lane whose client is answered */
     /* the leader as this node knows it */
     uint8_t leader; /* 0 = none */
     uint64_t term;
-    bool ready; /* this node leads, and has learnt the lanes of its term */
-    bool stale; /* this incarnation is over: a leader said so */
+    bool ready;     /* this node leads, and has learnt the lanes of its term */
+    bool stale;     /* this incarnation is over: a leader said so */
+    uint64_t later; /* stale: the one that the leader has heard of */
     /* sending; cursors into the outbox, lanes of the last record before them */
     uint64_t sent_at, sent;
     uint64_t accepted_at, accepted;

@@ -100,6 +100,13 @@ void core_on_hello(struct role_core *core, const struct peer_message *message,
                    const uint8_t *payload, struct now now);
 void core_form_turn(struct role_core *core, struct now now);
 void core_hello_saved(struct role_core *core, struct now now);
+/* core_outlived: member `from` knows this node by a later incarnation than this start's. The disk
+ * was set back or replaced, for each start saves its own before anybody hears of it, and the clock
+ * is behind, for else this start's would be later still. Nobody would listen: the node makes the
+ * later one durable, without its vote until it has caught up, and starts again (ERR_RESTART) behind
+ * it. Of two processes with one id, this lets the one go on that the others' server list points to.
+ * No effect when `incarnation` is not later. */
+void core_outlived(struct role_core *core, uint8_t from, uint64_t incarnation);
 void core_hello_caught_up(struct role_core *core, struct now now);
 
 /* core_member.c: a membership entry is in the log; a client wants another membership (lines of

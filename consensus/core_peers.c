@@ -48,18 +48,18 @@ static void on_forward_reply(struct role_core *core, const struct peer_message *
     if (forward_reply(&core->forward, message->from, message->term, payload, message->payload_size,
                       now.mono_ns))
         counters_add(core->counters, METRIC_core_peer_malformed_total, 1);
-    if (core->forward.stale) {
-        struct fault fault;
-        fault_set(&fault, ERR_BUSY,
-                  "node %u was started a second time elsewhere: the leader, node %u, has heard of "
-                  "a later start. Let one of the two run",
-                  core->config.node_id, message->from);
-        core_fail(core, ERR_BUSY, &fault);
-    }
+    if (core->forward.stale)
+        core_outlived(core, message->from, core->forward.later);
 }
 
-static void (*const on_kind[PEER_KIND_COUNT])(struct role_core *, const struct peer_message *,
-                                              const uint8_t *, struct now) = {
+static void on_later(struct role_core *core, const struct peer_message *message,
+                     const uint8_t *payload, struct now now)
+{
+    core_outlived(core, message->from, message->context);
+}
+
+static void (*const on_kind[PEER_KIND_COUNT + 1])(struct role_core *, const struct peer_message *,
+                                                  const uint8_t *, struct now) = {
     [PEER_PRE_VOTE] = on_raft,
     [PEER_PRE_VOTE_REPLY] = on_raft,
     [PEER_VOTE] = on_raft,
@@ -76,6 +76,7 @@ static void (*const on_kind[PEER_KIND_COUNT])(struct role_core *, const struct p
     [PEER_TOUCH] = on_touch,
     [PEER_HELLO] = core_on_hello,
     [PEER_HASH] = core_on_hash,
+    [PEER_LATER] = on_later,
 };
 
 uint32_t core_poll_peers(struct role_core *core, struct now now)
@@ -87,6 +88,7 @@ uint32_t core_poll_peers(struct role_core *core, struct now now)
         /* PEER has checked the header; size is header and payload */
         CHECK(size >= sizeof(*message));
         CHECK(message->payload_size == size - sizeof(*message));
+        CHECK(message->kind <= PEER_LATER);
         if (on_kind[message->kind])
             on_kind[message->kind](core, message, (const uint8_t *)(message + 1), now);
         link_pop(core->peer_core);

@@ -42,6 +42,7 @@ void core_save(struct role_core *core)
     save->vote = core->save_vote;
     save->formed = core->hello.identity.formed;
     save->catching_up = core->hello.identity.catching_up;
+    save->incarnation_least = core->later_incarnation;
     memcpy(save->cluster_id, core->hello.identity.cluster_id, sizeof(save->cluster_id));
     core->save_out = true;
     core->save_again = false;

@@ -24,6 +24,8 @@ static int chore_save(struct role_disk *disk, const struct core_disk *ask, uint3
     state->catching_up = save->catching_up;
     if (!state->catching_up)
         state->promised_index = 0;
+    if (save->incarnation_least > state->incarnation)
+        state->incarnation = save->incarnation_least;
     memcpy(state->cluster_id, save->cluster_id, sizeof(state->cluster_id));
     if (save->membership_size) {
         state->membership_index = save->membership_index;

@@ -61,7 +61,10 @@ enum peer_message_kind {
     PEER_HASH = 16,
     PEER_FETCH = 17,
     PEER_FETCH_REPLY = 18,
-    PEER_KIND_COUNT
+    PEER_KIND_COUNT,
+    /* Never sent: PEER tells CORE that `from` knows this node by the later incarnation `context`.
+     */
+    PEER_LATER = PEER_KIND_COUNT
 };
 
 enum peer_message_flag {

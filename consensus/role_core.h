@@ -167,6 +167,7 @@ struct role_core {
     bool member_undo; /* it was refused: who came in for it goes again */
     struct membership member_before;
     uint64_t member_until_ns;  /* who is to join must have caught up by then */
+    uint64_t later_incarnation; /* others know of such a start; 0 = this one is the latest */
     bool formed;               /* hello.identity.formed is durable, and PEER knows */
     bool save_out, save_again; /* one SAVE is with DISK; another one follows */
     bool save_of_raft;         /* the one that is out answers raft */

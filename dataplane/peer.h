@@ -23,6 +23,8 @@
  *     what is meant for this node before its own restart always is. A node that does not know the
  *     incarnation of the other side says 0; with keys that is good for a greeting only, so that
  *     nothing recorded earlier is taken for new.
+ *     A peer that names a later incarnation of this node than this one has heard of a start that
+ *     this disk does not remember: CORE is told (PEER_LATER), once.
  * Greetings (no message inside) go to a peer that nothing was sent to for a while, and in answer to
  * one that does not know us; they keep `heard` and the round trip fresh.
  *
@@ -182,6 +184,7 @@ struct peer {
     uint64_t tokens_ns;      /* when tokens was right */
     uint64_t due_ns;         /* greetings, reachability and routes are looked at then */
     uint64_t too_large_seen; /* the port's count when the routes were asked */
+    uint64_t later_told;     /* the latest start of this node that CORE was told of; 0: none */
 };
 
 /* peer_config_default sets everything but id, cluster, incarnation and members. */

@@ -85,6 +85,23 @@ static void receive_heard(struct peer *peer, struct peer_remote *remote,
     receive_rtt(peer, remote, frame);
 }
 
+/* The sender has heard of a later start of this node, and refuses this one. */
+static void receive_later(struct peer *peer, const struct peer_frame *frame)
+{
+    struct peer_message *m;
+
+    if (frame->to_incarnation <= peer->later_told)
+        return;
+    m = link_reserve(peer->parts.peer_core, sizeof(*m));
+    if (!m)
+        return; /* the next datagram says it too */
+    *m = (struct peer_message){.kind = PEER_LATER,
+                               .from = frame->from,
+                               .to = peer->config.id,
+                               .context = frame->to_incarnation};
+    peer->later_told = frame->to_incarnation;
+}
+
 /* A datagram must be meant for this run of the node. Not knowing it is good enough without keys
  * (nothing that was sent before we were heard can hurt), and for a greeting. */
 static bool receive_for_us(struct peer *peer, struct peer_remote *remote,
@@ -92,6 +109,8 @@ static bool receive_for_us(struct peer *peer, struct peer_remote *remote,
 {
     if (frame->to_incarnation == peer->config.incarnation)
         return true;
+    if (UNLIKELY(frame->to_incarnation > peer->config.incarnation))
+        receive_later(peer, frame);
     if (peer->now.mono_ns - remote->greeted_ns >= RECEIVE_GREET_NS)
         peer_send_greeting(peer, remote);
 #if TAKT_PLANT == 31

@@ -105,7 +105,7 @@ static void refuse_advice(const struct peer *peer, enum peer_drop drop,
         snprintf(text, size,
                  "its incarnation %" PRIu64 " is older than one heard before: either "
                  "two processes run with this id (stop one), or its clock went back when its disk "
-                 "was replaced (set the clock and restart it)",
+                 "was replaced (set the clock; it starts again by itself)",
                  frame->incarnation);
     }
 }

@@ -36,5 +36,6 @@ bool sim_atlas_may_roll_back(struct sim_world *world, uint32_t node, uint64_t im
 /* sim_atlas_damaged notes that it was. */
 void sim_atlas_damaged(struct sim_world *world, uint32_t node);
 
-/* sim_atlas_look finds out who is whole again. Cheap; now and then. */
+/* sim_atlas_look finds out who is whole again, and who has given its vote up by itself. Cheap;
+ * before each fault. */
 void sim_atlas_look(struct sim_world *world);

@@ -367,6 +367,7 @@ void sim_faults_step(struct sim_world *world)
         if (faults->active[i].until_ns <= world->now_ns)
             fault_end(world, i);
     }
+    sim_atlas_look(world);
     faults_rolling(world);
     if (faults->next_ns > world->now_ns)
         return;

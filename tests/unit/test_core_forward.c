@@ -601,8 +601,14 @@ static void test_older_start_is_told(void **state)
     uint32_t size = next_message(0, bytes);
     assert_int_equal(forward_accept(&one.leader, 2, bytes, size, &one_log, &answer), 0);
     assert_int_equal(answer.flags, FORWARD_STALE);
+    assert_int_equal(answer.accepted, 8); /* the later incarnation */
+    struct forward_answer wrong = answer;
+    wrong.accepted = answer.incarnation; /* no later one */
+    assert_int_equal(forward_reply(&one.origin, 1, 3, &wrong, sizeof(wrong), 0), ERR_MALFORMED);
+    assert_false(one.origin.stale);
     assert_int_equal(forward_reply(&one.origin, 1, 3, &answer, sizeof(answer), 0), 0);
     assert_true(one.origin.stale);
+    assert_int_equal(one.origin.later, 8);
     assert_int_equal(ask(&one.origin, 8), 0);
     assert_int_equal(one.count, 0);
 }

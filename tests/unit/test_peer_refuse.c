@@ -303,6 +303,18 @@ static void test_old_incarnation_of_a_peer(void **state)
     rig_turns(5);
     assert_int_equal(rig.nodes[0].line_count, 1);
     assert_non_null(strstr(rig.nodes[0].lines[0], "incarnation 400 is older"));
+    /* It is told, by those who refuse it, behind what it must start again: once, for CORE. */
+    uint32_t size;
+    const struct peer_message *m = link_peek(&rig.nodes[1].peer_core, &size);
+    assert_non_null(m);
+    assert_int_equal(size, sizeof(*m));
+    assert_int_equal(m->kind, PEER_LATER);
+    assert_int_equal(m->from, 1);
+    assert_int_equal(m->context, 500);
+    link_pop(&rig.nodes[1].peer_core);
+    link_release(&rig.nodes[1].peer_core);
+    rig_turns(50);
+    assert_null(link_peek(&rig.nodes[1].peer_core, &size));
     rig_stop();
 }
 
