@@ -28,7 +28,8 @@ struct sim_request {
     bool write;    /* ordered in the log */
     int32_t mode;  /* addWatch */
     int64_t floor; /* of check_order, when it was sent */
-    int32_t key;   /* a register's: what check_registers is told; -1 */
+    uint64_t sent_ns;
+    int32_t key; /* a register's: what check_registers is told; -1 */
     uint32_t key_op;
     uint64_t value; /* of a register's write */
 };

@@ -94,6 +94,18 @@ static uint32_t leader_or_any(struct sim_world *world)
     return leader ? leader->index : below(world, world->node_count);
 }
 
+/* Everybody's power fails; who comes back when is drawn. */
+static void fault_blackout(struct sim_world *world)
+{
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        struct sim_node *node = &world->nodes[i];
+        if (!node->node)
+            continue;
+        sim_node_crash(node, SIM_DISK_POWER);
+        node->start_ns = world->now_ns + span_draw(world, 1, 300);
+    }
+}
+
 /* The disk of a node that is down loses something. */
 static void fault_damage(struct sim_world *world, enum sim_fault_kind kind, uint32_t index)
 {
@@ -112,7 +124,10 @@ static void fault_damage(struct sim_world *world, enum sim_fault_kind kind, uint
     case SIM_FAULT_copies:
         hit = sim_disk_damage(node->disk, "superblock.", SIM_DISK_FLIPPED);
         break;
-    default: sim_disk_wipe(node->disk);
+    case SIM_FAULT_snapshot_flip:
+        hit = sim_disk_damage(node->disk, "snapshot.", SIM_DISK_FLIPPED);
+        break;
+    default: sim_disk_wipe(node->disk); check_promise_void(&node->promise);
     }
     if (hit)
         sim_atlas_damaged(world, index);
@@ -129,6 +144,7 @@ static void fault_roll_back(struct sim_world *world, uint32_t index)
         node->disk = node->image;
         sim_disk_latency(node->disk, 20000, 20000 + world->knobs.disk_us * 1000ull);
         node->image = NULL;
+        check_promise_void(&node->promise);
         sim_atlas_damaged(world, index);
         return;
     }
@@ -208,7 +224,12 @@ static void begin_node(struct sim_world *world, struct sim_fault *fault)
         node->held_ns = fault->until_ns;
         break;
     case SIM_FAULT_slow: node->slow_ns = fault->until_ns; break;
-    case SIM_FAULT_wall_step: node->wall_step_ms += (int64_t)below(world, 7200000) - 3600000; break;
+    case SIM_FAULT_wall_step: /* an hour, or now and then years */
+        node->wall_step_ms += below(world, 4) ? (int64_t)below(world, 7200000) - 3600000
+                                              : 86400000ll * ((int64_t)below(world, 7300) - 3650);
+        break;
+    case SIM_FAULT_overflow: node->overflow = 1 + below(world, 300); break;
+    case SIM_FAULT_version_skew: node->skewed = true; break;
     case SIM_FAULT_clients_cut: node->clients_cut++; break;
     case SIM_FAULT_disk_slow: sim_disk_latency(node->disk, 50000000, 100000000); break;
     case SIM_FAULT_disk_hang: sim_disk_hang(node->disk, fault->until_ns); break;
@@ -228,6 +249,8 @@ static void end_node(struct sim_world *world, struct sim_fault *fault)
         node->clients_cut--;
     else if (fault->kind == SIM_FAULT_disk_slow)
         sim_disk_latency(node->disk, 20000, 20000 + world->knobs.disk_us * 1000ull);
+    else if (fault->kind == SIM_FAULT_version_skew)
+        node->skewed = false;
     else if (fault->kind == SIM_FAULT_disk_full)
         sim_disk_capacity(node->disk, SIM_DISK_LARGE);
     sim_node_wake(node);
@@ -286,8 +309,10 @@ static void fault_begin(struct sim_world *world, enum sim_fault_kind kind)
     case SIM_FAULT_stale:
     case SIM_FAULT_misdirect:
     case SIM_FAULT_copies:
+    case SIM_FAULT_snapshot_flip:
     case SIM_FAULT_wipe: fault_damage(world, kind, any); break;
     case SIM_FAULT_rollback: fault_roll_back(world, any); break;
+    case SIM_FAULT_blackout: fault_blackout(world); break;
     case SIM_FAULT_rolling:
         faults->rolling = world->node_count;
         faults->rolling_ns = world->now_ns;
@@ -379,6 +404,36 @@ void sim_faults_step(struct sim_world *world)
     fault_schedule(world);
 }
 
+/* Its last word was this one; it may be back before anybody misses it. */
+static void fault_last_word(struct sim_world *world, uint32_t index, const char *what)
+{
+    struct sim_node *node = &world->nodes[index];
+
+    sim_world_say(world, "node %u loses power: it has just %s", index + 1, what);
+    sim_node_crash(node, SIM_DISK_POWER);
+    node->start_ns = world->now_ns + span_draw(world, 1, 300);
+}
+
+void sim_faults_aim(struct sim_world *world, uint32_t index)
+{
+    const struct sim_knobs *knobs = &world->knobs;
+    uint32_t told = world->nodes[index].told;
+
+    if (world->calm || !told)
+        return;
+    if ((told & SIM_TOLD_ENTRY) && knobs->aim_all && below(world, 10000) < knobs->aim_all) {
+        sim_world_say(world, "all lose power: node %u has just applied", index + 1);
+        fault_blackout(world);
+    } else if ((told & SIM_TOLD_VOTE) && knobs->aim_vote && below(world, 100) < knobs->aim_vote) {
+        fault_last_word(world, index, "voted");
+    } else if ((told & SIM_TOLD_ACK) && knobs->aim_ack && below(world, 10000) < knobs->aim_ack) {
+        fault_last_word(world, index, "acknowledged");
+    } else if ((told & SIM_TOLD_ENTRY) && knobs->aim_entry &&
+               below(world, 10000) < knobs->aim_entry) {
+        fault_last_word(world, index, "applied what nobody else has");
+    }
+}
+
 void sim_faults_stop(struct sim_world *world)
 {
     struct sim_faults *faults = &world->faults;
@@ -393,6 +448,7 @@ void sim_faults_stop(struct sim_world *world)
         struct sim_node *node = &world->nodes[i];
         node->paused_ns = node->slow_ns = node->held_ns = 0;
         node->held_roles = 0;
+        node->overflow = 0;
         sim_disk_hang(node->disk, 0);
         if (!node->node && node->start_ns > world->now_ns + NS_PER_S)
             node->start_ns = world->now_ns + NS_PER_S;

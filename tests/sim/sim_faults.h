@@ -50,6 +50,10 @@ uint64_t sim_faults_next_ns(const struct sim_world *world);
 /* sim_faults_step begins and ends what is due. */
 void sim_faults_step(struct sim_world *world);
 
+/* sim_faults_aim: the node has just told somebody something, in this turn (enum sim_told); now and
+ * then that is its last word, or everybody's. */
+void sim_faults_aim(struct sim_world *world, uint32_t node);
+
 /* sim_faults_stop ends everything and mends what can be mended. */
 void sim_faults_stop(struct sim_world *world);
 

@@ -23,7 +23,12 @@
     X(snapshot_entries, 60, 20, 400, "a snapshot after so many entries")                           \
     X(disk_us, 100, 40, 3000, "a write of the disk takes up to")                                   \
     X(drift_ppm, 50, 1, 500, "clocks run wrong by up to")                                          \
-    X(power_percent, 80, 1, 100, "crashes that take unsynced sectors with them")
+    X(power_percent, 80, 1, 100, "crashes that take unsynced sectors with them")                   \
+    X(aim_vote, 25, 1, 30, "percent of votes told that are their node's last word: power loss")    \
+    X(aim_ack, 25, 1, 20, "of 10000 acknowledgements to the leader: the same")                     \
+    X(aim_entry, 20, 1, 20, "of 10000 entries first applied somewhere: the same")                  \
+    X(aim_all, 20, 1, 10, "of 10000 entries first applied somewhere: all nodes lose power")        \
+    X(linearizable, 20, 1, 1, "reads.mode: linearizable on every node")
 #define SIM_KNOBS_NETWORK(X)                                                                       \
     X(delay_us, 100, 20, 3000, "median one-way delay of a datagram")                               \
     X(tail_per_mille, 40, 1, 30, "datagrams of the heavy tail, 10 to 1000 times the delay")        \
@@ -63,7 +68,11 @@
     X(copies, 20, 10, 60, "one copy of the superblock is damaged, then a restart")                 \
     X(wipe, 15, 5, 30, "a node comes back with an empty disk")                                     \
     X(rollback, 15, 5, 30, "a node comes back with an older image of its whole disk")              \
-    X(rolling, 20, 5, 30, "all nodes are restarted, one after the other")
+    X(rolling, 20, 5, 30, "all nodes are restarted, one after the other")                          \
+    X(blackout, 20, 5, 40, "all nodes lose power at once")                                         \
+    X(snapshot_flip, 20, 5, 40, "a bit of a snapshot on a disk flips, then a restart")             \
+    X(overflow, 25, 20, 200, "a node's receive ring overflows: a burst of datagrams is gone")      \
+    X(version_skew, 15, 5, 60, "a node speaks another wire version for a while")
 #define SIM_KNOBS(X) SIM_KNOBS_WORLD(X) SIM_KNOBS_NETWORK(X) SIM_KNOBS_FAULT(X)
 
 struct sim_knobs {

@@ -167,6 +167,7 @@ static const char *log_new(struct sim_log *log, const struct entry *entry)
     to->body_size = result->body.size;
     to->body = sim_copy(result->body.at, result->body.size);
     to->session = result->session;
+    to->gone = result->session_gone;
     log_changes(log, result);
     if (command->kind == COMMAND_REQUEST && command->op == ZK_OP_SET_ACL && result->error == 0) {
         struct jute_in in = jute_in(body, command->body_size);

@@ -27,6 +27,7 @@ struct sim_entry {
     int32_t body_size;
     uint8_t *body;
     int64_t session;
+    bool gone; /* it ended its session */
 };
 
 /* One state of one path. */

@@ -1,11 +1,14 @@
 #include "tests/sim/sim_node.h"
 
 #include "base/check.h"
+#include "dataplane/peer_frame.h"
 #include "tests/sim/sim_world.h"
 #include "tools/taktd/node_parts.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#define SIM_FRAME_VERSION_AT 4 /* byte of a datagram: dataplane/peer_frame.h */
 
 /* ---- surroundings ---------------------------------------------------------------------------- */
 
@@ -65,11 +68,28 @@ static int node_datagram_open(void *self, const struct address *listen, uint32_t
     return err ? fault_set(fault, err, "no simulated datagrams") : 0;
 }
 
+/* What nobody has shown before is looked at by itself. */
+static const char *node_tap_new(struct sim_world *world, const struct entry *entry)
+{
+    const struct sim_entry *last = &world->log.entries[world->log.count - 1];
+    struct check_session_when when = {check_leader_since_ns(&world->leaders, last->term),
+                                      world->now_ns};
+    bool effect = last->gone || (last->session && last->error == 0);
+
+    return check_session_entry(&world->sessions, entry->payload, last->session, effect, last->zxid,
+                               when);
+}
+
 static void node_tap(void *self, const struct entry *entry)
 {
     struct sim_node *node = self;
+    uint64_t count = node->world->log.count;
     const char *wrong = check_log_entry(&node->place, &node->world->log, entry);
 
+    if (!wrong && node->world->log.count > count) {
+        node->told |= SIM_TOLD_ENTRY;
+        wrong = node_tap_new(node->world, entry);
+    }
     if (wrong)
         sim_world_wrong(node->world, "node %u: %s", node->index + 1, wrong);
 }
@@ -117,6 +137,8 @@ static void node_configure(struct sim_node *node)
     c->snapshot_every_size = 0;
     c->snapshot_kept_count = 2;
     c->container_check_ms = 0;
+    if (node->world->knobs.linearizable)
+        c->reads_mode = CONFIG_READS_LINEARIZABLE;
     node_servers(node);
 }
 
@@ -154,6 +176,20 @@ void sim_node_fini(struct sim_node *node)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+/* What was told before it went down still holds. */
+static void node_promises(struct sim_node *node)
+{
+    const struct raft *raft = &node->node->core.raft;
+    struct check_promise_found found = {.term = raft->term,
+                                        .vote = raft->vote,
+                                        .last_index = raft->last_index,
+                                        .voting = raft->config.voting};
+    const char *wrong = check_promise_kept(&node->promise, &found);
+
+    if (wrong)
+        sim_world_wrong(node->world, "node %u: %s", node->index + 1, wrong);
+}
+
 int sim_node_start(struct sim_node *node, struct fault *fault)
 {
     struct node_env env = {.disk = &node->io,
@@ -185,6 +221,7 @@ int sim_node_start(struct sim_node *node, struct fault *fault)
         sim_world_wrong(node->world, "node %u: %s", node->index + 1, wrong);
     if (!node->place.next)
         node->place.next = found->snapshot_index + 1;
+    node_promises(node);
     node->world->recovered_entries += found->entries;
     node->world->from_snapshot += found->snapshot_index > 0;
     node->up_since_ns = node->wake_ns = node->world->now_ns;
@@ -291,12 +328,33 @@ uint64_t sim_node_next_ns(const struct sim_node *node)
     return next > node->paused_ns ? next : node->paused_ns;
 }
 
+/* What others are told in this datagram; messages of several are no promises. */
+static void node_told(struct sim_node *node, const uint8_t *bytes, uint32_t size)
+{
+    struct peer_message message;
+    struct peer_frame frame;
+
+    if (peer_frame_decode(bytes, size, &frame) || frame.count == 0 || frame.index > 0 ||
+        frame.size < sizeof(message))
+        return;
+    memcpy(&message, frame.bytes, sizeof(message));
+    check_promise_sent(&node->promise, &message);
+    if (message.flags & PEER_REJECT)
+        return;
+    node->told |= message.kind == PEER_VOTE_REPLY     ? SIM_TOLD_VOTE
+                  : message.kind == PEER_APPEND_REPLY ? SIM_TOLD_ACK
+                                                      : 0;
+}
+
 static void node_send(struct sim_node *node)
 {
     struct datagram_sim_sent sent;
 
     while (node->datagrams && datagram_sim_take(node->datagrams, &sent)) {
         uint32_t to = (uint32_t)sent.to.ip[15] - 1;
+        node_told(node, sent.bytes, sent.size);
+        if (node->skewed)
+            ((uint8_t *)sent.bytes)[SIM_FRAME_VERSION_AT]++;
         if (to < node->world->node_count)
             sim_network_send(node->world->network, node->index, to, sent.bytes, sent.size,
                              node->world->now_ns);
@@ -313,6 +371,7 @@ int sim_node_turn(struct sim_node *node, struct fault *fault)
     if (node->held_roles && node->held_ns <= now_ns)
         node->held_roles = 0;
     node->turns++;
+    node->told = 0;
     int64_t work =
         node_turn_held(node->node, node_now(node), node->held_roles, &deadline_ns, fault);
     if (work < 0)
@@ -334,6 +393,11 @@ void sim_node_datagram(struct sim_node *node, uint32_t from, const uint8_t *byte
 
     if (!node->node || !node->datagrams)
         return;
+    if (node->overflow) {
+        node->overflow--;
+        node->world->ring_full++;
+        return;
+    }
     if (!datagram_sim_put(node->datagrams, &address, bytes, size))
         node->world->ring_full++;
     sim_node_wake(node);

@@ -10,6 +10,7 @@
 #include "dataplane/port/datagram_sim.h"
 #include "dataplane/port/port_sim.h"
 #include "tests/sim/check_log.h"
+#include "tests/sim/check_promise.h"
 #include "tests/sim/sim_disk.h"
 #include "tools/taktd/node.h"
 
@@ -18,6 +19,13 @@
 #define SIM_WALL_MS    1700000000000ll
 
 struct sim_world;
+
+/* What a node told in its last turn. */
+enum sim_told {
+    SIM_TOLD_VOTE = 1,  /* a vote, to a candidate */
+    SIM_TOLD_ACK = 2,   /* to a leader, that it holds entries */
+    SIM_TOLD_ENTRY = 4, /* an entry applied, and so perhaps a client, first of all nodes */
+};
 
 struct sim_node {
     struct sim_world *world;
@@ -42,9 +50,14 @@ struct sim_node {
     uint64_t held_ns;
     uint32_t clients_cut; /* > 0: no client reaches it */
 
+    uint32_t overflow; /* so many datagrams more find its receive ring full */
+    bool skewed;       /* it says that it speaks another wire version */
+
     bool troubled; /* since its last start its disk was told to fail */
 
     struct check_log_place place; /* how far its log was compared */
+    struct check_promise promise;
+    uint32_t told; /* enum sim_told, of this turn */
     uint64_t up_since_ns, crashes, starts, turns;
     uint64_t image_term; /* the node's when the image was taken */
 };

@@ -116,8 +116,8 @@ static void check_write(struct sim_client *c, const struct sim_request *r, int64
         check_registers_void(&c->world->registers, (uint32_t)r->key, r->key_op);
 }
 
-static void check_stat(struct sim_client *c, const struct sim_request *r, struct jute_in *in,
-                       const struct zk_stat *want)
+static void check_stat(struct sim_client *c, const struct sim_request *r, int64_t zxid,
+                       struct jute_in *in, const struct zk_stat *want)
 {
     struct zk_stat s;
 
@@ -133,6 +133,11 @@ static void check_stat(struct sim_client *c, const struct sim_request *r, struct
     s.data_length = jute_get_int(in);
     s.num_children = jute_get_int(in);
     s.pzxid = jute_get_long(in);
+    const char *ownerless = s.ephemeral_owner
+                                ? check_session_owner(&c->world->sessions, s.ephemeral_owner, zxid)
+                                : NULL;
+    if (ownerless)
+        wrong(c, r, "%s", ownerless);
     if (in->bad || s.czxid != want->czxid || s.mzxid != want->mzxid ||
         s.ctime_ms != want->ctime_ms || s.mtime_ms != want->mtime_ms ||
         s.version != want->version || s.cversion != want->cversion ||
@@ -186,7 +191,9 @@ static void check_read(struct sim_client *c, const struct sim_request *r, int64_
 {
     const struct sim_state *state = sim_log_at(c->log, r->path, zxid);
     int32_t want = state ? 0 : ZK_NO_NODE;
-    const char *old = check_order_read(c->synced_floor, zxid);
+    /* linearizable reads are behind what was answered before they began, without a sync */
+    bool barrier = c->world->knobs.linearizable && r->floor > c->synced_floor;
+    const char *old = check_order_read(barrier ? r->floor : c->synced_floor, zxid);
 
     if (old)
         wrong(c, r, "%s", old);
@@ -206,7 +213,7 @@ static void check_read(struct sim_client *c, const struct sim_request *r, int64_
         if (r->op == ZK_OP_GET_CHILDREN || r->op == ZK_OP_GET_CHILDREN2)
             check_children(c, r, zxid, in, state);
         if (r->op != ZK_OP_GET_CHILDREN)
-            check_stat(c, r, in, &state->stat);
+            check_stat(c, r, zxid, in, &state->stat);
         if (in->bad || in->at != in->end)
             wrong(c, r, "its body is too long or too short");
     }
@@ -309,6 +316,7 @@ void sim_reply_check(struct sim_client *c, struct jute_in *in)
     }
     struct sim_request r = take_pending(c, xid);
     c->replies++;
+    check_session_heard(&c->world->sessions, c->session, r.sent_ns);
     check_order(c, &r, zxid);
     if (r.write)
         check_write(c, &r, zxid, error, in);

@@ -163,6 +163,7 @@ static struct sim_request *request_new(struct sim_client *c, int32_t op)
     r->mode = (int32_t)below(c, 2);
     r->key = -1;
     r->floor = check_order_begin(&c->world->order);
+    r->sent_ns = c->world->now_ns;
     r->write = op == ZK_OP_CREATE || op == ZK_OP_CREATE2 || op == ZK_OP_DELETE ||
                op == ZK_OP_SET_DATA || op == ZK_OP_SET_ACL || op == ZK_OP_MULTI ||
                op == ZK_OP_CLOSE_SESSION;

@@ -129,6 +129,22 @@ static void world_start_node(struct sim_world *world, struct sim_node *node)
         node->start_ns = world->now_ns + 1 + rand_below(&world->rand, 500 * NS_PER_MS);
 }
 
+static void world_look_leader(struct sim_world *world, const struct sim_node *node)
+{
+    if (!sim_node_leads(node))
+        return;
+    const struct raft *raft = &node->node->core.raft;
+    struct check_leader_view view = {.node = node->index,
+                                     .term = raft->term,
+                                     .commit_index = raft->commit_index,
+                                     .term_first_index = raft->term_first_index};
+    /* alone, it has led since its start, and counts sessions' timeouts from there */
+    const char *wrong = check_leader_look(
+        &world->leaders, &view, world->node_count == 1 ? node->up_since_ns : world->now_ns);
+    if (wrong)
+        sim_world_wrong(world, "%s", wrong);
+}
+
 static void world_turn_node(struct sim_world *world, struct sim_node *node)
 {
     struct fault fault = {.text = ""};
@@ -156,12 +172,13 @@ static void world_turn_node(struct sim_world *world, struct sim_node *node)
         check_hash_show(&world->hash, node->index, machine_index(machine), machine_hash(machine));
     if (wrong)
         sim_world_wrong(world, "%s", wrong);
+    world_look_leader(world, node);
     if (sim_node_leads(node) && world->leader != node->index) {
         world->leader = node->index;
-        world->leaders++;
         sim_world_say(world, "node %u leads term %llu", node->index + 1,
                       (unsigned long long)sim_node_term(node));
     }
+    sim_faults_aim(world, node->index);
 }
 
 /* Everything that is due at world->now_ns, once. */
@@ -232,7 +249,7 @@ static void world_calm_down(struct sim_world *world)
 {
     sim_faults_stop(world);
     world->calm = true;
-    world->calm_ns = world->now_ns;
+    world->calm_ns = world->sessions.calm_ns = world->now_ns;
     sim_world_say(world, "calm");
     for (uint32_t i = 0; i < world->knobs.clients; i++) {
         world->clients[i].quiet = true;
@@ -277,8 +294,24 @@ static void world_compare_tree(struct sim_world *world, struct sim_node *node)
         sim_world_wrong(world, "node %u has znodes that the model has not", node->index + 1);
 }
 
+/* At the end every ephemeral's session lives. */
+static void world_owners(struct sim_world *world)
+{
+    for (uint32_t i = 0; i < model_node_count(world->log.model); i++) {
+        struct zk_stat stat;
+        model_stat(model_node_at(world->log.model, i), &stat);
+        const char *wrong = stat.ephemeral_owner
+                                ? check_session_owner(&world->sessions, stat.ephemeral_owner,
+                                                      model_zxid(world->log.model))
+                                : NULL;
+        if (wrong)
+            sim_world_wrong(world, "%s", wrong);
+    }
+}
+
 static void world_judge(struct sim_world *world)
 {
+    world_owners(world);
     for (uint32_t i = 0; i < world->node_count; i++)
         world_compare_tree(world, &world->nodes[i]);
     const char *wrong = check_registers_judge(&world->registers);
@@ -306,6 +339,7 @@ static void world_begin(struct sim_world *world, char *const *overrides)
     sim_log_init(&world->log, &model);
     check_hash_init(&world->hash);
     check_registers_init(&world->registers);
+    check_session_init(&world->sessions);
     world->network = sim_network_create(rand_next(&world->rand), &world->knobs);
     for (uint32_t i = 0; i < world->node_count; i++)
         sim_node_init(&world->nodes[i], world, i);
@@ -335,7 +369,7 @@ static void world_print(const struct sim_world *world, const struct sim_result *
         (double)result->simulated_ns / 1e9, (unsigned long long)result->entries,
         (unsigned long long)result->replies, (unsigned long long)events,
         (unsigned long long)result->crashes, (unsigned long long)world->recovered_entries,
-        (unsigned long long)world->from_snapshot, (unsigned long long)world->leaders,
+        (unsigned long long)world->from_snapshot, (unsigned long long)world->leaders.changes,
         (unsigned long long)moves, (unsigned long long)refused, (unsigned long long)expired,
         (unsigned long long)world->installed, (unsigned long long)result->digest);
     for (int kind = 0; kind < SIM_FAULT_COUNT; kind++)
@@ -363,6 +397,7 @@ static void world_end(struct sim_world *world)
     }
     sim_network_destroy(world->network);
     check_registers_fini(&world->registers);
+    check_session_fini(&world->sessions);
     check_hash_fini(&world->hash);
     sim_log_fini(&world->log);
 }

@@ -14,8 +14,10 @@
 #pragma once
 
 #include "tests/sim/check_hash.h"
+#include "tests/sim/check_leader.h"
 #include "tests/sim/check_order.h"
 #include "tests/sim/check_registers.h"
+#include "tests/sim/check_session.h"
 #include "tests/sim/sim_atlas.h"
 #include "tests/sim/sim_client.h"
 #include "tests/sim/sim_faults.h"
@@ -46,11 +48,12 @@ struct sim_world {
     struct check_hash hash;
     struct check_order order;
     struct check_registers registers;
+    struct check_leader leaders;
+    struct check_session sessions;
     bool trace; /* one line for everything that happens */
     /* what it came to */
     uint64_t events, recovered_entries, from_snapshot, ring_full, stopped, installed;
-    uint64_t leaders; /* times that another node led */
-    uint32_t leader;  /* index of the last one; UINT32_MAX: none yet */
+    uint32_t leader; /* index of the last one; UINT32_MAX: none yet */
 };
 
 /* What a run came to. */

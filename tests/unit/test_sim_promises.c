@@ -1,0 +1,180 @@
+/* Goal: the checkers of the simulator that judge what nodes promise each other (check_promise,
+ * check_leader) and what sessions are promised (check_session) accept what is right and find what
+ * is wrong. Method: good and bad histories by hand. */
+#include "tests/sim/check_leader.h"
+#include "tests/sim/check_promise.h"
+#include "tests/sim/check_session.h"
+
+#include "base/clock.h"
+#include "base/zk.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* ---- check_promise ---- */
+
+static struct peer_message message(uint8_t kind, uint64_t term, uint64_t index, uint8_t flags)
+{
+    return (struct peer_message){
+        .kind = kind, .from = 1, .to = 2, .flags = flags, .term = term, .index = index};
+}
+
+static void sent(struct check_promise *promise, uint8_t kind, uint64_t term, uint64_t index,
+                 uint8_t flags)
+{
+    struct peer_message m = message(kind, term, index, flags);
+    check_promise_sent(promise, &m);
+}
+
+static const char *kept(struct check_promise *promise, uint64_t term, uint8_t vote, uint64_t last)
+{
+    struct check_promise_found found = {term, last, vote, true};
+    return check_promise_kept(promise, &found);
+}
+
+static void test_promised_vote(void **state)
+{
+    struct check_promise promise = {0};
+
+    sent(&promise, PEER_VOTE_REPLY, 7, 0, 0); /* for node 2 */
+    assert_null(kept(&promise, 7, 2, 0));
+    assert_null(kept(&promise, 8, 0, 0));     /* a later term: free again */
+    assert_non_null(kept(&promise, 7, 0, 0)); /* forgotten */
+    assert_non_null(kept(&promise, 7, 3, 0)); /* another's */
+    assert_non_null(kept(&promise, 6, 2, 0)); /* the term too */
+    sent(&promise, PEER_VOTE, 8, 0, 0);       /* its own, 1 */
+    assert_non_null(kept(&promise, 8, 2, 0));
+    assert_null(kept(&promise, 8, 1, 0));
+    sent(&promise, PEER_VOTE_REPLY, 9, 0, PEER_REJECT); /* says the term, and gives no vote */
+    assert_null(kept(&promise, 9, 0, 0));
+    assert_non_null(kept(&promise, 8, 1, 0));
+    sent(&promise, PEER_PRE_VOTE, 99, 0, 0); /* promises nothing */
+    assert_null(kept(&promise, 9, 0, 0));
+}
+
+static void test_promised_entries(void **state)
+{
+    struct check_promise promise = {0};
+
+    sent(&promise, PEER_APPEND_REPLY, 7, 40, 0);
+    sent(&promise, PEER_APPEND_REPLY, 7, 30, 0);           /* came later, says less */
+    sent(&promise, PEER_APPEND_REPLY, 7, 90, PEER_REJECT); /* a hint, no promise */
+    assert_null(kept(&promise, 7, 0, 40));
+    assert_non_null(kept(&promise, 7, 0, 39));
+    assert_null(kept(&promise, 8, 0, 10)); /* a later leader may have cut it */
+    sent(&promise, PEER_APPEND_REPLY, 8, 10, 0);
+    assert_null(kept(&promise, 8, 0, 10));
+    assert_non_null(kept(&promise, 8, 0, 9));
+    sent(&promise, PEER_APPEND, 9, 0, 0); /* it leads term 9 */
+    assert_non_null(kept(&promise, 8, 0, 10));
+}
+
+static void test_promise_taken_back(void **state)
+{
+    struct check_promise promise = {0};
+    struct check_promise_found found = {.term = 1, .voting = false};
+
+    sent(&promise, PEER_APPEND_REPLY, 7, 40, 0);
+    assert_null(check_promise_kept(&promise, &found)); /* it says so, and does not vote */
+    assert_null(kept(&promise, 1, 0, 0));
+    sent(&promise, PEER_APPEND_REPLY, 7, 40, 0);
+    check_promise_void(&promise);
+    assert_null(kept(&promise, 1, 0, 0));
+}
+
+/* ---- check_leader ---- */
+
+static const char *look(struct check_leader *check, uint32_t node, uint64_t term, uint64_t commit,
+                        uint64_t first)
+{
+    struct check_leader_view view = {node, term, commit, first};
+    return check_leader_look(check, &view, 1000 * term);
+}
+
+static void test_leaders(void **state)
+{
+    static struct check_leader check;
+
+    assert_null(look(&check, 0, 5, 10, 21));
+    assert_null(look(&check, 0, 5, 10, 21));
+    assert_null(look(&check, 2, 6, 10, 22));
+    assert_non_null(look(&check, 1, 5, 10, 21)); /* two in term 5 */
+    assert_int_equal(check_leader_since_ns(&check, 6), 6000);
+    assert_int_equal(check_leader_since_ns(&check, 7), 0);
+    assert_int_equal(check.changes, 2);
+    assert_null(look(&check, 2, 6, 22, 22));
+    assert_null(look(&check, 1, 7, 22, 30));
+    assert_non_null(look(&check, 1, 7, 29, 30)); /* an older term's by counting */
+    assert_null(look(&check, 1, 6 + CHECK_LEADER_TERMS, 0, 1));
+    assert_null(look(&check, 0, 6, 0, 1)); /* too old to judge */
+}
+
+/* ---- check_session ---- */
+
+struct opened {
+    struct command command;
+    struct session_open open;
+};
+
+static const char *entry(struct check_session *check, uint8_t kind, int32_t op, int64_t session,
+                         int64_t zxid, uint64_t since_ms, uint64_t now_ms)
+{
+    struct opened of = {.command = {.kind = kind, .op = op, .session = session},
+                        .open = {.timeout_ms = 1000}};
+    struct check_session_when when = {since_ms * NS_PER_MS, now_ms * NS_PER_MS};
+    return check_session_entry(check, &of.command, session, true, zxid, when);
+}
+
+static void test_session_expiry(void **state)
+{
+    struct check_session check;
+
+    check_session_init(&check);
+    assert_null(entry(&check, COMMAND_OPEN, 0, 7, 1, 1, 100));
+    assert_null(entry(&check, COMMAND_EXPIRE, 0, 7, 2, 1, 1100));
+    assert_null(entry(&check, COMMAND_OPEN, 0, 8, 3, 1, 100));
+    assert_non_null(entry(&check, COMMAND_EXPIRE, 0, 8, 4, 1100, 1500)); /* 400 ms in office */
+    assert_null(entry(&check, COMMAND_EXPIRE, 0, 8, 5, 0, 1500));     /* nobody knows since when */
+    assert_null(entry(&check, COMMAND_EXPIRE, 0, 99, 6, 1100, 1500)); /* an older one's */
+    check.calm_ns = 10000 * NS_PER_MS;
+    assert_null(entry(&check, COMMAND_OPEN, 0, 9, 7, 1, 100));
+    check_session_heard(&check, 9, 12000 * NS_PER_MS);
+    assert_null(entry(&check, COMMAND_EXPIRE, 0, 9, 8, 1, 12500)); /* just mended: it may be */
+    check_session_heard(&check, 9, 15000 * NS_PER_MS);
+    assert_non_null(entry(&check, COMMAND_EXPIRE, 0, 9, 8, 1, 15500));
+    assert_null(entry(&check, COMMAND_EXPIRE, 0, 9, 8, 1, 16000));
+    check_session_fini(&check);
+}
+
+static void test_session_ephemerals(void **state)
+{
+    struct check_session check;
+
+    check_session_init(&check);
+    assert_null(entry(&check, COMMAND_OPEN, 0, 7, 10, 1, 100));
+    assert_null(check_session_owner(&check, 7, 10));
+    assert_non_null(check_session_owner(&check, 7, 9));  /* not yet */
+    assert_non_null(check_session_owner(&check, 6, 10)); /* nobody's */
+    assert_null(entry(&check, COMMAND_REQUEST, ZK_OP_SET_DATA, 7, 15, 1, 150));
+    assert_null(check_session_owner(&check, 7, 16));
+    assert_null(entry(&check, COMMAND_REQUEST, ZK_OP_CLOSE_SESSION, 7, 20, 1, 200));
+    assert_null(check_session_owner(&check, 7, 19));
+    assert_non_null(check_session_owner(&check, 7, 20));        /* it stayed */
+    assert_null(entry(&check, COMMAND_OPEN, 0, 7, 30, 1, 300)); /* the id comes again */
+    assert_null(check_session_owner(&check, 7, 31));
+    check_session_fini(&check);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_promised_vote),      cmocka_unit_test(test_promised_entries),
+        cmocka_unit_test(test_promise_taken_back), cmocka_unit_test(test_leaders),
+        cmocka_unit_test(test_session_expiry),     cmocka_unit_test(test_session_ephemerals),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
