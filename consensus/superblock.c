@@ -205,12 +205,21 @@ static int copies_join(struct superblock *superblock, const struct copy *old,
     return 0;
 }
 
+/* Did another build save, or is copy i damaged (a bit of its version flipped)? Where the other copy
+ * is whole, no save of another build has ended: that would have written both. Unless the disk
+ * brought an old copy 0 back: then copy 1 is of a later save. */
+static bool copy_other_build(const struct found found[2], int i)
+{
+    CHECK(found[i].err == ERR_VERSION);
+    return found[!i].err || (i == 1 && found[1].copy.sequence > found[0].copy.sequence);
+}
+
 /* Chooses between what was found. mend: the other copy should be rewritten. */
 static int copies_choose(struct superblock *superblock, const struct found found[2],
                          struct superblock_report *report, struct fault *fault)
 {
     for (int i = 0; i < 2; i++) {
-        if (found[i].err == ERR_VERSION) { /* a newer build wrote it: nothing to guess about */
+        if (found[i].err == ERR_VERSION && copy_other_build(found, i)) {
             *fault = found[i].fault;
             return ERR_VERSION;
         }

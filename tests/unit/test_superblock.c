@@ -156,8 +156,29 @@ static void test_another_node_or_version_is_refused(void **state)
     assert_int_equal(
         superblock_open(&bench->superblock, bench->io, &other, &bench->report, &bench->fault),
         ERR_RANGE);
+    /* A flipped bit of one version field is damage; two copies of another version are not. */
+    sim_disk_flip(bench->disk, "superblock.1", 8, 1);
+    assert_int_equal(bench_open(bench), 0);
+    assert_true(bench->report.mended);
+    assert_non_null(strstr(bench->report.fault.text, "superblock.1"));
+    sim_disk_flip(bench->disk, "superblock.0", 8, 4);
+    assert_int_equal(bench_open(bench), 0);
+    assert_true(bench->report.mended);
+    assert_non_null(strstr(bench->report.fault.text, "superblock.0"));
+    sim_disk_flip(bench->disk, "superblock.0", 8, 1);
     sim_disk_flip(bench->disk, "superblock.1", 8, 1);
     assert_int_equal(bench_open(bench), ERR_VERSION);
+}
+
+/* Copy 1 of another build and of a later save: that save ended, and copy 0 came back from before. */
+static void test_a_later_save_of_another_version_is_refused(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(bench_open(bench), 0);
+    sim_disk_flip(bench->disk, "superblock.1", 8, 1);
+    sim_disk_flip(bench->disk, "superblock.1", 16 + 4, 0); /* the sequence */
+    assert_int_equal(bench_open(bench), ERR_VERSION);
+    assert_non_null(strstr(bench->fault.text, "superblock.1"));
 }
 
 /* Writes a whole file of another disk over one of this. */
@@ -241,6 +262,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_first_start_that_did_not_end, setup, teardown),
         cmocka_unit_test_setup_teardown(test_never_made_over_a_log_or_a_snapshot, setup, teardown),
         cmocka_unit_test_setup_teardown(test_another_node_or_version_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_later_save_of_another_version_is_refused, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_copies_that_disagree, setup, teardown),
         cmocka_unit_test_setup_teardown(test_newer_copy_with_an_older_term, setup, teardown),
         cmocka_unit_test_setup_teardown(test_read_changes_nothing, setup, teardown),
