@@ -388,6 +388,24 @@ test_files() {
     "$takt" log inspect --entries "$work/data" >"$work/stdout"
     grep -q set "$work/stdout" && ok "log inspect --entries shows a set" ||
         not_ok "log inspect --entries shows a set"
+    # A pair that differs: the oldest and the newest, which came after more entries.
+    cp -r "$work/data" "$work/copy"
+    "$takt" snapshot diff "$work/data" "$work/copy" >"$work/stdout" 2>&1
+    [ $? = 0 ] && grep -q "^the same: " "$work/stdout" && ok "snapshot diff: the same, code 0" ||
+        not_ok "snapshot diff: the same, code 0" "$(cat "$work/stdout")"
+    segment=$(ls "$work"/data/snapshot.* | head -n 1)
+    "$takt" snapshot diff "$segment" "$work/copy" --all >"$work/stdout" 2>&1
+    [ $? = 1 ] && grep -q "^znode $root" "$work/stdout" && grep -q "^later: " "$work/stdout" &&
+        ok "snapshot diff: a pair that differs, code 1" ||
+        not_ok "snapshot diff: a pair that differs, code 1" "$(head -n 20 "$work/stdout")"
+    "$takt" snapshot diff -o json "$segment" "$work/copy" --all >"$work/stdout"
+    /usr/bin/python3 -c 'import json, sys
+a = [json.loads(line) for line in sys.stdin]
+sys.exit(a[-1]["same"] or len(a) < 2 or a[-1]["kind"] != "sum")' <"$work/stdout" && ok "snapshot diff -o json" ||
+        not_ok "snapshot diff -o json"
+    "$takt" snapshot diff "$work/data" "$work/nosuch" >"$work/stdout" 2>&1
+    [ $? = 2 ] && grep -q nosuch "$work/stdout" && ok "snapshot diff: code 2 for what is not there" ||
+        not_ok "snapshot diff: code 2 for what is not there" "$(cat "$work/stdout")"
     # The first batch of the newest segment that is in use: durable, so damage there is corruption.
     segment=$(for f in "$work"/data/log.*; do head -c 8 "$f" | grep -qa TAKTLOG1 && echo "$f"; done | tail -n 1)
     printf 'damage' | dd of="$segment" bs=1 seek=4200 conv=notrunc status=none

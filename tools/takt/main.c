@@ -11,7 +11,7 @@ static const struct verb main_verbs[] = {
     {"sh", "a shell on the tree: create, get, set, ls, watch, multi, ... also one-shot", verb_sh},
     {"bench", "load for any ZooKeeper-compatible server: throughput, latency, CPU", verb_bench},
     {"log", "a stopped node's log: list it, check it", verb_log},
-    {"snapshot", "a snapshot's contents, and whether it is whole", verb_snapshot},
+    {"snapshot", "a snapshot's contents, whether it is whole, where two differ", verb_snapshot},
 };
 
 #define MAIN_VERB_COUNT (sizeof(main_verbs) / sizeof(main_verbs[0]))

@@ -1,7 +1,7 @@
+#include "tools/takt/verb_snapshot.h"
 #include "consensus/disk_posix.h"
 #include "store/snapshot.h"
 #include "tools/takt/json.h"
-#include "tools/takt/verb.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -10,16 +10,27 @@
 #include <time.h>
 
 static const struct verb_page verb_snapshot_page = {
-    .usage = "takt snapshot inspect|verify FILE|DIR [--paths] [-o table|json]",
+    .usage = "takt snapshot inspect|verify FILE|DIR [--paths] [-o table|json]\n"
+             "       takt snapshot diff A B [--limit N] [--all] [-o table|json]",
     .about =
         "Reads a snapshot, or every snapshot in a node's data directory, without changing it; the\n"
         "node may run. Both read all of it and check every byte (checksums of the blocks, digest\n"
         "of the file). inspect shows what it holds, and with --paths every znode; verify only "
         "says\n"
-        "whether it is whole, and where not. Exit code 1 when one is damaged, or there is none.",
+        "whether it is whole, and where not. Exit code 1 when one is damaged, or there is none.\n"
+        "\n"
+        "diff shows where two snapshots differ: znodes (data, Stat, ACL), sessions, lanes (how\n"
+        "far each node's forwarded commands were applied), settings, membership. A and B are\n"
+        "files, or data directories: DIR@INDEX is the snapshot of that index, as its file's name\n"
+        "has it; DIR is the newest that both directories have, else the newest. Snapshots of one\n"
+        "index must be the same on every member; of two indexes, what the zxids explain by the\n"
+        "entries between them is counted as later and not shown. Exit code 0: the same, 1: they\n"
+        "differ, 2: one cannot be read.",
     .examples = "  takt snapshot verify /var/lib/takt\n"
                 "  takt snapshot inspect /var/lib/takt/snapshot.0000000000001234\n"
-                "  takt snapshot inspect --paths /var/lib/takt | grep ^/app\n",
+                "  takt snapshot inspect --paths /var/lib/takt | grep ^/app\n"
+                "  takt snapshot diff node1/data node2/data\n"
+                "  takt snapshot diff -o json /var/lib/takt@1234 copy/snapshot.0000000000001234\n",
 };
 
 struct verb_snapshot {
@@ -174,8 +185,7 @@ static int verb_snapshot_all(struct verb_snapshot *s)
     return worst;
 }
 
-/* Cuts FILE into directory and name, or leaves name NULL for a directory. False: no such thing. */
-static bool verb_snapshot_split(char *path, const char **dir, const char **name)
+bool verb_snapshot_split(char *path, const char **dir, const char **name)
 {
     struct stat stat_buffer;
     if (stat(path, &stat_buffer) != 0)
@@ -217,11 +227,16 @@ int verb_snapshot(int argc, char **argv)
 {
     static struct verb_snapshot snapshot;
     const char *output = "table";
+    struct verb_snapshot_diff diff = {.limit = 50};
     int rest;
     snapshot = (struct verb_snapshot){.paths = false};
     const struct opts_item items[] = {
         {"paths", 'p', OPTS_FLAG, &snapshot.paths, NULL,
          "inspect: list every znode of the newest: path, data bytes, version, mzxid"},
+        {"limit", 'n', OPTS_NUMBER, &diff.limit, "N",
+         "diff: show at most so many znodes, and as many other things; count the rest", 1, 1000000},
+        {"all", 'a', OPTS_FLAG, &diff.all, NULL,
+         "diff: show what is later, too, in snapshots of two indexes"},
         {"output", 'o', OPTS_CHOICE, &output, "FORM", "table, or json: one object a line",
          .choices = "table|json"},
         {0},
@@ -229,12 +244,17 @@ int verb_snapshot(int argc, char **argv)
     int exit_code = verb_begin(&verb_snapshot_page, items, argc, argv, &rest);
     if (exit_code != VERB_GO_ON)
         return exit_code;
+    diff.as_json = strcmp(output, "json") == 0;
+    if (rest > 0 && strcmp(argv[1], "diff") == 0)
+        return rest == 3 ? verb_snapshot_diff(&diff, argv[2], argv[3])
+                         : verb_usage(&verb_snapshot_page, "diff, then two files or directories");
     if (rest != 2)
         return verb_usage(&verb_snapshot_page, "inspect or verify, then one file or directory");
     snapshot.verify = strcmp(argv[1], "verify") == 0;
     if (!snapshot.verify && strcmp(argv[1], "inspect") != 0)
-        return verb_usage(&verb_snapshot_page, "\"%s\" is neither inspect nor verify", argv[1]);
-    snapshot.as_json = strcmp(output, "json") == 0;
+        return verb_usage(&verb_snapshot_page, "\"%s\" is neither inspect, verify nor diff",
+                          argv[1]);
+    snapshot.as_json = diff.as_json;
     json_init(&snapshot.json, stdout);
     return verb_snapshot_run(&snapshot, argv[2]);
 }
