@@ -15,6 +15,7 @@
  * Rotation: add key 8 everywhere, one node after the other: a node that has it sends with it, so
  * nodes that do not have it yet refuse it. So first give every node the line 8 with a `-` before it
  * ("-8 b300...": accepted, not sent with), then remove the `-` everywhere, then remove line 7.
+ * taktd reads the file again at SIGHUP; a file that it cannot use changes nothing.
  *
  * Pure but for peer_keys_load. Any role; a struct peer_keys is one role's. */
 #pragma once

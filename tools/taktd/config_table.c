@@ -483,7 +483,8 @@ const struct config_setting config_table[] = {
      AT(peers_key_file),
      ROOM(peers_key_file),
      .fallback = "",
-     .help = "File with the key (or two, while one is replaced) that members prove themselves by.\n"
+     .help = "File with the key (or two, while one is replaced) that members prove themselves by;\n"
+             "read again at SIGHUP. Lines \"<number> <hex>\", \"-\" in front: not sent with yet.\n"
              "Empty: packets carry a checksum only, for networks that nobody else can send on."},
     {.key = "peers.mtu",
      .type = CONFIG_COUNT,

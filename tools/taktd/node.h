@@ -87,6 +87,12 @@ int64_t node_turn_held(struct node *node, struct now now, uint32_t held, uint64_
  * long. Nothing for a node without peers. Role: CTL, about once a second. */
 void node_resolve(struct node *node);
 
+/* node_rekey reads the peers' keys (peers.key_file) again and hands them to PEER, which uses them
+ * from its next turn on. Returns 0; ERR_UNSUPPORTED (no key file is configured, or a node alone);
+ * ERR_BUSY (the last ones are not taken over yet); or what peer_keys_load returns. After an error
+ * the keys are as before. Role: CTL. */
+MUST_USE int node_rekey(struct node *node, struct fault *fault);
+
 void node_close(struct node *node);
 
 /* node_abandon is node_close for a process that is dead to its disk: what is in flight is not

@@ -39,6 +39,9 @@ struct node_peers {
     struct address told[MEMBERSHIP_ID_MAX + 1]; /* by CTL, of each id; this and more CTL's own: */
     uint32_t look_next;     /* whose turn it is: one name a look */
     uint64_t look_after_ns; /* monotonic; a resolver that is slow is asked less often */
+    struct peer_keys keys;  /* read again by CTL; lent to PEER until: */
+    _Atomic uint32_t keys_taken; /* 1: PEER has copied `keys` */
+    bool keys_lent;              /* CTL's: the keys were handed over at some time */
 };
 
 struct node {

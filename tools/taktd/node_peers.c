@@ -127,6 +127,35 @@ void node_resolve(struct node *node)
     }
 }
 
+int node_rekey(struct node *node, struct fault *fault)
+{
+    struct node_peers *peers = node->peers;
+    struct peer_keys keys;
+
+    if (!peers || !node->config->peers_key_file[0])
+        return fault_set(fault, ERR_UNSUPPORTED, "no peers.key_file is configured");
+    int err = peer_keys_load(&keys, node->config->peers_key_file, fault);
+    if (err)
+        return err;
+    /* acquire; pairs with the release of PEER, which has copied the last ones */
+    if (peers->keys_lent && !atomic_load_explicit(&peers->keys_taken, memory_order_acquire))
+        return fault_set(fault, ERR_BUSY, "the last keys are not in use yet; try again");
+    struct peer_update *update = link_reserve(&peers->ctl_peer, sizeof(*update));
+    if (!update)
+        return fault_set(fault, ERR_BUSY, "the peer link is behind; try again");
+    peers->keys = keys;
+    peers->keys_lent = true;
+    atomic_store_explicit(&peers->keys_taken, 0, memory_order_relaxed);
+    memset(update, 0, sizeof(*update));
+    update->kind = PEER_UPDATE_KEYS;
+    update->keys = &peers->keys;
+    update->keys_taken = &peers->keys_taken;
+    link_publish(&peers->ctl_peer);
+    say(SAY_INFO, "the peers' keys are read again: %u live, key %u is sent with", keys.count,
+        keys.key[keys.send_with].number);
+    return 0;
+}
+
 /* A membership is in the log: PEER's table follows. Role: CORE. */
 static void peers_changed(void *self, const struct membership *before,
                           const struct membership *after)

@@ -170,6 +170,19 @@ static void run_watchdog(const struct run *run, uint64_t *applied_before)
     *applied_before = applied;
 }
 
+/* A hang-up asks a node with a key file to read it again, and any other node to stop. */
+static bool run_rekey(const struct run *run, int got)
+{
+    struct fault fault;
+
+    if (got != SIGHUP || run->config->peers_key_file[0] == '\0' ||
+        !config_is_ensemble(run->config))
+        return false;
+    if (node_rekey(run->node, &fault) != 0)
+        say(SAY_WARN, "SIGHUP: the peers' keys stay as they were: %s", fault.text);
+    return true;
+}
+
 static void *run_ctl(void *self)
 {
     struct run *run = self;
@@ -187,6 +200,8 @@ static void *run_ctl(void *self)
         int got = wait_ms ? sigtimedwait(&signals, NULL, &wait) : sigwaitinfo(&signals, NULL);
         if (run->stopped)
             break;
+        if (got > 0 && run_rekey(run, got))
+            continue;
         if (got > 0) {
             run->signal = got;
             notify_send("STOPPING=1");

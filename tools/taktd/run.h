@@ -2,6 +2,7 @@
  *
  *   main thread   config ─▶ disk ─▶ node_open ─▶ node_start ─▶ READY ── node_wait ──▶ node_close
  *   CTL thread            SIGTERM, SIGINT, SIGHUP ─▶ node_stop     WATCHDOG while work is done
+ *                         SIGHUP with peers.key_file ─▶ node_rekey
  *   workers               the roles, as topology.c says
  *
  * The CTL thread is the only one that takes signals: all others block them. */
