@@ -216,30 +216,42 @@ static void member_change(struct role_core *core, struct now now)
         core->member_asked = false;
 }
 
-/* One membership change is under way at a time; raft says when the next step may be taken. */
-void core_member_turn(struct role_core *core, struct now now)
+/* What raft lets be appended now, if anything is to be. */
+static void member_step(struct role_core *core, struct now now)
 {
-    struct membership_body body = {0};
+    struct membership_body body = {0}; /* kilobytes: only when there is something to do */
 
-    if (core->raft.state != RAFT_LEADER)
-        core->member_asked = core->member_undo = false; /* the next leader is told */
-    if (!raft_may_propose(&core->raft) || core->raft.last_index < core->raft.term_first_index ||
-        !core_disk_has_room(core, MEMBERSHIP_BODY_SIZE))
-        return;
     if (raft_leave_joint(&core->raft)) {
         body.after = core->member_next;
         member_append(core, &body, now);
-    } else if (core->member_index == 0 && raft_may_change(&core->raft)) {
+    } else if (!raft_may_change(&core->raft)) {
+        return;
+    } else if (core->member_index == 0) {
         body.flags = MEMBERSHIP_INITIAL;
         body.after = core->config.servers;
         member_append(core, &body, now);
-    } else if (core->member_undo && raft_may_change(&core->raft)) {
+    } else if (core->member_undo) {
         body.after = core->member_before;
         if (member_append(core, &body, now))
             core->member_undo = false;
-    } else if (core->member_asked && raft_may_change(&core->raft)) {
+    } else if (core->member_asked) {
         member_change(core, now);
     }
+}
+
+/* One membership change is under way at a time; raft says when the next step may be taken. */
+void core_member_turn(struct role_core *core, struct now now)
+{
+    if (core->raft.state != RAFT_LEADER) {
+        core->member_asked = core->member_undo = false; /* the next leader is told */
+        return;
+    }
+    bool due = core->member_index == 0 || core->member_undo || core->member_asked ||
+               raft_membership(&core->raft)->joint;
+    if (due && raft_may_propose(&core->raft) &&
+        core->raft.last_index >= core->raft.term_first_index &&
+        core_disk_has_room(core, MEMBERSHIP_BODY_SIZE))
+        member_step(core, now);
 }
 
 void core_member_transfer(struct role_core *core, uint8_t to, struct now now)

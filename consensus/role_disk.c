@@ -222,6 +222,22 @@ uint32_t role_disk_poll(void *self, struct now now)
     return work;
 }
 
+uint32_t role_disk_finish(void *self, struct now now)
+{
+    struct role_disk *disk = self;
+    uint32_t work = 0;
+    if (disk->stopped || disk->batch.size || link_empty(disk->config.core_disk))
+        return 0;
+    int err = disk_take(disk, &work);
+    if (!err)
+        err = disk_start(disk, &work);
+    if (err)
+        disk_fail(disk, err);
+    else
+        disk_answer(disk);
+    return work;
+}
+
 bool role_disk_idle(void *self)
 {
     struct role_disk *disk = self;

@@ -77,6 +77,7 @@ MUST_USE int role_disk_init(struct role_disk *disk, const struct role_disk_confi
 
 /* struct role of dataplane/worker.h. */
 uint32_t role_disk_poll(void *self, struct now now);
+uint32_t role_disk_finish(void *self, struct now now); /* starts the batch of this turn */
 bool role_disk_idle(void *self);
 uint64_t role_disk_deadline_ns(void *self, struct now now);
 int role_disk_park_fds(void *self, int *fds, int max);

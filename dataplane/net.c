@@ -284,6 +284,19 @@ uint32_t net_poll(void *self, struct now now)
     return work;
 }
 
+uint32_t net_finish(void *self, struct now now)
+{
+    struct net *net = self;
+
+    if (link_empty(net->parts.apply_net))
+        return 0;
+    qsbr_quiescent();
+    net->view = tree_view(net->parts.tree);
+    uint32_t work = net_apply_poll(net);
+    port_flush(net->port);
+    return work;
+}
+
 bool net_idle(void *self)
 {
     struct net *net = self;

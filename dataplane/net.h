@@ -138,6 +138,7 @@ void net_fini(struct net *net);
 
 /* struct role of dataplane/worker.h. The thread that polls must be online (net_online). */
 uint32_t net_poll(void *self, struct now now);
+uint32_t net_finish(void *self, struct now now); /* answers with what was applied in this turn */
 bool net_idle(void *self);
 uint64_t net_deadline_ns(void *self, struct now now);
 int net_park_fds(void *self, int *fds, int max);

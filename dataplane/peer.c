@@ -334,6 +334,16 @@ uint32_t peer_poll(void *self, struct now now)
     return work;
 }
 
+uint32_t peer_finish(void *self, struct now now)
+{
+    struct peer *peer = self;
+    if (link_empty(peer->parts.core_peer))
+        return 0;
+    uint32_t work = peer_take(peer, peer->parts.core_peer);
+    datagram_flush(peer->parts.port);
+    return work;
+}
+
 bool peer_idle(void *self)
 {
     struct peer *peer = self;

@@ -199,6 +199,7 @@ void peer_fini(struct peer *peer);
 
 /* struct role of dataplane/worker.h. */
 uint32_t peer_poll(void *self, struct now now);
+uint32_t peer_finish(void *self, struct now now); /* sends what CORE said in this turn */
 bool peer_idle(void *self);
 uint64_t peer_deadline_ns(void *self, struct now now);
 int peer_park_fds(void *self, int *fds, int max);

@@ -143,6 +143,24 @@ static uint64_t worker_role_turn(struct worker *worker, uint32_t i, struct now n
     return end_ns;
 }
 
+/* The roles' second halves. The clock is read only behind those that worked. */
+static uint64_t worker_finish(struct worker *worker, struct now now, uint64_t at_ns)
+{
+    for (uint32_t i = 0; i < worker->role_count; i++) {
+        const struct role *role = &worker->roles[i];
+        uint32_t work = role->finish ? role->finish(role->self, now) : 0;
+        if (work == 0)
+            continue;
+        struct worker_counters *counters = &worker->counters[i];
+        uint64_t end_ns = worker_mono_ns();
+        worker->role_work[i] += work;
+        worker_count(&counters->work, work);
+        worker_count(&counters->busy_ns, end_ns - at_ns);
+        at_ns = end_ns;
+    }
+    return at_ns;
+}
+
 /* Wakes those to whom something was published in this turn, and nobody else: a needless ring costs
  * two system calls and another thread's turn. */
 static void worker_wake_downstreams(struct worker *worker)
@@ -165,10 +183,11 @@ static void worker_wake_downstreams(struct worker *worker)
 uint32_t worker_turn(struct worker *worker, struct now now)
 {
     uint64_t work = 0, at_ns = now.mono_ns;
-    for (uint32_t i = 0; i < worker->role_count; i++) {
+    for (uint32_t i = 0; i < worker->role_count; i++)
         at_ns = worker_role_turn(worker, i, now, at_ns);
+    at_ns = worker_finish(worker, now, at_ns);
+    for (uint32_t i = 0; i < worker->role_count; i++)
         work += worker->role_work[i];
-    }
     worker_wake_downstreams(worker);
     if (work)
         worker->worked_ns = at_ns;

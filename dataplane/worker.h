@@ -1,8 +1,8 @@
 /* worker: a thread that runs a list of roles in turn, and decides what to do when none has work.
  *
- *  ┌─▶ now ─▶ role 0 poll ─▶ role 1 poll ─▶ ... ─▶ work done? ── yes ─▶ wake those published to ─┐
- *  │                                                    │ no                                     │
- *  └──────────────────── idle policy ◀──────────────────┴────────────────────────────────────────┘
+ *  ┌─▶ now ─▶ each role's poll ─▶ each role's finish ─▶ work done? ── yes ─▶ wake those ────┐
+ *  │                                                       │ no            published to   │
+ *  └──────────────────── idle policy ◀─────────────────────┴──────────────────────────────┘
  *
  * Parking. A producer publishes on a link, a consumer may be about to sleep; neither may miss the
  * other. The consumer: parked = 1, fence, look at every role's idle() once more, sleep. The
@@ -34,7 +34,10 @@ struct role {
     void *self;
     /* One bounded turn. Returns units of work done; 0: there was none. */
     uint32_t (*poll)(void *self, struct now now);
-    /* True when poll would do nothing now. Asked again after the park is announced. NULL: idle when
+    /* The rest of the turn, behind every role's poll: takes what the others made in this turn, so
+     * that a request does not wait a turn at each link. Returns units of work done. May be NULL. */
+    uint32_t (*finish)(void *self, struct now now);
+    /* True when poll and finish would do nothing now. Asked again after the park is announced. NULL: idle when
      * the last poll returned 0. Must be true only when everything that could end the idleness
      * either wakes the worker (worker_wake by a producer, a park fd) or is the deadline. */
     bool (*idle)(void *self);

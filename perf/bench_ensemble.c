@@ -2,7 +2,8 @@
  * without a device: frame in, log, datagrams, the followers' logs, commit, apply three times, frame
  * out. Method: three whole nodes in memory (bench_node) driven by turns in one thread, their
  * datagrams carried from one to the other; a client at the leader, or at a follower, keeps `arg`
- * writes in flight. Time is only counted: a round of turns is a microsecond.
+ * writes in flight. A node is turned when one that parks would run, and as often: idle turns are a
+ * price of spinning, not of a write. Time is only counted: a round of turns is a microsecond.
  *
  *   client ─▶ node 1 ⇄ datagrams ⇄ node 2, node 3        one round: a turn of each, then carry */
 #include "perf/bench.h"
@@ -20,6 +21,8 @@
 
 static struct bench_node nodes[NODES];
 static struct now now;
+static uint64_t turns;
+static uint64_t round_ns; /* longer until somebody leads: nothing but time is to pass */
 
 /* Node i + 1 has the address 10.0.0.(i + 1). */
 static struct bench_node *node_at(const struct address *at)
@@ -32,18 +35,24 @@ static struct bench_node *node_at(const struct address *at)
 static void carry(struct bench_node *from)
 {
     struct datagram_sim_sent sent;
-    while (datagram_sim_take(from->datagrams, &sent))
-        (void)datagram_sim_put(node_at(&sent.to)->datagrams, &from->datagrams->local, sent.bytes,
+    while (datagram_sim_take(from->datagrams, &sent)) {
+        struct bench_node *to = node_at(&sent.to);
+        to->given = true;
+        (void)datagram_sim_put(to->datagrams, &from->datagrams->local, sent.bytes,
                                sent.size); /* a full queue loses it, as a network does */
+    }
 }
 
 static void one_round(void)
 {
-    now.mono_ns += 1000;
-    if (now.mono_ns % NS_PER_MS == 0)
+    if ((now.mono_ns + round_ns) / NS_PER_MS != now.mono_ns / NS_PER_MS)
         now.wall_ms++;
+    now.mono_ns += round_ns;
     for (uint32_t i = 0; i < NODES; i++)
-        bench_node_turn(&nodes[i], now);
+        if (bench_node_wakes(&nodes[i], now)) {
+            bench_node_turn(&nodes[i], now);
+            turns++;
+        }
     for (uint32_t i = 0; i < NODES; i++)
         carry(&nodes[i]);
 }
@@ -119,10 +128,12 @@ static void ensemble_run(struct bench *bench, bool at_leader, uint32_t window)
     now = (struct now){.mono_ns = NS_PER_S, .wall_ms = 1700000000000};
     for (uint32_t i = 0; i < NODES; i++)
         member_start(i);
+    round_ns = 100000;
     for (uint32_t i = 0; find(true) == NULL; i++) {
         CHECK(i < ROUNDS_MAX);
         one_round();
     }
+    round_ns = 1000;
     struct bench_node *n = find(at_leader);
     client_start(n);
     for (uint32_t key = 0; key < BENCH_NODE_KEYS; key++) {
@@ -134,7 +145,7 @@ static void ensemble_run(struct bench *bench, bool at_leader, uint32_t window)
     bench_node_clear(n);
     for (uint32_t i = 0; i < window; i++)
         bench_node_put(n, ZK_OP_SET_DATA, i * 37 % BENCH_NODE_KEYS);
-    uint64_t begin_ns = now.mono_ns, iterations = 0;
+    uint64_t begin_ns = now.mono_ns, begin_turns = turns, iterations = 0;
     while (bench_next(bench)) {
         bench_node_send(n);
         rounds_until(n, window * BENCH_NODE_REPLY_SET);
@@ -142,6 +153,7 @@ static void ensemble_run(struct bench *bench, bool at_leader, uint32_t window)
     }
     bench_counter(bench, "items", window);
     bench_counter(bench, "rounds", (double)(now.mono_ns - begin_ns) / 1000 / (double)iterations);
+    bench_counter(bench, "turns", (double)(turns - begin_turns) / (double)iterations);
     CHECK(node_leads(n->node) == at_leader); /* no election came between */
     for (uint32_t i = 0; i < NODES; i++)
         bench_node_close(&nodes[i]);

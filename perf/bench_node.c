@@ -146,10 +146,17 @@ void bench_node_close(struct bench_node *n)
 void bench_node_turn(struct bench_node *n, struct now now)
 {
     struct fault fault = {.text = ""};
-    if (node_turn(n->node, now, NULL, &fault) < 0) {
+    int64_t work = node_turn(n->node, now, &n->deadline_ns, &fault);
+    if (work < 0) {
         say(SAY_ERROR, "%s", fault.text);
         CHECK(false);
     }
+    n->given = work > 0;
+}
+
+bool bench_node_wakes(const struct bench_node *n, struct now now)
+{
+    return n->given || n->token_count || now.mono_ns >= n->deadline_ns;
 }
 
 /* ---- the client ---- */
@@ -160,6 +167,7 @@ void bench_node_connect(struct bench_node *n)
     if (n->client)
         port_sim_forget(n->client);
     n->client = port_sim_connect(n->port, &from);
+    n->given = true;
 }
 
 bool bench_node_closed(struct bench_node *n)
@@ -231,6 +239,7 @@ void bench_node_put(struct bench_node *n, int32_t op, uint32_t key)
 void bench_node_send(struct bench_node *n)
 {
     port_sim_lend(n->client, n->frames, n->frames_size);
+    n->given = true;
 }
 
 uint64_t bench_node_took(struct bench_node *n)

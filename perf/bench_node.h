@@ -33,6 +33,8 @@ struct bench_node {
     struct port_sim_peer *client;
     uint8_t *frames;
     uint32_t frames_size;
+    bool given; /* something came since its last turn, or that one had work */
+    uint64_t deadline_ns;
 };
 
 /* bench_node_init sets a configuration that suits a benchmark; the caller may change n->config
@@ -41,8 +43,11 @@ void bench_node_init(struct bench_node *n);
 void bench_node_open(struct bench_node *n, struct now now);
 void bench_node_close(struct bench_node *n);
 
-/* bench_node_turn runs every role once. Aborts when one fails. */
+/* bench_node_turn runs every role once. Aborts when one fails. bench_node_wakes says whether a node
+ * that parks would run now: a client sent, `given` was set by whoever put a datagram, its disk has
+ * an answer, its last turn had work, or its deadline has come. */
 void bench_node_turn(struct bench_node *n, struct now now);
+bool bench_node_wakes(const struct bench_node *n, struct now now);
 
 /* The client: connect, put frames of requests for key in [0, BENCH_NODE_KEYS) one behind the other,
  * send them (they may be sent again and again), drop what came back: gives its bytes. clear

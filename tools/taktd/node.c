@@ -404,6 +404,12 @@ int64_t node_turn_held(struct node *node, struct now now, uint32_t held, uint64_
         if (i < 32 && (held >> i & 1))
             continue;
         work += role->poll(role->self, now);
+    }
+    for (uint32_t i = 0; i < node->role_count; i++) {
+        struct role *role = &node->roles[i];
+        if (i < 32 && (held >> i & 1))
+            continue;
+        work += role->finish ? role->finish(role->self, now) : 0;
         uint64_t at = role->deadline_ns ? role->deadline_ns(role->self, now) : UINT64_MAX;
         first = at < first ? at : first;
     }

@@ -40,6 +40,9 @@ static void node_reader_offline(void *self)
     qsbr_offline();
 }
 
+/* First who brings something in (peers, disk, clients), then who works on it, so that one turn takes
+ * it as far as it goes; the finishes send what came of it: to peers before to the disk, which is
+ * slower, and the answers to clients last. */
 int node_roles_add(struct node *node, struct fault *fault)
 {
     int err = 0;
@@ -48,14 +51,25 @@ int node_roles_add(struct node *node, struct fault *fault)
         err = node_role_add(node, TOPOLOGY_PEER, 0,
                             (struct role){.self = &node->peers->peer,
                                           .poll = peer_poll,
+                                          .finish = peer_finish,
                                           .idle = peer_idle,
                                           .deadline_ns = peer_deadline_ns,
                                           .park_fds = peer_park_fds},
+                            fault);
+    if (!err)
+        err = node_role_add(node, TOPOLOGY_DISK, 0,
+                            (struct role){.self = &node->disk,
+                                          .poll = role_disk_poll,
+                                          .finish = role_disk_finish,
+                                          .idle = role_disk_idle,
+                                          .deadline_ns = role_disk_deadline_ns,
+                                          .park_fds = role_disk_park_fds},
                             fault);
     for (uint32_t i = 0; !err && i < node->config->net_count; i++)
         err = node_role_add(node, TOPOLOGY_NET, i,
                             (struct role){.self = &node->nets[i],
                                           .poll = net_poll,
+                                          .finish = net_finish,
                                           .idle = net_idle,
                                           .deadline_ns = net_deadline_ns,
                                           .park_fds = net_park_fds,
@@ -69,14 +83,6 @@ int node_roles_add(struct node *node, struct fault *fault)
                                           .poll = role_core_poll,
                                           .idle = role_core_idle,
                                           .deadline_ns = role_core_deadline_ns},
-                            fault);
-    if (!err)
-        err = node_role_add(node, TOPOLOGY_DISK, 0,
-                            (struct role){.self = &node->disk,
-                                          .poll = role_disk_poll,
-                                          .idle = role_disk_idle,
-                                          .deadline_ns = role_disk_deadline_ns,
-                                          .park_fds = role_disk_park_fds},
                             fault);
     if (!err)
         err = node_role_add(node, TOPOLOGY_APPLY, 0,
