@@ -6,6 +6,22 @@
 
 #include <string.h>
 
+/* Nothing urgent is sent while bulk is under way: it would come before it, and be refused. So who
+ * has nearly caught up waits until all bulk has come, once; who lacks much goes on with bulk. */
+enum core_lane core_lane(const struct role_core *core, const struct raft_range *range,
+                         uint64_t size)
+{
+    int at = raft_member_index(&core->raft, range->to);
+    uint64_t behind = log_tail_bytes_from(core->tail, range->first); /* 0: more than the tail */
+
+    CHECK(at >= 0);
+    bool bulk = behind == 0 || behind > CORE_BULK_SIZE || size > PEER_APPEND_SIZE;
+    if (bulk)
+        return raft_on_way_count(&core->raft, (uint32_t)at) < CORE_BULK_COUNT_MAX ? CORE_LANE_BULK
+                                                                                  : CORE_LANE_WAIT;
+    return raft_bulk_on_way(&core->raft, (uint32_t)at) ? CORE_LANE_WAIT : CORE_LANE_URGENT;
+}
+
 /* Sends what the buffer holds of the range; false: none of it, or no room. */
 static bool catch_up_send(struct role_core *core, const struct raft_range *range)
 {
@@ -36,8 +52,8 @@ static bool catch_up_send(struct role_core *core, const struct raft_range *range
     head.payload_size = (uint32_t)(at - begin);
     if (!core_peer_send(core, &head, old->buffer + begin))
         return false;
-    core_step(core,
-              &(struct raft_input){.kind = RAFT_INPUT_SENT, .member = range->to, .index = last});
+    core_step(core, &(struct raft_input){
+                        .kind = RAFT_INPUT_SENT, .member = range->to, .index = last, .bulk = true});
     return true;
 }
 
@@ -45,7 +61,7 @@ bool core_catch_up(struct role_core *core, const struct raft_range *range)
 {
     struct core_old *old = &core->old;
 
-    if (old->reading)
+    if (old->reading || core_lane(core, range, PEER_APPEND_SIZE) != CORE_LANE_BULK)
         return false;
     if (range->first >= old->first && range->first < old->first + old->count)
         return catch_up_send(core, range);

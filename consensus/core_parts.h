@@ -68,6 +68,11 @@ void core_on_append(struct role_core *core, const struct peer_message *message,
 
 /* core_catch_up.c: entries that the log tail does not hold any more. False: not now. */
 bool core_catch_up(struct role_core *core, const struct raft_range *range);
+/* core_lane says which lane the next entries of a range take, `size` bytes of them at first: bulk,
+ * for a member that lacks much, and paced behind what is urgent; or urgent. */
+enum core_lane { CORE_LANE_URGENT, CORE_LANE_BULK, CORE_LANE_WAIT /* not now */ };
+enum core_lane core_lane(const struct role_core *core, const struct raft_range *range,
+                         uint64_t size);
 void core_catch_up_read(struct role_core *core, const struct disk_core *done, struct now now);
 
 /* core_install.c: a leader's turn; what DISK answers; what the other side says. */

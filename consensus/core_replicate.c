@@ -37,7 +37,11 @@ static bool replicate_entries(struct role_core *core, const struct raft_range *r
 
     if (last < range->first)
         return core_catch_up(core, range);
+    enum core_lane lane = core_lane(core, range, size);
+    if (lane == CORE_LANE_WAIT)
+        return false;
     raft_append_message(&core->raft, range, last, &head);
+    head.flags |= lane == CORE_LANE_BULK ? PEER_BULK : 0;
     head.payload_size = size;
     uint8_t *at = link_reserve(core->core_peer, (uint32_t)sizeof(head) + size);
     if (!at) {
@@ -52,8 +56,10 @@ static bool replicate_entries(struct role_core *core, const struct raft_range *r
         memcpy(at, record, span);
         at += span;
     }
-    core_step(core,
-              &(struct raft_input){.kind = RAFT_INPUT_SENT, .member = range->to, .index = last});
+    core_step(core, &(struct raft_input){.kind = RAFT_INPUT_SENT,
+                                         .member = range->to,
+                                         .index = last,
+                                         .bulk = lane == CORE_LANE_BULK});
     return true;
 }
 
@@ -85,6 +91,8 @@ void core_replicate(struct role_core *core)
             sent = what == RAFT_APPEND_EMPTY ? replicate_empty(core, &range)
                                              : replicate_entries(core, &range);
         }
+        if (!sent && raft_next_empty(&core->raft, i, &range) == RAFT_APPEND_EMPTY)
+            replicate_empty(core, &range); /* a heartbeat does not wait for entries */
     }
 }
 

@@ -106,6 +106,16 @@ const struct log_record *log_tail_find(const struct log_tail *tail, uint64_t ind
     return log_tail_entry(tail, index);
 }
 
+uint64_t log_tail_bytes_from(const struct log_tail *tail, uint64_t index)
+{
+    if (index < tail->first_index || index > tail->last_index)
+        return 0;
+    uint64_t offset = tail->slots[index & (tail->slot_count - 1)];
+    CHECK(offset >= tail->first_offset);
+    CHECK(offset < tail->appended);
+    return tail->appended - offset;
+}
+
 uint64_t log_tail_term(const struct log_tail *tail, uint64_t index)
 {
     CHECK(index + 1 >= tail->first_index && index <= tail->last_index);

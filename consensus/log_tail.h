@@ -128,6 +128,10 @@ static inline uint64_t log_tail_first(const struct log_tail *tail)
  * appends the next time. Role: CORE. */
 const struct log_record *log_tail_find(const struct log_tail *tail, uint64_t index);
 
+/* log_tail_bytes_from is how many bytes lie in the tail from an index on; 0 when that is not held.
+ * Role: CORE. */
+uint64_t log_tail_bytes_from(const struct log_tail *tail, uint64_t index);
+
 /* log_tail_term gives the term of an index in [log_tail_first - 1, last_index]. Role: CORE. */
 uint64_t log_tail_term(const struct log_tail *tail, uint64_t index);
 

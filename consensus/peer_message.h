@@ -14,7 +14,7 @@
  *   VOTE            sender's       last index   last term    -        -        -
  *   VOTE_REPLY      sender's       -            -            -        -        -
  *   APPEND          sender's       entry before the first    leader's round    term and count (2)
- *   APPEND_REPLY    sender's       match        -            own      round    -
+ *   APPEND_REPLY    sender's       match        -            own      round    held (3)
  *     with REJECT   sender's       hint index   hint term    own      round    refused `index`
  *   READ            sender's       -            -            -        read id  -
  *   READ_REPLY      sender's       read index   -            -        read id  -
@@ -24,6 +24,7 @@
  * (2) peer_message_entry_term, peer_message_entry_count. Entries are all of one term; the payload
  *     is their log records back to back, 8-byte aligned, as they lie in the log tail. Count 0 is
  *     a heartbeat.
+ * (3) the last entry of the leader's log that came, durable or not: match <= held.
  * The other kinds belong to sessions, forwarding and forming: their senders say what they hold; the
  * Raft core ignores them. Any role. */
 #pragma once

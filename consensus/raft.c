@@ -316,7 +316,7 @@ static void raft_take(struct raft *raft, const struct raft_input *in, struct raf
         break;
     case RAFT_INPUT_TRANSFER: raft_lead_transfer(raft, in->member, out); break;
     case RAFT_INPUT_READ: raft_read_add(raft, in->context, out); break;
-    case RAFT_INPUT_SENT: raft_next_sent(raft, in->member, in->index); break;
+    case RAFT_INPUT_SENT: raft_next_sent(raft, in); break;
     case RAFT_INPUT_UNREACHABLE: raft_reply_unreachable(raft, in->member, false); break;
     case RAFT_INPUT_REBORN: raft_reply_unreachable(raft, in->member, true); break;
     case RAFT_INPUT_SNAPSHOT_INSTALLED: raft_append_snapshot(raft, in, out); break;

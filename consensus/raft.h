@@ -47,6 +47,7 @@
 #define RAFT_MEMBER_COUNT_MAX 16
 #define RAFT_CONFIG_COUNT_MAX 8  /* memberships in the log that are not known committed, and one */
 #define RAFT_INFLIGHT_MAX     64 /* entry messages to one member that are not answered */
+#define RAFT_WINDOW_FIRST     8  /* of them, to a member that nothing was lost to yet */
 #define RAFT_READ_COUNT_MAX   64 /* reads waiting, own and others' each */
 /* One step: a message to each other member, and an answer to each waiting read. */
 #define RAFT_MESSAGE_COUNT_MAX (RAFT_MEMBER_COUNT_MAX + RAFT_READ_COUNT_MAX)
@@ -90,25 +91,37 @@ struct raft_recovered {
 
 enum raft_progress_state {
     RAFT_PROBE = 0,     /* where its log parts from ours is unknown: one message at a time */
-    RAFT_REPLICATE = 1, /* messages stream, inflight_max at most unanswered */
+    RAFT_REPLICATE = 1, /* messages stream, `window` at most on their way */
+};
+
+/* A message with entries that was not answered. */
+struct raft_inflight {
+    uint64_t index; /* of its last entry */
+    uint64_t round, sent_ns;
+    bool bulk; /* it may be overtaken by messages that are not */
 };
 
 /* What the leader knows of a member. */
 struct raft_progress {
     uint8_t id;
     enum raft_progress_state state;
-    bool probe_sent;                  /* PROBE: entries or a heartbeat went out, unanswered */
-    uint64_t probe_last, probe_round; /* PROBE: the last entry that went out, and when */
-    uint64_t match_index;             /* durable there and equal to ours up to here */
-    uint64_t next_index;              /* first entry not sent */
-    uint64_t commit_sent;             /* the commit index that it was told */
-    uint64_t heard_ns;                /* its last message of this term */
-    uint64_t sent_round;              /* round of the last message sent */
-    uint64_t acked_round;             /* highest round it answered */
-    uint64_t matched_round;           /* highest round it answered without REJECT */
-    uint64_t backup_round;            /* refusals of older rounds are stale */
+    bool probe_sent;        /* PROBE: entries or a heartbeat went out, unanswered */
+    uint64_t match_index;   /* durable there and equal to ours up to here */
+    uint64_t held_index;    /* of what was sent since the last back-up, came up to here */
+    uint64_t next_index;    /* first entry not sent; PROBE: not known to have come */
+    uint64_t bulk_index;    /* last entry that went as bulk; 0 = none since the last back-up */
+    uint64_t commit_sent;   /* the commit index that it was told */
+    uint64_t heard_ns;      /* its last message of this term */
+    uint64_t back_ns;       /* when it was heard again after a silence */
+    uint64_t sent_round;    /* round of the last message sent */
+    uint64_t acked_round;   /* highest round it answered */
+    uint64_t matched_round; /* highest round it answered without REJECT */
+    uint64_t backup_round;  /* refusals of older rounds are stale */
+    /* Messages that are on their way, like TCP's: doubles from 1 up to window_slow, then grows by 1
+     * a window; a loss halves it. What came and is not durable there is no part of it. */
+    uint32_t window, window_slow, window_acks;
     uint32_t inflight_first, inflight_count;
-    uint64_t inflight[RAFT_INFLIGHT_MAX]; /* last index of each, a ring */
+    struct raft_inflight inflight[RAFT_INFLIGHT_MAX]; /* a ring */
 };
 
 struct raft_read {
@@ -187,7 +200,9 @@ enum raft_input_kind {
     /* A read named `context` wants an index; on any member. It is asked for until it is known,
      * also across leaders. A context is never used twice, not even after a restart. */
     RAFT_INPUT_READ = 9,
-    RAFT_INPUT_SENT = 10,        /* an APPEND went to `member`, its last entry is `index` */
+    /* An APPEND went to `member`, its last entry is `index`; `bulk`: other messages may overtake it
+     * by much. */
+    RAFT_INPUT_SENT = 10,
     RAFT_INPUT_UNREACHABLE = 11, /* `member` is not reached: probe it */
     RAFT_INPUT_REBORN = 12,      /* `member` came back with another log or incarnation */
     /* The log begins behind index@term now; `membership` is the one of the snapshot. Entries behind
@@ -204,6 +219,7 @@ struct raft_input {
     uint64_t term;
     uint64_t now_ns;
     uint8_t member;
+    bool bulk;
     uint64_t epoch;
     uint64_t context;
     const struct peer_message *message;
@@ -273,12 +289,24 @@ struct raft_range {
 enum raft_append raft_next_append(const struct raft *raft, uint32_t member_index,
                                   struct raft_range *range);
 
+/* raft_next_empty is the same for a caller that cannot send entries to that member now: EMPTY or
+ * NONE. */
+enum raft_append raft_next_empty(const struct raft *raft, uint32_t member_index,
+                                 struct raft_range *range);
+
 /* raft_append_message fills the header for the entries [range->first, last]; last = prev_index for
  * an EMPTY one. payload_size is left for the caller. */
 void raft_append_message(const struct raft *raft, const struct raft_range *range, uint64_t last,
                          struct peer_message *message);
 
 /* ---- questions ------------------------------------------------------------------------------- */
+
+/* Is there bulk on its way to the member at member_index: what is sent now and is not bulk may come
+ * before it, and would be refused. */
+bool raft_bulk_on_way(const struct raft *raft, uint32_t member_index);
+
+/* How many messages with entries are on their way to the member at member_index. */
+uint32_t raft_on_way_count(const struct raft *raft, uint32_t member_index);
 
 /* The membership in force: the newest in the log. */
 const struct raft_membership *raft_membership(const struct raft *raft);

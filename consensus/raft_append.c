@@ -39,6 +39,7 @@ void raft_append_answer(struct raft *raft, struct raft_output *out)
         reply->index = raft->matched_index;
     reply->commit = raft->commit_index;
     reply->context = raft->answer_round;
+    reply->extra = raft->matched_index;
 }
 
 /* The hint: the last entry here that the leader's log may hold too, below the one it named. */
@@ -172,9 +173,10 @@ void raft_append_take(struct raft *raft, const struct peer_message *m, struct ra
     raft_append_commit(raft, m);
     if (news)
         raft->answer_round = m->context;
-    /* entries are acknowledged by DURABLE; what needs no disk is answered now */
+    /* entries are acknowledged by DURABLE; what needs no disk is answered now. That bulk has come
+     * lets the next of it set out. */
     bool durable = raft->durable_index >= last;
-    if (news || PLANTED(7) || (durable && !(m->flags & PEER_QUIET)))
+    if (news || PLANTED(7) || (m->flags & PEER_BULK) || (durable && !(m->flags & PEER_QUIET)))
         raft_append_answer(raft, out);
 }
 

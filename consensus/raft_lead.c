@@ -15,9 +15,7 @@ void raft_lead_begin(struct raft *raft, const char *reason, struct raft_output *
     raft->round_open = false;
     raft->heartbeat_ns = raft->now_ns + raft->config.heartbeat_ns;
     for (uint32_t i = 0; i < raft_membership(raft)->count; i++)
-        raft->progress[i] = (struct raft_progress){.id = raft_membership(raft)->members[i].id,
-                                                   .next_index = raft->last_index + 1,
-                                                   .heard_ns = raft->now_ns};
+        raft->progress[i] = raft_next_begin(raft, raft_membership(raft)->members[i].id);
     raft_read_reset(raft);
     out->append_noop = true;
 }

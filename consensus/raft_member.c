@@ -54,8 +54,7 @@ static void raft_member_progress(struct raft *raft)
     memset(raft->progress, 0, sizeof(raft->progress));
     for (uint32_t i = 0; i < m->count; i++) {
         struct raft_progress *p = &raft->progress[i];
-        *p = (struct raft_progress){
-            .id = m->members[i].id, .next_index = raft->last_index + 1, .heard_ns = raft->now_ns};
+        *p = raft_next_begin(raft, m->members[i].id);
         for (uint32_t k = 0; k < RAFT_MEMBER_COUNT_MAX; k++)
             if (before[k].id == p->id)
                 *p = before[k];

@@ -70,7 +70,10 @@ void raft_append_durable(struct raft *raft, const struct raft_input *in, struct 
 void raft_append_snapshot(struct raft *raft, const struct raft_input *in, struct raft_output *out);
 
 /* ---- raft_next.c */
-void raft_next_sent(struct raft *raft, uint8_t member, uint64_t index);
+void raft_next_sent(struct raft *raft, const struct raft_input *in);
+/* What the leader knows of a member that it has sent nothing. */
+struct raft_progress raft_next_begin(const struct raft *raft, uint8_t id);
+uint32_t raft_next_on_way(const struct raft_progress *p);
 
 /* ---- raft_reply.c */
 void raft_reply_take(struct raft *raft, const struct peer_message *m, struct raft_output *out);

@@ -33,25 +33,25 @@ void raft_reply_commit(struct raft *raft, struct raft_output *out)
 
 static void raft_reply_free(struct raft_progress *p)
 {
-    while (p->inflight_count && p->inflight[p->inflight_first] <= p->match_index) {
+    while (p->inflight_count && p->inflight[p->inflight_first].index <= p->match_index) {
         p->inflight_first = (p->inflight_first + 1) % RAFT_INFLIGHT_MAX;
         p->inflight_count--;
     }
 }
 
-static void raft_reply_matched(struct raft_progress *p, const struct peer_message *m)
+/* `came` messages did. */
+static void raft_reply_widen(const struct raft *raft, struct raft_progress *p, uint32_t came)
 {
-    if (p->matched_round < m->context)
-        p->matched_round = m->context;
-    if (p->match_index < m->index)
-        p->match_index = m->index;
-    if (p->next_index <= p->match_index)
-        p->next_index = p->match_index + 1;
-    if (p->state == RAFT_PROBE && p->probe_round == m->context && p->next_index <= p->probe_last)
-        p->next_index = p->probe_last + 1; /* on their disk now */
-    p->state = RAFT_REPLICATE;
-    p->probe_sent = false;
-    raft_reply_free(p);
+    p->window_acks += came;
+    if (p->window < p->window_slow) {
+        p->window += came;
+        p->window_acks = 0;
+    } else if (p->window_acks >= p->window) {
+        p->window++;
+        p->window_acks = 0;
+    }
+    if (p->window > raft->config.inflight_max)
+        p->window = raft->config.inflight_max;
 }
 
 /* From now on only answers to what is sent from now on tell where the logs part. The others'
@@ -63,6 +63,75 @@ static void raft_reply_new_round(struct raft *raft, struct raft_progress *p)
             raft->progress[i].sent_round++;
     raft->round++;
     p->backup_round = raft->round;
+}
+
+/* Something of what was sent did not come: again from `next` on, one message until it arrives, as a
+ * burst may be what the way does not carry; then half as many as there were. What was sent before a
+ * silence is lost to that, and says nothing about the way. */
+static void raft_reply_back_up(struct raft *raft, struct raft_progress *p, uint64_t next)
+{
+    CHECK(next > p->match_index);
+    CHECK(next <= raft->last_index + 1);
+    if (p->inflight_count && p->inflight[p->inflight_first].sent_ns < p->back_ns)
+        p->window_slow = raft->config.inflight_max;
+    else if (p->inflight_count)
+        p->window_slow = p->inflight_count / 2 > 1 ? p->inflight_count / 2 : 1;
+    p->window = 1;
+    p->window_acks = 0;
+    p->state = RAFT_PROBE;
+    p->next_index = next;
+    p->probe_sent = false;
+    p->bulk_index = 0;
+    p->held_index = p->match_index;
+    p->inflight_count = 0;
+    raft_reply_new_round(raft, p);
+}
+
+/* A member that answers a later message, and does not hold the entries of one that went out well
+ * before: that one is lost. Bulk waits for its pace, and is overtaken meanwhile. */
+static bool raft_reply_shows_loss(const struct raft *raft, const struct raft_progress *p,
+                                  uint64_t context, uint64_t held)
+{
+    uint64_t heartbeat_ns = raft->config.heartbeat_ns;
+
+    for (uint32_t i = 0; i < p->inflight_count; i++) {
+        const struct raft_inflight *f = &p->inflight[(p->inflight_first + i) % RAFT_INFLIGHT_MAX];
+        if (f->index > held)
+            return context > f->round &&
+                   raft->now_ns - f->sent_ns >= (f->bulk ? 5 * heartbeat_ns : heartbeat_ns / 2);
+    }
+    return false;
+}
+
+static void raft_reply_matched(struct raft *raft, struct raft_progress *p,
+                               const struct peer_message *m)
+{
+    uint64_t held = m->extra < m->index ? m->index : m->extra;
+    uint32_t on_way = raft_next_on_way(p);
+
+    if (held > raft->last_index)
+        held = raft->last_index; /* it may say anything */
+    if (p->matched_round < m->context)
+        p->matched_round = m->context;
+    if (p->match_index < m->index)
+        p->match_index = m->index;
+    /* PROBE ends when the entry before the next one is known to be there: this answers what named
+     * it, or has it. */
+    if (p->state == RAFT_PROBE &&
+        (m->context >= p->backup_round || p->match_index + 1 >= p->next_index)) {
+        p->state = RAFT_REPLICATE;
+        p->probe_sent = false;
+        if (p->inflight_count)
+            p->next_index = p->inflight[p->inflight_first].index + 1;
+    }
+    if (p->next_index <= p->match_index)
+        p->next_index = p->match_index + 1;
+    if (p->held_index < held)
+        p->held_index = held;
+    raft_reply_widen(raft, p, on_way - raft_next_on_way(p));
+    raft_reply_free(p);
+    if (p->state == RAFT_REPLICATE && raft_reply_shows_loss(raft, p, m->context, held))
+        raft_reply_back_up(raft, p, (held > p->match_index ? held : p->match_index) + 1);
 }
 
 static void raft_reply_refused(struct raft *raft, struct raft_progress *p,
@@ -81,14 +150,7 @@ static void raft_reply_refused(struct raft *raft, struct raft_progress *p,
         at = raft->terms.base_index - 1; /* next_index <= base: a snapshot */
     if (at < p->match_index)
         at = p->match_index;
-    if (at + 1 < p->next_index)
-        p->next_index = at + 1;
-    p->state =
-        RAFT_PROBE; /* one message until it arrives: a burst may be what the way does not carry */
-    p->probe_sent = false;
-    p->probe_last = 0;
-    p->inflight_count = 0;
-    raft_reply_new_round(raft, p);
+    raft_reply_back_up(raft, p, at + 1 < p->next_index ? at + 1 : p->next_index);
 }
 
 void raft_reply_take(struct raft *raft, const struct peer_message *m, struct raft_output *out)
@@ -99,6 +161,8 @@ void raft_reply_take(struct raft *raft, const struct peer_message *m, struct raf
         return;
     CHECK(m->term == raft->term);
     struct raft_progress *p = &raft->progress[i];
+    if (raft->now_ns - p->heard_ns >= raft->config.election_ns_min)
+        p->back_ns = raft->now_ns;
     p->heard_ns = raft->now_ns;
     if (m->kind != PEER_APPEND_REPLY || m->context > raft->round)
         return;
@@ -110,7 +174,7 @@ void raft_reply_take(struct raft *raft, const struct peer_message *m, struct raf
     }
     if (m->index > raft->last_index)
         return; /* no member that follows this leader says so */
-    raft_reply_matched(p, m);
+    raft_reply_matched(raft, p, m);
     raft_reply_commit(raft, out);
     if (raft->state == RAFT_LEADER)
         raft_lead_transfer_go(raft, out);
@@ -126,10 +190,5 @@ void raft_reply_unreachable(struct raft *raft, uint8_t member, bool reborn)
     CHECK(p->id == member);
     if (reborn)
         p->match_index = 0;
-    p->state = RAFT_PROBE;
-    p->next_index = reborn ? raft->last_index + 1 : p->match_index + 1;
-    p->probe_sent = false;
-    p->probe_last = 0;
-    p->inflight_count = 0;
-    raft_reply_new_round(raft, p);
+    raft_reply_back_up(raft, p, reborn ? raft->last_index + 1 : p->match_index + 1);
 }

@@ -141,7 +141,7 @@ void peer_config_default(struct peer_config *config)
     config->greet_ms = 500;
     config->unreachable_ms = 2000;
     config->slots = 16;
-    config->bulk_slots = 4;
+    config->bulk_slots = 16; /* more than CORE_BULK_COUNT_MAX, and a chunk */
 }
 
 static int peer_check_members(const struct peer_config *config, struct fault *fault)

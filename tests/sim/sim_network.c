@@ -190,8 +190,7 @@ static void packet_start(struct sim_network *network, struct hop *hop, struct pa
     }
     packet_bend(network, &packet);
     packet.due_ns = leaves_ns + delay_draw(network);
-    bool overtakes = !network->healed &&
-                     rand_below(&network->rand, 100) < network->knobs->reorder_percent;
+    bool overtakes = rand_below(&network->rand, 100) < network->knobs->reorder_percent;
     if (!overtakes && packet.due_ns < hop->last_due_ns)
         packet.due_ns = hop->last_due_ns;
     if (!overtakes)

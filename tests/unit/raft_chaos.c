@@ -36,6 +36,7 @@ static void chaos_draw(struct cluster *c)
     }
     c->config.inflight_max = 1 + (uint32_t)cluster_random(c, 8);
     c->write_rate = 20 + (uint32_t)cluster_random(c, 200);
+    c->bulk_ms = cluster_random(c, 2) ? (uint32_t)cluster_random(c, 4) : 0;
     for (uint32_t i = 0; i < c->node_count; i++)
         c->nodes[i].skew_ns = cluster_random(c, 1000) * MS;
 }

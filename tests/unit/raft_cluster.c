@@ -65,6 +65,11 @@ static void net_queue(struct cluster *c, const struct cluster_message *message)
     m->at = c->now_ns + MS;
     if (cluster_chance(c, c->faults.late, 1000))
         m->at += cluster_random(c, c->faults.late_ms_max) * MS;
+    if (m->head.flags & PEER_BULK) { /* one behind the other, everything else goes past them */
+        uint64_t *free_ns = &c->bulk_free_ns[m->head.to - 1];
+        *free_ns = (*free_ns > c->now_ns ? *free_ns : c->now_ns) + c->bulk_ms * MS;
+        m->at += *free_ns - c->now_ns;
+    }
 }
 
 static void net_send(struct cluster *c, const struct cluster_message *m)
@@ -314,12 +319,28 @@ bool cluster_propose(struct cluster *c, uint8_t id, int32_t config)
     return true;
 }
 
+/* As CORE does: who lacks more than a message gets bulk, and urgent entries do not overtake it. */
+static bool node_lane(struct cluster *c, struct cluster_node *n, uint32_t member,
+                      const struct raft_range *range, bool *bulk)
+{
+    *bulk = c->bulk_ms && n->raft.last_index - range->prev_index > CLUSTER_ENTRIES_MAX;
+    return *bulk ? raft_on_way_count(&n->raft, member) < CLUSTER_BULK_MAX
+                 : !raft_bulk_on_way(&n->raft, member);
+}
+
 static void node_send_entries(struct cluster *c, struct cluster_node *n, uint32_t member)
 {
     struct raft_range range;
 
     for (enum raft_append what; (what = raft_next_append(&n->raft, member, &range));) {
         struct cluster_message m = {.count = 0};
+        bool bulk = false;
+        if (what == RAFT_APPEND_ENTRIES && !node_lane(c, n, member, &range, &bulk)) {
+            what = raft_next_empty(&n->raft, member, &range);
+            bulk = false;
+            if (!what)
+                return;
+        }
         uint64_t last = range.prev_index;
         if (what == RAFT_APPEND_ENTRIES) {
             uint64_t most = 1 + cluster_random(c, CLUSTER_ENTRIES_MAX);
@@ -328,9 +349,12 @@ static void node_send_entries(struct cluster *c, struct cluster_node *n, uint32_
                 m.entries[m.count++] = n->log.entries[i];
         }
         raft_append_message(&n->raft, &range, last, &m.head);
+        m.head.flags |= bulk ? PEER_BULK : 0;
+        c->entries_sent_to[range.to - 1] += m.count;
         net_send(c, &m);
         node_step(c, n,
-                  (struct raft_input){.kind = RAFT_INPUT_SENT, .index = last, .member = range.to},
+                  (struct raft_input){
+                      .kind = RAFT_INPUT_SENT, .index = last, .member = range.to, .bulk = bulk},
                   NULL);
     }
 }

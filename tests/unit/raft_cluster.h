@@ -20,6 +20,7 @@
 #define CLUSTER_CONFIG_MAX  64
 #define CLUSTER_READ_MAX    256
 #define CLUSTER_TERM_MAX    4096
+#define CLUSTER_BULK_MAX    4 /* bulk messages on their way to one member */
 
 struct cluster_entry {
     uint64_t term, value;
@@ -88,6 +89,9 @@ struct cluster {
     uint64_t read_least[CLUSTER_READ_MAX]; /* what was committed when read i was asked */
     uint32_t elections, reads_done, snapshots, changes, truncations, crashes;
     uint32_t write_rate; /* entries proposed by a leader, per thousand ms */
+    uint32_t bulk_ms;    /* what bulk waits for its pace, each message of it; 0 = there is none */
+    uint64_t bulk_free_ns[CLUSTER_NODE_MAX];    /* when the last one has left for that member */
+    uint64_t entries_sent_to[CLUSTER_NODE_MAX]; /* to each, by index */
     bool failed;
     char failure[512];
     FILE *trace; /* each input, output and message; NULL = none */

@@ -70,10 +70,48 @@ static void test_hostile_seeds(void **state)
     assert_true(truncations > 10);
 }
 
+/* A member that lacks `missing` entries when it is heard again: how many it is sent until it has
+ * them all, and how long that takes. Writes go on. */
+static uint64_t entries_to_catch_up(uint64_t seed, uint64_t *missing, uint64_t *took_ms)
+{
+    cluster_init(&cluster, seed, 3, 3, 0);
+    cluster.bulk_ms = 3;
+    cluster.trace = getenv("TAKT_TRACE") ? stderr : NULL;
+    assert_true(cluster_run(&cluster, 400));
+    uint8_t leader = cluster_leader(&cluster), late = leader % 3 + 1;
+    assert_true(leader != 0);
+    cluster.write_rate = 1000;
+    assert_true(cluster_run(&cluster, 20));
+    cluster_isolate(&cluster, late, true);
+    assert_true(cluster_run(&cluster, 300));
+    uint64_t sent = cluster.entries_sent_to[late - 1];
+    uint64_t goal = cluster.nodes[leader - 1].raft.last_index;
+    *missing = goal - cluster.nodes[late - 1].raft.last_index;
+    cluster_isolate(&cluster, late, false);
+    for (*took_ms = 0; cluster.nodes[late - 1].raft.durable_index < goal; ++*took_ms)
+        assert_true(*took_ms < 2000 && cluster_step(&cluster));
+    assert_int_equal(cluster_leader(&cluster), leader);
+    return cluster.entries_sent_to[late - 1] - sent;
+}
+
+/* Heartbeats overtake bulk, and must not be taken for its loss: what the late member lacks is sent
+ * about once, message behind message. */
+static void test_who_is_late_is_sent_what_it_lacks_once(void **state)
+{
+    for (uint64_t seed = 1; seed <= 50; seed++) {
+        uint64_t missing, took_ms, sent = entries_to_catch_up(seed, &missing, &took_ms);
+        assert_true(missing >= 250);
+        assert_true(sent >= missing);
+        assert_true(sent <= missing * 3 / 2 + 64); /* it is sent what is new as well */
+        assert_true(took_ms <= 400); /* 3 ms for each 4 entries or so, and 40 to notice */
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hostile_seeds),
+        cmocka_unit_test(test_who_is_late_is_sent_what_it_lacks_once),
     };
     signal(SIGABRT, on_abort);
     return cmocka_run_group_tests(tests, NULL, NULL);

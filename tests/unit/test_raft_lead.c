@@ -67,6 +67,161 @@ static void test_the_window_is_bounded_and_backs_up(void **state)
     assert_int_equal(raft.progress[1].next_index, 2); /* from before the back-up */
 }
 
+/* ---- entries on their way -------------------------------------------------------------------- */
+
+static void sent(uint8_t to, uint64_t last, bool bulk)
+{
+    step((struct raft_input){.kind = RAFT_INPUT_SENT, .member = to, .index = last, .bulk = bulk});
+}
+
+/* An answer of this round: durable up to match, there up to held. */
+static void held(uint8_t from, uint64_t match, uint64_t last)
+{
+    message((struct peer_message){.kind = PEER_APPEND_REPLY,
+                                  .from = from,
+                                  .term = raft.term,
+                                  .index = match,
+                                  .context = raft.round,
+                                  .extra = last});
+}
+
+static void beat(void)
+{
+    now_ns = raft_deadline_ns(&raft);
+    input(RAFT_INPUT_TICK, 0);
+    ack(3, 1); /* the quorum is there */
+}
+
+/* Member 1 leads, 2 has entry 1, entries up to 100 are in the log. */
+static void lead_with_entries(void)
+{
+    member(members_of(3, 0), 4, 0, 0, 0);
+    lead();
+    send_all(2);
+    ack(2, 1);
+    send_all(2);
+    input(RAFT_INPUT_APPENDED, 100);
+    durable(100);
+}
+
+static void test_a_heartbeat_names_what_is_there(void **state)
+{
+    struct raft_range range;
+
+    lead_with_entries();
+    sent(2, 50, true);
+    sent(2, 100, true);
+    beat();
+    assert_int_equal(raft_next_append(&raft, 1, &range), RAFT_APPEND_EMPTY);
+    assert_false(range.quiet);
+    assert_int_equal(range.prev_index, 1); /* not 100, which it would be refused for */
+    assert_int_equal(range.prev_term, 5);
+    sent(2, range.prev_index, false);
+    assert_int_equal(raft.progress[1].next_index, 101);
+    held(2, 1, 1); /* overtaken */
+    assert_int_equal(raft.progress[1].state, RAFT_REPLICATE);
+    assert_int_equal(raft.progress[1].next_index, 101);
+    held(2, 50, 100);
+    beat();
+    assert_int_equal(raft_next_empty(&raft, 1, &range), RAFT_APPEND_EMPTY);
+    assert_int_equal(range.prev_index, 50);
+}
+
+static void test_what_has_not_come_in_time_is_lost(void **state)
+{
+    lead_with_entries();
+    sent(2, 50, false);
+    sent(2, 100, false);
+    held(2, 1, 1); /* of the same round: it tells nothing */
+    assert_int_equal(raft.progress[1].state, RAFT_REPLICATE);
+    beat();
+    sent(2, 1, false);
+    held(2, 1, 50); /* 50 came, 100 did not, and this was sent 20 ms later */
+    assert_int_equal(raft.progress[1].state, RAFT_PROBE);
+    assert_int_equal(raft.progress[1].next_index, 51);
+    assert_int_equal(raft.progress[1].match_index, 1);
+    sent(2, 100, false);
+    held(2, 50, 50); /* the probe is on its way; where it begins is known now */
+    assert_int_equal(raft.progress[1].state, RAFT_REPLICATE);
+    assert_int_equal(raft.progress[1].next_index, 101);
+    held(2, 100, 100);
+    assert_int_equal(raft.progress[1].inflight_count, 0);
+}
+
+static void test_a_slow_disk_is_no_loss(void **state)
+{
+    lead_with_entries();
+    sent(2, 100, false);
+    for (uint32_t i = 0; i < 20; i++) {
+        beat();
+        sent(2, 1, false);
+        held(2, 1, 100);
+    }
+    assert_int_equal(raft.progress[1].state, RAFT_REPLICATE);
+    assert_int_equal(raft.progress[1].next_index, 101);
+}
+
+static void test_bulk_has_time(void **state)
+{
+    lead_with_entries();
+    sent(2, 50, true);
+    assert_true(raft_bulk_on_way(&raft, 1));
+    assert_int_equal(raft_on_way_count(&raft, 1), 1);
+    for (uint32_t i = 0; i < 4; i++) {
+        beat();
+        sent(2, 1, false);
+        held(2, 1, 1);
+        assert_int_equal(raft.progress[1].state, RAFT_REPLICATE);
+    }
+    beat();
+    sent(2, 1, false);
+    held(2, 1, 1);
+    assert_int_equal(raft.progress[1].state, RAFT_PROBE);
+    assert_int_equal(raft.progress[1].next_index, 2);
+    assert_false(raft_bulk_on_way(&raft, 1));
+    sent(2, 50, true);
+    held(2, 1, 50);
+    assert_false(raft_bulk_on_way(&raft, 1)); /* it has come, though it is not durable */
+    assert_int_equal(raft_on_way_count(&raft, 1), 0);
+    assert_int_equal(raft.progress[1].inflight_count, 1);
+}
+
+static uint64_t filled; /* the last entry of the last message */
+
+/* Messages of one entry each until there is no room for more; how many. */
+static uint32_t fill(void)
+{
+    struct raft_range range;
+    uint32_t n = 0;
+
+    for (; raft_next_append(&raft, 1, &range) == RAFT_APPEND_ENTRIES; n++)
+        sent(2, filled = range.first, false);
+    return n;
+}
+
+static void test_a_loss_halves_the_window_and_a_silence_does_not(void **state)
+{
+    lead_with_entries();
+    uint32_t first = fill();
+    assert_true(first >= RAFT_WINDOW_FIRST);
+    beat();
+    sent(2, 1, false);
+    held(2, 1, 1);
+    assert_int_equal(raft.progress[1].window_slow, first / 2);
+    assert_int_equal(fill(), 1); /* the probe */
+    for (uint32_t n = 1; n < first / 2; n *= 2) {
+        held(2, 1, filled);
+        assert_int_equal(raft_on_way_count(&raft, 1), 0);
+        assert_int_equal(fill(), 2 * n);
+    }
+    for (uint32_t i = 0; i < 10; i++) /* member 2 is not heard for 200 ms */
+        beat();
+    sent(2, 1, false);
+    held(2, 1, 1);
+    assert_int_equal(raft.progress[1].window, 1);
+    assert_int_equal(raft.progress[1].window_slow, RAFT_INFLIGHT_MAX);
+}
+
 static void test_idle_members_hear_of_a_commit_at_once(void **state)
 {
     struct raft_range range;
@@ -405,6 +560,11 @@ int main(void)
         cmocka_unit_test(test_an_old_term_is_committed_only_by_an_entry_of_the_new_one),
         cmocka_unit_test(test_learners_are_not_counted),
         cmocka_unit_test(test_the_window_is_bounded_and_backs_up),
+        cmocka_unit_test(test_a_heartbeat_names_what_is_there),
+        cmocka_unit_test(test_what_has_not_come_in_time_is_lost),
+        cmocka_unit_test(test_a_slow_disk_is_no_loss),
+        cmocka_unit_test(test_bulk_has_time),
+        cmocka_unit_test(test_a_loss_halves_the_window_and_a_silence_does_not),
         cmocka_unit_test(test_idle_members_hear_of_a_commit_at_once),
         cmocka_unit_test(test_no_quorum_no_office),
         cmocka_unit_test(test_a_follower_that_lost_its_log_is_not_counted_for_it),
