@@ -112,12 +112,19 @@ uint32_t core_poll_apply(struct role_core *core, struct now now)
     return n;
 }
 
+/* A new leader knows how long its sessions live once it has applied what was there before: an entry
+ * behind its commit index may have moved a session and given it more time. */
+bool core_may_expire(const struct role_core *core)
+{
+    return core->raft.state == RAFT_LEADER && (!core->config.ensemble || core->forward.ready);
+}
+
 uint32_t core_expire(struct role_core *core, struct now now)
 {
     struct command command = {.kind = COMMAND_EXPIRE, .version = COMMAND_VERSION};
     uint32_t n = 0;
 
-    if (!raft_may_propose(&core->raft))
+    if (!raft_may_propose(&core->raft) || !core_may_expire(core))
         return 0; /* the leader's work */
     for (int64_t id; n < CORE_TURN_COMMANDS_MAX && core_disk_has_room(core, 0) &&
                      (id = expiry_next(&core->expiry, now.mono_ns));

@@ -52,6 +52,7 @@ uint32_t core_propose_own(struct role_core *core, struct now now);
 /* core_apply.c */
 uint32_t core_poll_apply(struct role_core *core, struct now now);
 uint32_t core_expire(struct role_core *core, struct now now);
+bool core_may_expire(const struct role_core *core);
 void core_reap(struct role_core *core, struct now now);
 void core_snapshot(struct role_core *core);
 

@@ -195,7 +195,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 uint64_t role_core_deadline_ns(void *self, struct now now)
 {
     struct role_core *core = self;
-    uint64_t at = core->raft.state == RAFT_LEADER ? expiry_deadline_ns(&core->expiry) : UINT64_MAX;
+    uint64_t at = core_may_expire(core) ? expiry_deadline_ns(&core->expiry) : UINT64_MAX;
 
     if (core->stopped)
         return UINT64_MAX;
