@@ -19,6 +19,12 @@
 /* Packed identities of one session (store/acl.h): about 60 digest identities of 64 bytes. */
 #define LIMIT_IDENTITIES_SIZE 4096
 
+/* Requests of a native session that may be in flight, and so its answers that are recorded; a power
+ * of two. The largest answer that is recorded, bytes: a multi of 53 sets answers 4090. So a session
+ * keeps at most 16 * 4096 bytes of answers, and 16 * 85 when it sets or creates. */
+#define LIMIT_SESSION_ONCE_COUNT 16
+#define LIMIT_SESSION_ONCE_SIZE  4096
+
 /* ---- ACLs ---- */
 /* Entries of one ACL after `auth` is expanded, and its packed size: 200 digest entries of 40 bytes.
  * De-duplication compares each pair of entries, 200 * 200 / 2 short compares, under 1 ms; and each

@@ -37,6 +37,12 @@ enum command_kind {
 /* 1 had no lane and no incarnation. */
 #define COMMAND_VERSION 2
 
+/* Flags of a REQUEST. ONCE: its answer is recorded with the session, and a repeat of its number gets
+ * that answer (store/once.h). LATE, with ONCE: it came behind its deadline: carried out by nobody,
+ * ZK_REQUEST_TIMEOUT unless its number was answered before. */
+#define COMMAND_ONCE 1u
+#define COMMAND_LATE 2u
+
 /* Ops of COMMAND_QUERY that no client can send. DUMP: sessions and ephemerals as text, for 4lw
  * dump. BARRIER: answered, without a body, once everything that was committed when it was asked is
  * applied; `conn` is COMMAND_CONN_BARRIER and `xid` the NET's own number of the barrier. */
@@ -56,8 +62,9 @@ struct command {
     uint64_t conn;      /* the origin's token of the connection; 0 = nobody waits for a reply */
     int64_t session;    /* 0 for OPEN until CORE stamps the new id */
     uint32_t attach;    /* which attach of the session this belongs to; from 1 */
-    uint32_t reserved;
-    uint64_t sequence;  /* the session's commands since this attach, from 1; 0 = not numbered */
+    uint32_t flags;     /* COMMAND_ONCE, COMMAND_LATE */
+    uint64_t sequence;  /* the session's commands since this attach, from 1; 0 = not numbered.
+                         * With COMMAND_ONCE: the session's own number of it, over all attaches */
     int64_t time_ms;    /* stamped by the leader, never decreasing along the log */
     uint8_t random[16]; /* stamped by the leader; a new session's password */
     /* Which of its origin's commands this is (consensus/core_forward.h): each is applied at most
@@ -250,6 +257,7 @@ struct apply_reply {
     int32_t timeout_ms;
     uint8_t command_kind;
     uint8_t pad[3];
+    int64_t zxid;            /* what the client is told: head.zxid, or of a recorded answer */
     uint8_t password[16]; /* for OPEN and ATTACH */
 };
 

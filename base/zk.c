@@ -63,6 +63,7 @@ const char *zk_error_name(int32_t error)
     case ZK_SESSION_MOVED: return "SessionMoved";
     case ZK_NOT_READ_ONLY: return "NotReadOnly";
     case ZK_NO_WATCHER: return "NoWatcher";
+    case ZK_REQUEST_TIMEOUT: return "RequestTimeout";
     case ZK_RECONFIG_DISABLED: return "ReconfigDisabled";
     case ZK_SESSION_CLOSED_REQUIRE_SASL_AUTH: return "SessionClosedRequireSaslAuth";
     case ZK_QUOTA_EXCEEDED: return "QuotaExceeded";

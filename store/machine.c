@@ -66,6 +66,22 @@ static void answer(struct op *op, int32_t error)
     op_reply(op, error, bytes_of(NULL, 0));
 }
 
+/* A request whose number says whether it was carried out before. True: it is answered. */
+static bool apply_once(struct op *op)
+{
+    if (!op->session) {
+        answer(op, ZK_SESSION_EXPIRED);
+        return true;
+    }
+    if (op_once_repeat(op))
+        return true;
+    if (!(op->command->flags & COMMAND_LATE))
+        return false;
+    answer(op, ZK_REQUEST_TIMEOUT);
+    op_once_record(op, ZK_REQUEST_TIMEOUT, bytes_of(NULL, 0));
+    return true;
+}
+
 static void apply_request(struct op *op, const uint8_t *body)
 {
     const struct command *c = op->command;
@@ -73,12 +89,13 @@ static void apply_request(struct op *op, const uint8_t *body)
     const struct op_kind *kind = op_kind(c->op);
     struct op_request r = {.op = c->op};
     struct jute_in in = jute_in(body, c->body_size);
+    bool once = c->flags & COMMAND_ONCE;
     if (op->session && !op_session_current(op)) {
         m->counters.moved++;
         answer(op, ZK_SESSION_MOVED);
         return;
     }
-    if (op->session && op_session_repeat(op))
+    if (once ? apply_once(op) : op->session && op_session_repeat(op))
         return;
     if (!kind) {
         answer(op, ZK_UNIMPLEMENTED);
@@ -92,9 +109,14 @@ static void apply_request(struct op *op, const uint8_t *body)
     op_begin(op);
     struct jute_out out = jute_out(m->reply_room, m->reply_max);
     int32_t error = kind->run(op, &r, &out);
+    struct bytes told = bytes_of(m->reply_room, (size_t)(out.at - m->reply_room));
+    if (once && told.size > LIMIT_SESSION_ONCE_SIZE)
+        error = ZK_SYSTEM_ERROR; /* what cannot be recorded is not done */
     op_finish(op, error);
     if (!op->later)
-        op_reply(op, error, bytes_of(m->reply_room, (size_t)(out.at - m->reply_room)));
+        op_reply(op, error, told);
+    if (once && !op->closing)
+        op_once_record(op, error, told);
     if (op->closing)
         op_session_gone(op, SESSION_CLOSED);
 }

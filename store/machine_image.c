@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define IMAGE_VERSION     4 /* 1 had no settings, 2 no lanes, 3 no membership */
+#define IMAGE_VERSION     5 /* 1 had no settings, 2 no lanes, 3 no membership, 4 no answers */
 #define IMAGE_HEAD_SIZE   (4 + 5 * 8 + (4 + 2 * 8 + 4) + 4 + 4)
 #define IMAGE_LANE_SIZE   (1 + 3 * 8)
 #define IMAGE_SESSION_MIN (8 + 4 + 4 + 8 + 1 + 1 + ZK_PASSWORD_SIZE + 4 + 4)
@@ -24,6 +24,7 @@ static void session_put(struct jute_out *out, const struct session *s)
     jute_put_byte(out, s->net);
     jute_put_raw(out, s->password, sizeof s->password);
     jute_put_bytes(out, session_identities(s));
+    once_image(s->once, out);
 }
 
 static void settings_put(struct jute_out *out, const struct machine *m)
@@ -81,7 +82,7 @@ int machine_image(const struct machine *m, uint8_t **image, uint64_t *size)
     uint64_t room =
         IMAGE_HEAD_SIZE + (uint64_t)LANES_COUNT * IMAGE_LANE_SIZE + OP_CONFIG_IMAGE_MAX;
     for (const struct session *s = m->sessions.first; s; s = s->next)
-        room += IMAGE_SESSION_MIN + (uint64_t)s->identities_size;
+        room += IMAGE_SESSION_MIN + (uint64_t)s->identities_size + once_image_size(s->once);
     uint8_t *at = malloc(room);
     if (!at)
         return ERR_NOMEM;
@@ -117,7 +118,7 @@ static bool identities_well_formed(struct bytes identities)
     return !in.bad && !null && in.at == in.end && identities.size <= LIMIT_IDENTITIES_SIZE;
 }
 
-static int session_get(struct jute_in *in, struct machine *m)
+static int session_get(struct jute_in *in, struct machine *m, int32_t version)
 {
     struct session *s;
     int64_t id = jute_get_long(in);
@@ -138,7 +139,8 @@ static int session_get(struct jute_in *in, struct machine *m)
     s->node = node;
     s->net = net;
     memcpy(s->password, password, ZK_PASSWORD_SIZE);
-    return session_identify(s, identities.at, identities.size);
+    err = session_identify(s, identities.at, identities.size);
+    return err || version < 5 ? err : once_image_load(&s->once, in);
 }
 
 int machine_image_load(struct machine *m, const uint8_t *image, uint64_t size)
@@ -162,7 +164,7 @@ int machine_image_load(struct machine *m, const uint8_t *image, uint64_t size)
         return ERR_MALFORMED;
     op_settings_take(m, &settings);
     for (int32_t i = 0; i < count; i++) {
-        int err = session_get(&in, m);
+        int err = session_get(&in, m, version);
         if (err)
             return err;
     }

@@ -189,6 +189,7 @@ struct apply_reply op_reply_head(const struct op *op, int32_t error)
         .xid = c->xid,
         .error = error,
         .command_kind = c->kind,
+        .zxid = op->m->zxid,
     };
 }
 

@@ -151,6 +151,11 @@ void op_session_gone(struct op *op, uint32_t state);
 bool op_session_current(const struct op *op);
 /* op_session_repeat: was its sequence applied before? If not, notes it as applied. */
 bool op_session_repeat(struct op *op);
+/* op_once_repeat answers a command whose number was answered before as it was then, or, when that
+ * answer is forgotten because its client has it, with ZK_SYSTEM_ERROR. op_once_record records an
+ * answer; of a reconfig, which is answered later, that it was taken. Both for COMMAND_ONCE. */
+bool op_once_repeat(struct op *op);
+void op_once_record(struct op *op, int32_t error, struct bytes body);
 /* op_settings_apply takes over what a NOOP brings. A body this build cannot read stops the node. */
 void op_settings_apply(struct op *op, const uint8_t *body);
 void op_settings_take(struct machine *m, const struct command_settings *settings);

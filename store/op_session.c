@@ -30,6 +30,36 @@ bool op_session_repeat(struct op *op)
     return false;
 }
 
+bool op_once_repeat(struct op *op)
+{
+    const struct command *c = op->command;
+    const struct once_answer *found;
+    CHECK(op->session != NULL);
+    CHECK(c->flags & COMMAND_ONCE);
+    enum once_state state = once_find(op->session->once, c->sequence, &found);
+    if (state == ONCE_NEW)
+        return false;
+    op->m->counters.repeats++;
+    if (state == ONCE_FORGOTTEN) {
+        op_reply(op, ZK_SYSTEM_ERROR, bytes_of(NULL, 0));
+        return true;
+    }
+    struct apply_reply head = op_reply_head(op, found->error);
+    head.zxid = found->zxid;
+    op_reply_send(op, &head, bytes_of(found->body, found->size));
+    return true;
+}
+
+void op_once_record(struct op *op, int32_t error, struct bytes body)
+{
+    struct session *session = op->session;
+    CHECK(session != NULL);
+    CHECK(op->zxid == op->m->zxid);
+    if (error)
+        body.size = 0;
+    CHECK(once_record(&session->once, op->command->sequence, op->zxid, error, body) == 0);
+}
+
 /* The session belongs to the command's connection from now on; its identities start afresh. */
 static void attach(struct op *op, const struct session_open *body)
 {

@@ -21,6 +21,7 @@ int session_table_init(struct session_table *table, uint32_t count_max)
 
 static void session_free(struct session *session)
 {
+    once_free(session->once);
     free(session->identities);
     free(session);
 }

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/jute.h"
 #include "base/zk.h"
+#include "store/once.h"
 #include "store/owned.h"
 
 #include <stdint.h>
@@ -22,6 +23,7 @@ struct session {
     struct owned_list ephemerals;
     uint8_t *identities; /* packed, store/acl.h */
     int32_t identities_size;
+    struct once *once; /* recorded answers; NULL: it never asked for any */
 };
 
 struct session_table {

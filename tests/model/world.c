@@ -229,6 +229,7 @@ int32_t world_request(struct world *w, int64_t session, int32_t op)
                               .session = session,
                               .attach = w->attach,
                               .sequence = w->sequence,
+                              .flags = w->flags,
                               .xid = 77,
                               .conn = 7};
     CHECK(!w->out.bad);

@@ -24,6 +24,7 @@ struct world {
     int64_t time_ms;
     uint32_t attach;   /* for the commands that world_request sends; 1 at first */
     uint64_t sequence; /* the same; 0 = not numbered */
+    uint32_t flags;    /* the same; COMMAND_ONCE, COMMAND_LATE */
     /* what the last command brought */
     struct world_change changes[WORLD_CHANGE_COUNT];
     uint32_t change_count, reply_count, session_count, timer_count;

@@ -61,7 +61,11 @@ static void make_busy(void)
     assert_int_equal(world_create(&w, SID, "/zookeeper/quota/d/zookeeper_stats", "", 0), ZK_OK);
     w.sequence = 9;
     assert_int_equal(world_set(&w, SID, "/d", "x", -1), ZK_OK);
-    w.sequence = 0;
+    w.flags = COMMAND_ONCE;
+    assert_int_equal(world_set(&w, OTHER, "/d", "once", -1), ZK_OK);
+    w.sequence = 10;
+    assert_int_equal(world_create(&w, OTHER, "/d", "", 0), ZK_NODE_EXISTS);
+    w.sequence = w.flags = 0;
 }
 
 /* What store/snapshot.c does, in memory. */
@@ -114,6 +118,20 @@ static int32_t step_repeat(struct world *world)
     world->sequence = 0;
     return error;
 }
+/* What was answered before the copy was made is answered so again, and not done again. */
+static int32_t step_once(struct world *world)
+{
+    struct zk_stat before, after;
+    world->flags = COMMAND_ONCE;
+    world->sequence = 9;
+    assert_true(world_stat(world, "/d", &before));
+    int32_t error = world_set(world, OTHER, "/d", "twice", -1);
+    assert_true(world_stat(world, "/d", &after));
+    assert_true(world_stat_equal(&before, &after));
+    assert_int_equal(world->reply.zxid, before.mzxid);
+    world->sequence = world->flags = 0;
+    return error;
+}
 static int32_t step_seq(struct world *world)
 {
     return world_create(world, SID, "/d/s", "", ZK_CREATE_PERSISTENT_SEQUENTIAL);
@@ -162,7 +180,7 @@ static int32_t step_expire(struct world *world)
 static void test_copy_goes_on_alike(void **state)
 {
     static int32_t (*const steps[])(struct world *) = {
-        step_repeat, step_seq,      step_quota, step_acl,    step_acl_other, step_auth,
+        step_repeat, step_once,     step_seq,      step_quota, step_acl,    step_acl_other, step_auth,
         step_reap,   step_reap_ttl, step_close, step_attach, step_expire};
     (void)state;
     make_busy();
@@ -198,10 +216,10 @@ static void test_every_cut_of_the_image_is_refused(void **state)
         assert_int_equal(machine_image_load(machine, image, cut), ERR_MALFORMED);
         machine_destroy(machine);
     }
-    image[3] = 5;
+    image[3] = 6;
     assert_int_equal(machine_create(&machine, &config, tree), 0);
     assert_int_equal(machine_image_load(machine, image, size), ERR_VERSION);
-    image[3] = 4;
+    image[3] = 5;
     machine_destroy(machine);
     memcpy(image + 64, (uint8_t[]){0, 0, 0, 1}, 4); /* the settings' most sessions; it holds two */
     assert_int_equal(machine_create(&machine, &config, tree), 0);
