@@ -72,6 +72,7 @@ void core_member_entry(struct role_core *core, uint64_t index, const uint8_t *at
         return;
     member_raft(&body, index, &members);
     core->member_next = body.after;
+    core->hello.due_ns = now.mono_ns; /* whoever is new is greeted */
     core_step(core, &(struct raft_input){.kind = RAFT_INPUT_CONFIG,
                                          .index = index,
                                          .membership = &members,

@@ -175,8 +175,10 @@ void core_on_append(struct role_core *core, const struct peer_message *message,
     core_step(core, &(struct raft_input){
                         .kind = RAFT_INPUT_MESSAGE, .message = message, .now_ns = now.mono_ns});
     uint64_t first = core->out.accept_first, last = core->out.accept_last;
-    if (core->out.truncate_from)
+    if (core->out.truncate_from) {
         log_tail_truncate(core->tail, core->out.truncate_from);
+        core->hello.due_ns = now.mono_ns; /* an older membership may be in force again */
+    }
     if (first)
         replicate_take(core, payload, message->payload_size, first, last, now);
     core_hello_caught_up(core, now);

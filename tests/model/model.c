@@ -1,7 +1,6 @@
 #include "tests/model/model_state.h"
 
 #include "base/check.h"
-#include "base/membership.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,6 +47,7 @@ struct model *model_create(const struct model_config *config)
     struct model *model = calloc(1, sizeof *model);
     CHECK(model != NULL);
     model->config = *config;
+    model->members.version = -1;
     built_in(model, "/", 1, 0, ZK_PERM_ALL);
     built_in(model, "/zookeeper", 2, 0, ZK_PERM_ALL);
     built_in(model, "/zookeeper/quota", 0, 0, ZK_PERM_ALL);
@@ -88,10 +88,15 @@ struct model_node *model_node(const struct model *model, struct bytes path)
     return NULL;
 }
 
+int64_t model_zxid_next(const struct model *model)
+{
+    return (uint64_t)model->zxid >> 32 < model->term ? (int64_t)(model->term << 32 | 1)
+                                                     : model->zxid + 1;
+}
+
 static void zxid_next(struct model *model)
 {
-    model->zxid = (uint64_t)model->zxid >> 32 < model->term ? (int64_t)(model->term << 32 | 1)
-                                                            : model->zxid + 1;
+    model->zxid = model_zxid_next(model);
 }
 
 /* ---- all or nothing ---- */
@@ -272,19 +277,6 @@ static int32_t authenticate(struct model *model, struct model_session *session,
 
 /* ---- commands ---- */
 
-static int32_t reconfig(const struct model *model, const struct model_session *session,
-                        struct jute_in *in)
-{
-    for (int i = 0; i < 3; i++)
-        jute_get_bytes(in);
-    jute_get_long(in);
-    if (in->bad)
-        return MODEL_UNDECODABLE;
-    return !model->config.reconfig_enabled ? ZK_RECONFIG_DISABLED
-           : !session                      ? ZK_SESSION_EXPIRED
-                                           : ZK_UNIMPLEMENTED;
-}
-
 static int32_t request(struct model *model, struct model_session *session, const struct command *c,
                        const uint8_t *body)
 {
@@ -297,7 +289,7 @@ static int32_t request(struct model *model, struct model_session *session, const
     if (c->op == ZK_OP_MULTI)
         error = multi(model, session, in);
     else if (c->op == ZK_OP_RECONFIG)
-        error = reconfig(model, session, &in);
+        error = model_reconfig(model, session, c, &in);
     else if (c->op == ZK_OP_CLOSE_SESSION)
         error = session ? ZK_OK : ZK_SESSION_EXPIRED;
     else
@@ -341,7 +333,8 @@ static void settings(struct model *model, const struct command *c, const uint8_t
                                           .skip_acl = s.flags & 4,
                                           .reconfig_enabled = s.flags & 8,
                                           .container_unused_ms = s.container_unused_ms,
-                                          .session_count_max = s.session_count_max};
+                                          .session_count_max = s.session_count_max,
+                                          .standalone = s.flags & 16};
 }
 
 /* Was this number applied before? (0 is no number) */
@@ -353,26 +346,6 @@ static bool repeated(struct model_session *session, const struct command *c)
         return true;
     session->sequence = c->sequence;
     return false;
-}
-
-/* The membership that is in force from here on stands in /zookeeper/config; the entries of a change
- * under way say nothing to clients. */
-static void config_write(struct model *model, const struct command *c, const uint8_t *body)
-{
-    struct model_node *node = model_node(model, bytes_of_string("/zookeeper/config"));
-    struct membership_body entry;
-    char text[MEMBERSHIP_TEXT_SIZE];
-
-    CHECK(membership_body_decode(&entry, body, c->body_size) == 0);
-    if (entry.flags & (MEMBERSHIP_REFUSED | MEMBERSHIP_JOINT))
-        return;
-    zxid_next(model);
-    size_t size = membership_print(&entry.after, model->zxid, text, sizeof(text));
-    node->data = model_keep(model, bytes_of(text, size));
-    node->mzxid = model->zxid;
-    node->mtime_ms = model->time_ms;
-    node->version = -1; /* as the reference writes it */
-    model_change(model, ZK_EVENT_DATA_CHANGED, node->path);
 }
 
 /* Each numbered command of a node takes effect once, in order; what an earlier start of the node
@@ -415,6 +388,7 @@ const struct model_result *model_apply(struct model *model, uint64_t term, const
                                        const uint8_t *body)
 {
     struct model_session *session = model_session(model, c->session);
+    int32_t error;
     begin(model);
     model->term = term;
     if (c->time_ms > model->time_ms)
@@ -425,7 +399,9 @@ const struct model_result *model_apply(struct model *model, uint64_t term, const
     case COMMAND_REQUEST:
         if (repeated(session, c))
             return answer(model, false, ZK_OK);
-        return answer(model, true, request(model, session, c, body));
+        error = request(model, session, c, body);
+        return answer(model, error || c->op != ZK_OP_RECONFIG || model->out.at != model->body,
+                      error);
     case COMMAND_OPEN: return answer(model, true, open_session(model, c, body));
     case COMMAND_ATTACH: return answer(model, true, attach_session(model, session, c, body));
     case COMMAND_AUTH:
@@ -444,7 +420,10 @@ const struct model_result *model_apply(struct model *model, uint64_t term, const
         return answer(model, false, ZK_OK);
     case COMMAND_NOOP: settings(model, c, body); return answer(model, false, ZK_OK);
     case COMMAND_REAP: reap(model, c, body); return answer(model, false, ZK_OK);
-    case COMMAND_CONFIG: config_write(model, c, body); return answer(model, false, ZK_OK);
+    case COMMAND_CONFIG: {
+        bool answers = model_config(model, body, c->body_size, &error);
+        return answer(model, answers, error);
+    }
     default: return answer(model, false, ZK_OK);
     }
 }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "base/jute.h"
+#include "base/membership.h"
 #include "base/messages.h"
 #include "base/zk.h"
 
@@ -21,6 +22,16 @@ struct model_config {
     bool extended_types, enforce_quota, skip_acl, reconfig_enabled;
     int64_t container_unused_ms;
     uint32_t session_count_max;
+    bool standalone;
+};
+
+/* Who belongs to the ensemble, and the change that is asked for or under way. */
+struct model_members {
+    struct membership now, next; /* next: while a joint one is in force */
+    int64_t version;             /* of now: the zxid of its entry; -1: none */
+    bool pending;                /* a client waits for `wanted` */
+    struct membership wanted;
+    struct command who;
 };
 
 /* A node as it is stored. */
@@ -44,9 +55,10 @@ struct model_result {
     struct bytes body;
     const struct model_change *changes;
     uint32_t change_count;
-    int64_t session;   /* OPEN, ATTACH: which; 0 when refused */
-    uint32_t attach;   /* OPEN, ATTACH */
-    bool session_gone; /* closed or expired by this command */
+    int64_t session;             /* OPEN, ATTACH: which; 0 when refused */
+    uint32_t attach;             /* OPEN, ATTACH */
+    bool session_gone;           /* closed or expired by this command */
+    const struct command *whose; /* answered: an earlier request, not this command; NULL: this */
 };
 
 struct model *model_create(const struct model_config *config);
@@ -65,6 +77,8 @@ uint32_t model_node_count(const struct model *model);
 const struct model_node *model_node_at(const struct model *model, uint32_t index);
 void model_stat(const struct model_node *node, struct zk_stat *stat);
 int64_t model_zxid(const struct model *model);
+/* model_members: lent until the next command. */
+const struct model_members *model_members(const struct model *model);
 /* model_allows: may the session's present identities do this to the node? */
 bool model_allows(const struct model *model, int64_t session, const struct model_node *node,
                   int32_t perm);

@@ -29,7 +29,7 @@ static bool is_session(int64_t owner)
     return owner != 0 && owner != INT64_MIN && (uint64_t)owner >> 56 != 0xFF;
 }
 
-static void stat_put(struct model *model, const struct model_node *node)
+void model_stat_put(struct model *model, const struct model_node *node)
 {
     struct jute_out *out = &model->out;
     struct zk_stat s;
@@ -149,7 +149,7 @@ static int32_t create(struct model *model, const struct model_session *session, 
     model_quota_follow(model, r.path, size_of(r.data), 1);
     jute_put_bytes(&model->out, r.path);
     if (op != ZK_OP_CREATE)
-        stat_put(model, node);
+        model_stat_put(model, node);
     return ZK_OK;
 }
 
@@ -247,7 +247,7 @@ static int32_t op_set_data(struct model *model, const struct model_session *sess
     node->mtime_ms = model->time_ms;
     model_change(model, ZK_EVENT_DATA_CHANGED, path);
     model_quota_follow(model, path, more, 0);
-    stat_put(model, node);
+    model_stat_put(model, node);
     return ZK_OK;
 }
 
@@ -273,7 +273,7 @@ static int32_t op_set_acl(struct model *model, const struct model_session *sessi
         return ZK_BAD_VERSION;
     node->acl = model_keep(model, acl);
     node->aversion = (int32_t)((uint32_t)node->aversion + 1);
-    stat_put(model, node);
+    model_stat_put(model, node);
     return ZK_OK;
 }
 

@@ -31,6 +31,7 @@ struct model {
     uint32_t session_count;
     struct model_kept *kept;
     struct command_lane lanes[256]; /* by node */
+    struct model_members members;
     uint64_t term;
     int64_t zxid, time_ms;
     struct model_result result;
@@ -69,5 +70,13 @@ void model_quota_recount(struct model *model, struct bytes path);
 #define MODEL_UNDECODABLE 1
 int32_t model_op(struct model *model, const struct model_session *session, int32_t op,
                  struct jute_in *in, bool in_multi);
+void model_stat_put(struct model *model, const struct model_node *node);
+/* model_zxid_next gives the zxid that a change consumes. */
+int64_t model_zxid_next(const struct model *model);
+/* model_reconfig takes the request; 0 and members.pending: answered later. model_config takes the
+ * entry of a membership: true when it answers the request that waits, with *error. */
+int32_t model_reconfig(struct model *model, const struct model_session *session,
+                       const struct command *c, struct jute_in *in);
+bool model_config(struct model *model, const uint8_t *body, uint32_t size, int32_t *error);
 void model_change(struct model *model, uint32_t event, struct bytes path);
 void model_node_remove(struct model *model, struct model_node *node);

@@ -14,7 +14,7 @@ bool sim_atlas_may_damage(struct sim_world *world, uint32_t node)
     sim_atlas_look(world);
     uint32_t damaged = world->atlas.nodes[node].damaged ? 0 : 1;
 
-    if (world->node_count == 1)
+    if (world->node_count == 1 || world->knobs.reconfig) /* whose copies count changes then */
         return false;
     if (node >= world->voter_count) /* an observer's copy counts for nothing */
         return true;

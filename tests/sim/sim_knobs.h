@@ -28,7 +28,10 @@
     X(aim_ack, 25, 1, 20, "of 10000 acknowledgements to the leader: the same")                     \
     X(aim_entry, 20, 1, 20, "of 10000 entries first applied somewhere: the same")                  \
     X(aim_all, 20, 1, 10, "of 10000 entries first applied somewhere: all nodes lose power")        \
-    X(linearizable, 20, 1, 1, "reads.mode: linearizable on every node")
+    X(uneven, 60, 1, 60, "percent of turns in which some roles of the node stand still")           \
+    X(linearizable, 20, 1, 1, "reads.mode: linearizable on every node")                            \
+    X(reconfig, 25, 2, 60, "of 1000 requests ask for another membership, or another leader")       \
+    X(chase, 40, 5, 60, "percent of reads that set a watch, and of writes to what is watched")
 #define SIM_KNOBS_NETWORK(X)                                                                       \
     X(delay_us, 100, 20, 3000, "median one-way delay of a datagram")                               \
     X(tail_per_mille, 40, 1, 30, "datagrams of the heavy tail, 10 to 1000 times the delay")        \

@@ -167,6 +167,10 @@ static const char *log_new(struct sim_log *log, const struct entry *entry)
     to->body_size = result->body.size;
     to->body = sim_copy(result->body.at, result->body.size);
     to->session = result->session;
+    if (result->whose) {
+        to->whose_session = result->whose->session;
+        to->whose_xid = result->whose->xid;
+    }
     to->gone = result->session_gone;
     log_changes(log, result);
     if (command->kind == COMMAND_REQUEST && command->op == ZK_OP_SET_ACL && result->error == 0) {
@@ -205,6 +209,8 @@ const struct sim_entry *sim_log_find(const struct sim_log *log, int64_t session,
     for (uint64_t i = log->count; i > 0; i--) {
         const struct command *command = (const struct command *)log->entries[i - 1].payload;
         if (command->session == session && command->xid == xid && command->kind == COMMAND_REQUEST)
+            return &log->entries[i - 1];
+        if (log->entries[i - 1].whose_session == session && log->entries[i - 1].whose_xid == xid)
             return &log->entries[i - 1];
     }
     return NULL;

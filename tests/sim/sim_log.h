@@ -27,6 +27,8 @@ struct sim_entry {
     int32_t body_size;
     uint8_t *body;
     int64_t session;
+    int64_t whose_session; /* it answers an earlier request: this one; 0: its own */
+    int32_t whose_xid;
     bool gone; /* it ended its session */
 };
 

@@ -68,12 +68,36 @@ static int node_datagram_open(void *self, const struct address *listen, uint32_t
     return err ? fault_set(fault, err, "no simulated datagrams") : 0;
 }
 
+/* Do those who decide about it hold it? */
+static const char *node_tap_member(struct sim_world *world, const struct entry *entry)
+{
+    const struct command *command = entry->payload;
+    const char *wrong = NULL;
+    struct membership_body body;
+    uint32_t led = 0;
+
+    if (world->node_count == 1)
+        return NULL;
+    if (command->kind == COMMAND_CONFIG) {
+        CHECK(membership_body_decode(&body, (const uint8_t *)(command + 1), command->body_size) ==
+              0);
+        wrong = check_member_entry(&world->members, &body);
+    }
+    for (uint32_t i = 0; i < world->node_count; i++)
+        if (world->nodes[i].led_term >= entry->term)
+            led |= 1u << i;
+    return wrong ? wrong : check_member_shown(&world->members, entry->index, led);
+}
+
 /* What nobody has shown before is looked at by itself. */
 static const char *node_tap_new(struct sim_world *world, const struct entry *entry)
 {
     const struct sim_entry *last = &world->log.entries[world->log.count - 1];
     struct check_session_when when = {check_leader_since_ns(&world->leaders, last->term),
                                       world->now_ns};
+    const char *wrong = node_tap_member(world, entry);
+    if (wrong)
+        return wrong;
     bool effect = last->gone || (last->session && last->error == 0);
 
     return check_session_entry(&world->sessions, entry->payload, last->session, effect, last->zxid,
@@ -137,6 +161,8 @@ static void node_configure(struct sim_node *node)
     c->snapshot_every_size = 0;
     c->snapshot_kept_count = 2;
     c->container_check_ms = 0;
+    c->ensemble_reconfig = node->world->knobs.reconfig > 0;
+    c->skip_acl = node->world->knobs.reconfig > 0; /* else only super may */
     if (node->world->knobs.linearizable)
         c->reads_mode = CONFIG_READS_LINEARIZABLE;
     node_servers(node);
@@ -341,6 +367,8 @@ static void node_told(struct sim_node *node, const uint8_t *bytes, uint32_t size
     check_promise_sent(&node->promise, &message);
     if (message.flags & PEER_REJECT)
         return;
+    if (message.kind == PEER_APPEND_REPLY)
+        check_member_acked(&node->world->members, node->index, message.index);
     node->told |= message.kind == PEER_VOTE_REPLY     ? SIM_TOLD_VOTE
                   : message.kind == PEER_APPEND_REPLY ? SIM_TOLD_ACK
                                                       : 0;
@@ -372,13 +400,17 @@ int sim_node_turn(struct sim_node *node, struct fault *fault)
         node->held_roles = 0;
     node->turns++;
     node->told = 0;
+    /* threads do not go in step: some roles get no turn while others have theirs */
+    uint32_t held = 0;
+    if (world->knobs.uneven && rand_below(&world->rand, 100) < world->knobs.uneven)
+        held = (uint32_t)rand_next(&world->rand);
     int64_t work =
-        node_turn_held(node->node, node_now(node), node->held_roles, &deadline_ns, fault);
+        node_turn_held(node->node, node_now(node), node->held_roles | held, &deadline_ns, fault);
     if (work < 0)
         return (int)work;
     node_send(node);
     uint64_t turn_ns = (2000 + rand_below(&world->rand, 20000)) * (slow ? 10 : 1);
-    uint64_t wake_ns = work ? now_ns + turn_ns : node_true_ns(node, deadline_ns);
+    uint64_t wake_ns = work || held ? now_ns + turn_ns : node_true_ns(node, deadline_ns);
     if (wake_ns < now_ns + turn_ns)
         wake_ns = now_ns + turn_ns; /* nothing runs faster than a turn takes */
     if (node->held_roles && wake_ns > node->held_ns)

@@ -57,7 +57,8 @@ struct sim_node {
 
     struct check_log_place place; /* how far its log was compared */
     struct check_promise promise;
-    uint32_t told; /* enum sim_told, of this turn */
+    uint64_t led_term; /* the highest that it led */
+    uint32_t told;     /* enum sim_told, of this turn */
     uint64_t up_since_ns, crashes, starts, turns;
     uint64_t image_term; /* the node's when the image was taken */
 };

@@ -104,6 +104,7 @@ static void check_write(struct sim_client *c, const struct sim_request *r, int64
     size_t want = error == 0 && entry->body_size > 0 ? (size_t)entry->body_size : 0;
     if (size != want || (size && memcmp(in->at, entry->body, size) != 0))
         wrong(c, r, "its body of %zu bytes is not the model's of %zu", size, want);
+    c->world->reconfigs += r->op == ZK_OP_RECONFIG && error == 0;
     const char *late = check_order_write(&c->world->order, r->floor, zxid);
     if (late)
         wrong(c, r, "%s", late);

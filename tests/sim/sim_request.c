@@ -114,6 +114,29 @@ static void put_multi(struct sim_client *c, struct jute_out *frame)
     jute_put_int(frame, -1);
 }
 
+/* The whole list, a server that comes or changes its part, one that goes, or another leader. */
+static void put_reconfig(struct sim_client *c, struct jute_out *frame)
+{
+    const struct membership *now = &model_members(c->log->model)->now;
+    uint32_t id = 1 + below(c, c->world->node_count);
+    const struct membership_server *member = membership_find(now, id);
+    const struct bytes absent = {NULL, -1};
+    char joining[MEMBERSHIP_LINE_SIZE] = "", leaving[8] = "", leader[16] = "";
+    bool voter = member && !member->observer;
+
+    if (below(c, 3) == 0)
+        snprintf(leader, sizeof(leader), "leader=%u", id);
+    else if (voter && membership_voter_count(now) > 2 && below(c, 2))
+        snprintf(leaving, sizeof(leaving), "%u", id);
+    else
+        snprintf(joining, sizeof(joining), "server.%u=10.0.0.%u:2888:3888:%s;2181", id, id,
+                 voter || below(c, 4) == 0 ? "observer" : "participant");
+    jute_put_bytes(frame, joining[0] ? bytes_of_string(joining) : absent);
+    jute_put_bytes(frame, leaving[0] ? bytes_of_string(leaving) : absent);
+    jute_put_bytes(frame, leader[0] ? bytes_of_string(leader) : absent);
+    jute_put_long(frame, below(c, 8) ? -1 : model_members(c->log->model)->version);
+}
+
 static void put_body(struct sim_client *c, struct jute_out *frame, struct sim_request *r)
 {
     switch (r->op) {
@@ -134,6 +157,7 @@ static void put_body(struct sim_client *c, struct jute_out *frame, struct sim_re
         jute_put_int(frame, -1);
         break;
     case ZK_OP_MULTI: put_multi(c, frame); break;
+    case ZK_OP_RECONFIG: put_reconfig(c, frame); break;
     case ZK_OP_SYNC: put_path(frame, r->path); break;
     case ZK_OP_ADD_WATCH:
         put_path(frame, r->path);
@@ -166,8 +190,22 @@ static struct sim_request *request_new(struct sim_client *c, int32_t op)
     r->sent_ns = c->world->now_ns;
     r->write = op == ZK_OP_CREATE || op == ZK_OP_CREATE2 || op == ZK_OP_DELETE ||
                op == ZK_OP_SET_DATA || op == ZK_OP_SET_ACL || op == ZK_OP_MULTI ||
-               op == ZK_OP_CLOSE_SESSION;
+               op == ZK_OP_CLOSE_SESSION || op == ZK_OP_RECONFIG;
     return r;
+}
+
+/* Where somebody watches now: reads that watch, and writes, meet there. */
+static void chase(struct sim_client *c, struct sim_request *r)
+{
+    const struct sim_client *other = &c->world->clients[below(c, c->world->knobs.clients)];
+
+    if (!other->watch.count || below(c, 100) >= c->world->knobs.chase)
+        return;
+    const char *path = other->watch.set[below(c, other->watch.count)].path;
+    if (strcmp(path, "/") == 0)
+        return;
+    snprintf(r->path, sizeof(r->path), "%s", path);
+    r->watch = true;
 }
 
 static void send_request(struct sim_client *c, int32_t op)
@@ -176,6 +214,8 @@ static void send_request(struct sim_client *c, int32_t op)
     struct jute_out frame = frame_begin(c);
 
     draw_path(c, r->path);
+    if (c->world->knobs.chase)
+        chase(c, r);
     jute_put_int(&frame, r->xid);
     jute_put_int(&frame, op);
     put_body(c, &frame, r);
@@ -295,6 +335,11 @@ void sim_request_something(struct sim_client *c)
         return;
     if (below(c, 5) == 0) {
         send_register(c);
+        return;
+    }
+    if (c->world->knobs.reconfig && c->world->node_count > 1 &&
+        below(c, 1000) < c->world->knobs.reconfig) {
+        send_request(c, ZK_OP_RECONFIG);
         return;
     }
     if (below(c, 1000) < 8) {

@@ -129,10 +129,12 @@ static void world_start_node(struct sim_world *world, struct sim_node *node)
         node->start_ns = world->now_ns + 1 + rand_below(&world->rand, 500 * NS_PER_MS);
 }
 
-static void world_look_leader(struct sim_world *world, const struct sim_node *node)
+static void world_look_leader(struct sim_world *world, struct sim_node *node)
 {
     if (!sim_node_leads(node))
         return;
+    if (sim_node_term(node) > node->led_term)
+        node->led_term = sim_node_term(node);
     const struct raft *raft = &node->node->core.raft;
     struct check_leader_view view = {.node = node->index,
                                      .term = raft->term,
@@ -221,13 +223,20 @@ static void world_until(struct sim_world *world, uint64_t end_ns)
 
 /* ---- the calm at the end --------------------------------------------------------------------- */
 
+/* Does the node belong to the ensemble, as of the last change? */
+static bool world_member(const struct sim_world *world, uint32_t index)
+{
+    const struct membership *now = &model_members(world->log.model)->now;
+    return now->count == 0 || membership_find(now, index + 1);
+}
+
 static bool world_settled(const struct sim_world *world)
 {
     for (uint32_t i = 0; i < world->knobs.clients; i++)
         if (!sim_client_settled(&world->clients[i]))
             return false;
     for (uint32_t i = 0; i < world->node_count; i++)
-        if (sim_node_applied(&world->nodes[i]) != world->log.count)
+        if (world_member(world, i) && sim_node_applied(&world->nodes[i]) != world->log.count)
             return false;
     return true;
 }
@@ -313,7 +322,8 @@ static void world_judge(struct sim_world *world)
 {
     world_owners(world);
     for (uint32_t i = 0; i < world->node_count; i++)
-        world_compare_tree(world, &world->nodes[i]);
+        if (world_member(world, i))
+            world_compare_tree(world, &world->nodes[i]);
     const char *wrong = check_registers_judge(&world->registers);
     if (wrong)
         sim_world_wrong(world, "%s", wrong);
@@ -364,14 +374,15 @@ static void world_print(const struct sim_world *world, const struct sim_result *
     printf(
         "seed %llu  nodes %u  clients %u  simulated %.1f s  entries %llu  replies %llu  "
         "events %llu  crashes %llu  replayed %llu  from snapshot %llu  leaders %llu  moves %llu  "
-        "refused %llu  expired %llu  installed %llu  digest %016llx\n",
+        "refused %llu  expired %llu  installed %llu  reconfigs %llu  digest %016llx\n",
         (unsigned long long)world->seed, world->node_count, world->knobs.clients,
         (double)result->simulated_ns / 1e9, (unsigned long long)result->entries,
         (unsigned long long)result->replies, (unsigned long long)events,
         (unsigned long long)result->crashes, (unsigned long long)world->recovered_entries,
         (unsigned long long)world->from_snapshot, (unsigned long long)world->leaders.changes,
         (unsigned long long)moves, (unsigned long long)refused, (unsigned long long)expired,
-        (unsigned long long)world->installed, (unsigned long long)result->digest);
+        (unsigned long long)world->installed, (unsigned long long)world->reconfigs,
+        (unsigned long long)result->digest);
     for (int kind = 0; kind < SIM_FAULT_COUNT; kind++)
         if (world->faults.counts[kind])
             printf("%s %llu  ", sim_fault_name((enum sim_fault_kind)kind),

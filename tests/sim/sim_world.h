@@ -15,6 +15,7 @@
 
 #include "tests/sim/check_hash.h"
 #include "tests/sim/check_leader.h"
+#include "tests/sim/check_member.h"
 #include "tests/sim/check_order.h"
 #include "tests/sim/check_registers.h"
 #include "tests/sim/check_session.h"
@@ -50,8 +51,10 @@ struct sim_world {
     struct check_registers registers;
     struct check_leader leaders;
     struct check_session sessions;
+    struct check_member members;
     bool trace; /* one line for everything that happens */
     /* what it came to */
+    uint64_t reconfigs; /* requests that were told the new membership */
     uint64_t events, recovered_entries, from_snapshot, ring_full, stopped, installed;
     uint32_t leader; /* index of the last one; UINT32_MAX: none yet */
 };

@@ -1,7 +1,8 @@
 /* Goal: the checkers of the simulator that judge what nodes promise each other (check_promise,
- * check_leader) and what sessions are promised (check_session) accept what is right and find what
- * is wrong. Method: good and bad histories by hand. */
+ * check_leader, check_member) and what sessions are promised (check_session) accept what is right
+ * and find what is wrong. Method: good and bad histories by hand. */
 #include "tests/sim/check_leader.h"
+#include "tests/sim/check_member.h"
 #include "tests/sim/check_promise.h"
 #include "tests/sim/check_session.h"
 
@@ -113,6 +114,67 @@ static void test_leaders(void **state)
     assert_null(look(&check, 0, 6, 0, 1)); /* too old to judge */
 }
 
+/* ---- check_member ---- */
+
+static struct membership voters(uint32_t set, uint32_t observers)
+{
+    struct membership members = {0};
+    for (uint32_t i = 0; i < 8; i++) {
+        struct membership_server server = {.id = i + 1, .observer = observers >> i & 1};
+        if ((set | observers) >> i & 1)
+            assert_int_equal(membership_add(&members, &server), 0);
+    }
+    return members;
+}
+
+static const char *member(struct check_member *check, uint32_t flags, uint32_t before,
+                          uint32_t after, uint32_t observers)
+{
+    struct membership_body body = {
+        .flags = flags, .before = voters(before, 0), .after = voters(after, observers)};
+    return check_member_entry(check, &body);
+}
+
+static void test_member_steps(void **state)
+{
+    struct check_member check = {0};
+
+    assert_null(member(&check, MEMBERSHIP_INITIAL, 0, 7, 0));
+    assert_null(member(&check, 0, 0, 7, 8));      /* a learner comes: no voter changes */
+    assert_non_null(member(&check, 0, 0, 15, 0)); /* a voter without a joint step */
+    assert_non_null(member(&check, 0, 0, 3, 0));  /* one goes, the same */
+    assert_non_null(member(&check, MEMBERSHIP_JOINT, 3, 15, 0)); /* from another one */
+    assert_null(member(&check, MEMBERSHIP_JOINT, 7, 15, 0));
+    assert_null(member(&check, MEMBERSHIP_REFUSED, 0, 0, 0));
+    assert_non_null(member(&check, MEMBERSHIP_JOINT, 7, 3, 0)); /* a second one meanwhile */
+    assert_non_null(member(&check, 0, 0, 7, 0));                /* to another one */
+    assert_null(member(&check, 0, 0, 15, 0));
+}
+
+static void test_member_quorums(void **state)
+{
+    struct check_member check = {0};
+
+    assert_null(check_member_shown(&check, 1, 0)); /* nobody knows who decides */
+    assert_null(member(&check, MEMBERSHIP_INITIAL, 0, 7, 0));
+    assert_non_null(check_member_shown(&check, 2, 1)); /* the leader alone */
+    check_member_acked(&check, 4, 2);                  /* not a voter */
+    assert_non_null(check_member_shown(&check, 2, 1));
+    check_member_acked(&check, 1, 2);
+    assert_null(check_member_shown(&check, 2, 1));
+    assert_non_null(check_member_shown(&check, 3, 1)); /* so far it did not say */
+    check_member_acked(&check, 3, 9);
+    check_member_acked(&check, 4, 9);
+    assert_null(member(&check, MEMBERSHIP_JOINT, 7, 25, 0)); /* 1 2 3 become 1 4 5 */
+    assert_non_null(check_member_shown(&check, 4, 1));       /* the new majority alone */
+    assert_null(member(&check, 0, 0, 25, 0));
+    assert_null(member(&check, MEMBERSHIP_JOINT, 25, 7, 0)); /* and back */
+    assert_non_null(check_member_shown(&check, 5, 1));       /* the old one alone */
+    check_member_acked(&check, 2, 5);
+    assert_null(check_member_shown(&check, 5, 1));     /* both */
+    assert_non_null(check_member_shown(&check, 6, 1)); /* behind it the new one decides */
+}
+
 /* ---- check_session ---- */
 
 struct opened {
@@ -174,6 +236,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_promised_vote),      cmocka_unit_test(test_promised_entries),
         cmocka_unit_test(test_promise_taken_back), cmocka_unit_test(test_leaders),
+        cmocka_unit_test(test_member_steps),       cmocka_unit_test(test_member_quorums),
         cmocka_unit_test(test_session_expiry),     cmocka_unit_test(test_session_ephemerals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
