@@ -193,6 +193,33 @@ def test_ensemble_leader_paused(t):
     load.check(linearizable=t.is_takt)
 
 
+def test_ensemble_late_follower(t):
+    """SIGSTOP of a follower under full load: it gets what it lacks about once, from the disk too
+
+    Bytes are compared, not times: entries that are sent over and over are what made it slow.
+    """
+    if not t.is_takt:
+        t.skip('the reference does not tell what it sends')
+    e = Ensemble(t)
+    leader, late = e.leader(), e.followers()[0]
+
+    def number(node, key):
+        return int(node.mntr()['zk_takt_' + key])
+    late.pause()
+    sent, first = number(leader, 'peer_sent_bytes_total'), number(leader, 'last_index')
+    subprocess.run([os.path.join(e.build, 'tools/takt'), 'bench', '-s', '%s:%d' % leader.address, '--ops', 'set',
+                    '-n', '64', '-w', '64', '-d', '1.5', '--warmup', '0'],
+                   stdout=subprocess.DEVNULL, check=True, timeout=60)
+    last = number(leader, 'last_index')
+    missing = number(leader, 'peer_sent_bytes_total') - sent    # the other follower's, and a little
+    assert last - first > 2000, 'only %d entries in 1.5 s' % (last - first)
+    late.resume()
+    eventually(lambda: number(late, 'last_index') >= last, 60 * e.patience, 0.05, 'what it missed')
+    again = number(leader, 'peer_sent_bytes_total') - sent - missing
+    assert again <= 2 * missing, '%d bytes were sent for %d' % (again, missing)
+    e.wait_same()
+
+
 def test_ensemble_follower_killed(t):
     """follower kill -9 and back, three times: nobody else notices"""
     e = Ensemble(t)
