@@ -105,10 +105,12 @@ static void state_save(struct model *model)
 {
     const struct model_state *now = &model->state;
     struct model_state *saved = &model->saved;
+    uint32_t have = saved->node_count;
     saved->nodes = realloc(saved->nodes, (now->node_count + 1) * sizeof(void *));
     saved->node_count = now->node_count;
     for (uint32_t i = 0; i < now->node_count; i++) {
-        saved->nodes[i] = model_alloc(model, sizeof(struct model_node));
+        if (i >= have) /* what was saved before is of no use any more */
+            saved->nodes[i] = model_alloc(model, sizeof(struct model_node));
         *saved->nodes[i] = *now->nodes[i];
     }
 }
