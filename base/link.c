@@ -1,9 +1,9 @@
 #include "base/link.h"
 
 #include "base/check.h"
+#include "base/pages.h"
 
 #include <string.h>
-#include <sys/mman.h>
 
 /* Each record is preceded by its size. LINK_SKIP marks the rest of the ring, to its end, as unused
  * so that no record wraps. */
@@ -20,11 +20,9 @@ int link_init(struct link *link, const char *name, uint64_t depth)
     if (depth < 4096 || depth > (1ull << 31) || (depth & (depth - 1)))
         return ERR_RANGE;
     memset(link, 0, sizeof(*link));
-    link->data = mmap(NULL, depth, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (link->data == MAP_FAILED) {
-        link->data = NULL;
+    link->data = pages_take(depth);
+    if (!link->data)
         return ERR_NOMEM;
-    }
     link->depth = depth;
     link->name = name;
     return 0;
@@ -33,7 +31,7 @@ int link_init(struct link *link, const char *name, uint64_t depth)
 void link_fini(struct link *link)
 {
     if (link->data)
-        munmap(link->data, link->depth);
+        pages_give(link->data, link->depth);
     link->data = NULL;
 }
 

@@ -1,9 +1,9 @@
 #include "consensus/log_tail.h"
 
+#include "base/pages.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #define SLOT_COUNT_MIN 64u
 #define SLOT_COUNT_MAX (1u << 24)
@@ -19,34 +19,13 @@ static bool config_possible(const struct log_tail_config *config, uint32_t slot_
            config->block_size >= LOG_BLOCK_SIZE_MIN && config->block_size <= LOG_BLOCK_SIZE_MAX;
 }
 
-/* The ring's memory, seen twice in a row; NULL: no memory. */
-static uint8_t *ring_map(uint64_t size)
-{
-    int fd = memfd_create("takt-log-tail", MFD_CLOEXEC);
-    uint8_t *both = NULL;
-    if (fd < 0)
-        return NULL;
-    if (ftruncate(fd, (off_t)size) == 0) {
-        both = mmap(NULL, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        both = both == MAP_FAILED ? NULL : both;
-    }
-    const int prot = PROT_READ | PROT_WRITE, flags = MAP_SHARED | MAP_FIXED;
-    if (both && (mmap(both, size, prot, flags, fd, 0) == MAP_FAILED ||
-                 mmap(both + size, size, prot, flags, fd, 0) == MAP_FAILED)) {
-        munmap(both, 2 * size);
-        both = NULL;
-    }
-    close(fd);
-    return both;
-}
-
 int log_tail_init(struct log_tail *tail, const struct log_tail_config *config)
 {
     uint32_t slot_count = config->slot_count ? config->slot_count : LOG_TAIL_SLOT_COUNT;
     memset(tail, 0, sizeof(*tail));
     if (!config_possible(config, slot_count))
         return ERR_RANGE;
-    tail->ring = ring_map(config->size);
+    tail->ring = pages_take_twice("takt-log-tail", config->size);
     tail->slots = calloc(slot_count, sizeof(*tail->slots));
     tail->size = config->size;
     if (!tail->ring || !tail->slots) {
@@ -68,7 +47,7 @@ int log_tail_init(struct log_tail *tail, const struct log_tail_config *config)
 void log_tail_fini(struct log_tail *tail)
 {
     if (tail->ring)
-        munmap(tail->ring, 2 * tail->size);
+        pages_give_twice(tail->ring, tail->size);
     free(tail->slots);
     tail->ring = NULL;
     tail->slots = NULL;

@@ -1,41 +1,23 @@
 #include "consensus/outbox.h"
 
+#include "base/pages.h"
+
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 int outbox_init(struct outbox *outbox, uint64_t size)
 {
     memset(outbox, 0, sizeof(*outbox));
     if (size < OUTBOX_SIZE_MIN || size > 1ull << 31 || (size & (size - 1)))
         return ERR_RANGE;
-    int fd = memfd_create("takt-outbox", MFD_CLOEXEC);
-    if (fd < 0)
-        return ERR_NOMEM;
-    int err = ERR_NOMEM;
-    if (ftruncate(fd, (off_t)size))
-        goto out;
-    uint8_t *both = mmap(NULL, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (both == MAP_FAILED)
-        goto out;
-    const int prot = PROT_READ | PROT_WRITE, flags = MAP_SHARED | MAP_FIXED;
-    if (mmap(both, size, prot, flags, fd, 0) == MAP_FAILED ||
-        mmap(both + size, size, prot, flags, fd, 0) == MAP_FAILED) {
-        munmap(both, 2 * size);
-        goto out;
-    }
-    outbox->ring = both;
+    outbox->ring = pages_take_twice("takt-outbox", size);
     outbox->size = size;
-    err = 0;
-out:
-    close(fd);
-    return err;
+    return outbox->ring ? 0 : ERR_NOMEM;
 }
 
 void outbox_fini(struct outbox *outbox)
 {
     if (outbox->ring)
-        munmap(outbox->ring, 2 * outbox->size);
+        pages_give_twice(outbox->ring, outbox->size);
     outbox->ring = NULL;
 }
 

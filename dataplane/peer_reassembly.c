@@ -1,9 +1,9 @@
 #include "dataplane/peer_reassembly.h"
 
 #include "base/check.h"
+#include "base/pages.h"
 
 #include <string.h>
-#include <sys/mman.h>
 
 /* ---- window ---- */
 
@@ -44,17 +44,21 @@ static void window_set(struct peer_window *window, uint64_t id)
 
 /* ---- slots ---- */
 
+/* In whole pages. */
+static uint64_t slots_size(size_t slot_size, uint32_t slot_count)
+{
+    return ((uint64_t)slot_size * slot_count + 4095) & ~4095ull;
+}
+
 int peer_reassembly_init(struct peer_reassembly *reassembly, uint32_t slot_count,
                          uint32_t message_size_max)
 {
     CHECK(slot_count >= 1 && slot_count <= PEER_REASSEMBLY_SLOTS_MAX);
     memset(reassembly, 0, sizeof(*reassembly));
     size_t slot_size = ((size_t)message_size_max + 63) & ~(size_t)63;
-    void *memory = mmap(NULL, slot_size * slot_count, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED)
+    reassembly->memory = pages_take(slots_size(slot_size, slot_count));
+    if (!reassembly->memory)
         return ERR_NOMEM;
-    reassembly->memory = memory;
     reassembly->slot_count = slot_count;
     reassembly->message_size_max = message_size_max;
     for (uint32_t i = 0; i < slot_count; i++)
@@ -66,7 +70,7 @@ void peer_reassembly_fini(struct peer_reassembly *reassembly)
 {
     size_t slot_size = ((size_t)reassembly->message_size_max + 63) & ~(size_t)63;
     if (reassembly->memory)
-        munmap(reassembly->memory, slot_size * reassembly->slot_count);
+        pages_give(reassembly->memory, slots_size(slot_size, reassembly->slot_count));
     reassembly->memory = NULL;
 }
 

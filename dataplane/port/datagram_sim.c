@@ -1,10 +1,10 @@
 #include "dataplane/port/datagram_sim.h"
 
 #include "base/check.h"
+#include "base/pages.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #define SIM_SLOT_SIZE    ((DATAGRAM_SIZE_MAX + 7u) & ~7u)
 #define SIM_SIZE_DEFAULT 1472u
@@ -41,12 +41,9 @@ static struct datagram_sim *sim_of(struct datagram_port *port)
 static int sim_ring_init(struct sim_ring *ring, uint32_t count)
 {
     ring->count = count;
-    ring->memory_size = (size_t)count * SIM_SLOT_SIZE;
+    ring->memory_size = ((size_t)count * SIM_SLOT_SIZE + 4095) & ~(size_t)4095;
     ring->heads = calloc(count, sizeof(*ring->heads));
-    ring->bytes = mmap(NULL, ring->memory_size, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (ring->bytes == MAP_FAILED)
-        ring->bytes = NULL;
+    ring->bytes = pages_take(ring->memory_size);
     return ring->heads && ring->bytes ? 0 : ERR_NOMEM;
 }
 
@@ -54,7 +51,7 @@ static void sim_ring_fini(struct sim_ring *ring)
 {
     free(ring->heads);
     if (ring->bytes)
-        munmap(ring->bytes, ring->memory_size);
+        pages_give(ring->bytes, ring->memory_size);
 }
 
 static uint8_t *sim_ring_bytes(const struct sim_ring *ring, uint64_t at)

@@ -11,6 +11,7 @@
 #include "tests/sim/sim_world.h"
 
 #include "base/check.h"
+#include "base/pages.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -267,6 +268,7 @@ int main(int argc, char **argv)
 {
     struct sim_plan plan;
 
+    pages_keep();
     if (argc == 2 && strcmp(argv[1], "--knobs") == 0) {
         sim_knobs_list();
         return 0;
