@@ -1,12 +1,12 @@
-/* pages: memory of whole pages for rings, from the kernel and back to it; also mapped twice, so that
- * what wraps at the end of a ring is contiguous.
+/* pages: memory of whole pages for rings, from the kernel and back to it; also mapped twice, so
+ * that what wraps at the end of a ring is contiguous.
  *
  *   pages_take         [ size ]
  *   pages_take_twice   [ size ][ the same bytes again ]
  *
  * A process that opens and closes nodes all the time (the simulator) keeps what is given back and
- * hands it out again: a fresh page costs some thirty times what writing a warm one does. A ring must
- * not care what it finds, for it finds its own past in its second round.
+ * hands it out again: a fresh page costs some thirty times what writing a warm one does. A ring
+ * must not care what it finds, for it finds its own past in its second round.
  *
  * Role: whoever starts and stops roles; one thread at a time. */
 #pragma once

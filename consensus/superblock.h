@@ -12,8 +12,8 @@
  * term, and the node cannot vote twice. Opening mends a copy that is damaged, missing or behind,
  * and says so.
  *
- * A copy with the number of another version counts as damaged, too, while the other copy is whole: a
- * save of another build would have written both, or did not end. Only where none is whole, or copy
+ * A copy with the number of another version counts as damaged, too, while the other copy is whole:
+ * a save of another build would have written both, or did not end. Only where none is whole, or copy
  * 1 is of a later save than copy 0, another build has written here, and this one refuses to. The
  * version and the sequence stay where they are in all versions to come.
  *

@@ -170,7 +170,7 @@ static void test_another_node_or_version_is_refused(void **state)
     assert_int_equal(bench_open(bench), ERR_VERSION);
 }
 
-/* Copy 1 of another build and of a later save: that save ended, and copy 0 came back from before. */
+/* Copy 1 of another build and of a later save: that save ended, and copy 0 is of before. */
 static void test_a_later_save_of_another_version_is_refused(void **state)
 {
     struct bench *bench = *state;
