@@ -350,6 +350,8 @@ uint64_t sim_node_next_ns(const struct sim_node *node)
     if (!node->node)
         return node->start_ns;
     uint64_t disk_ns = sim_disk_next_ns(node->disk);
+    if (disk_ns <= node->turned_ns)
+        disk_ns = UINT64_MAX; /* it was due in the last turn, and DISK, held back, left it there */
     uint64_t next = node->wake_ns < disk_ns ? node->wake_ns : disk_ns;
     return next > node->paused_ns ? next : node->paused_ns;
 }
@@ -395,6 +397,7 @@ int sim_node_turn(struct sim_node *node, struct fault *fault)
     uint64_t deadline_ns, now_ns = world->now_ns;
 
     sim_disk_time(node->disk, now_ns);
+    node->turned_ns = now_ns;
     bool slow = node->slow_ns > now_ns;
     if (node->held_roles && node->held_ns <= now_ns)
         node->held_roles = 0;

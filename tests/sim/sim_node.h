@@ -43,6 +43,7 @@ struct sim_node {
     int32_t drift_ppm;
 
     uint64_t wake_ns;    /* true time of the next turn; UINT64_MAX: down */
+    uint64_t turned_ns;  /* of the last turn */
     uint64_t paused_ns;  /* stands still until then */
     uint64_t slow_ns;    /* at a tenth until then */
     uint64_t start_ns;   /* while down: when it comes back; UINT64_MAX: not by itself */
