@@ -376,14 +376,16 @@ static void world_print(const struct sim_world *world, const struct sim_result *
     printf(
         "seed %llu  nodes %u  clients %u  simulated %.1f s  entries %llu  replies %llu  "
         "events %llu  crashes %llu  replayed %llu  from snapshot %llu  leaders %llu  moves %llu  "
-        "refused %llu  expired %llu  installed %llu  reconfigs %llu  turns %llu  digest %016llx\n",
+        "refused %llu  expired %llu  installed %llu  reconfigs %llu  turns %llu  "
+        "digest %016llx\n",
         (unsigned long long)world->seed, world->node_count, world->knobs.clients,
         (double)result->simulated_ns / 1e9, (unsigned long long)result->entries,
         (unsigned long long)result->replies, (unsigned long long)events,
         (unsigned long long)result->crashes, (unsigned long long)world->recovered_entries,
         (unsigned long long)world->from_snapshot, (unsigned long long)world->leaders.changes,
         (unsigned long long)moves, (unsigned long long)refused, (unsigned long long)expired,
-        (unsigned long long)world->installed, (unsigned long long)world->reconfigs, (unsigned long long)turns,
+        (unsigned long long)world->installed, (unsigned long long)world->reconfigs,
+        (unsigned long long)turns,
         (unsigned long long)result->digest);
     for (int kind = 0; kind < SIM_FAULT_COUNT; kind++)
         if (world->faults.counts[kind])
