@@ -41,6 +41,7 @@ class Node(harness.Server):
             self.host = '127.0.0.%d' % (number + 1)
             self.peer_port, self.election_port = harness.free_port(), harness.free_port()
         self.config = os.path.join(self.home, 'zoo.cfg')
+        self.settings = dict(ensemble.settings)     # takt's own, which a zoo.cfg cannot say
         self.joins_as = None    # lines of another initial configuration, for one that is added later
 
     @property
@@ -78,6 +79,8 @@ class Node(harness.Server):
         out = inside + [self.taktd, '--config', self.config]
         if self.port_kind == 'dpdk':
             out += ['--port', 'dpdk', '--eal', self.eal, '--ip', '%s/24' % self.host]
+        for key, value in self.settings.items():
+            out += ['--set', '%s=%s' % (key, value)]
         return out + self.extra
 
     @property
@@ -144,11 +147,11 @@ class Node(harness.Server):
 class Ensemble:
     """Nodes 1..voters are voters, the next `observers` observers. Removed with the test."""
 
-    def __init__(self, t, voters=3, observers=0, start=True, **options):
+    def __init__(self, t, voters=3, observers=0, start=True, settings=(), **options):
         self.t, self.target, self.port_kind = t, t.target, t.port_kind
         self.is_takt = t.is_takt
         self.build = t.suite.build
-        self.options = dict(OPTIONS)
+        self.options, self.settings = dict(OPTIONS), dict(settings)
         self.options.update({key.replace('__', '.'): value for key, value in options.items()})
         self.nodes = {}
         try:

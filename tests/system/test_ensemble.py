@@ -23,7 +23,7 @@ SESSION_MS = 60000
 class Load:
     """Some recording clients on an ensemble: those that stay at one node and those that roam."""
 
-    def __init__(self, t, ensemble, stay=(), roam=3, key_count=4, pause_s=0.004):
+    def __init__(self, t, ensemble, stay=(), roam=3, key_count=4, pause_s=0.004, answer_s=None):
         self.t, self.ensemble = t, ensemble
         self.history = h.History()
         self.keys = h.prepare(ensemble.leader().address, ROOT, key_count)
@@ -35,8 +35,9 @@ class Load:
                         for i in range(roam)]
         self.staying = [client(100 + i, [node.address]) for i, node in enumerate(stay)]
         if t.port_kind == 'dpdk':   # nobody resets the connections of a node that is dead
-            for one in self.roaming:
-                one.answer_s = 2.0
+            answer_s = answer_s or 2.0
+        for one in self.roaming:
+            one.answer_s = answer_s or one.answer_s
         self.clients = self.roaming + self.staying
         for one in self.clients:
             one.connect()
