@@ -112,9 +112,11 @@ static void fault_damage(struct sim_world *world, enum sim_fault_kind kind, uint
     struct sim_node *node = &world->nodes[index];
     bool hit = true;
 
-    if (!sim_atlas_may_damage(world, index))
-        return;
+    if (!sim_atlas_may_damage(world, index) || (kind == SIM_FAULT_copies && node->copy_hit))
+        return; /* with both copies gone it is a node that never comes back */
     fault_kill(world, index, down_draw(world));
+    if (kind == SIM_FAULT_flip || kind == SIM_FAULT_stale || kind == SIM_FAULT_misdirect)
+        sim_node_keep_whole(node, rand_next(&world->faults.rand));
     switch (kind) {
     case SIM_FAULT_flip: hit = sim_disk_damage(node->disk, "log.", SIM_DISK_FLIPPED); break;
     case SIM_FAULT_stale: hit = sim_disk_damage(node->disk, "log.", SIM_DISK_STALE); break;
@@ -123,6 +125,7 @@ static void fault_damage(struct sim_world *world, enum sim_fault_kind kind, uint
         break;
     case SIM_FAULT_copies:
         hit = sim_disk_damage(node->disk, "superblock.", SIM_DISK_FLIPPED);
+        node->copy_hit |= hit;
         break;
     case SIM_FAULT_snapshot_flip:
         hit = sim_disk_damage(node->disk, "snapshot.", SIM_DISK_FLIPPED);

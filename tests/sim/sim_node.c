@@ -188,6 +188,13 @@ void sim_node_init(struct sim_node *node, struct sim_world *world, uint32_t inde
     node_configure(node);
 }
 
+static void node_drop_whole(struct sim_node *node)
+{
+    if (node->whole)
+        sim_disk_destroy(node->whole);
+    node->whole = NULL;
+}
+
 void sim_node_fini(struct sim_node *node)
 {
     if (node->node) {
@@ -198,6 +205,7 @@ void sim_node_fini(struct sim_node *node)
     sim_disk_destroy(node->disk);
     if (node->image)
         sim_disk_destroy(node->image);
+    node_drop_whole(node);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -214,6 +222,34 @@ static void node_promises(struct sim_node *node)
 
     if (wrong)
         sim_world_wrong(node->world, "node %u: %s", node->index + 1, wrong);
+}
+
+void sim_node_keep_whole(struct sim_node *node, uint64_t seed)
+{
+    CHECK(!node->node);
+    if (!node->whole)
+        node->whole = sim_disk_copy(node->disk, seed);
+}
+
+/* Was the damage taken for a torn write? Then there was none. */
+static bool node_damage_undone(struct sim_node *node)
+{
+    const struct raft *raft = &node->node->core.raft;
+
+    if (!node->whole || !raft->config.voting || raft->last_index >= node->held_index) {
+        node_drop_whole(node);
+        return false;
+    }
+    sim_world_say(node->world, "node %u cannot know that it held %llu: its disk is whole",
+                  node->index + 1, (unsigned long long)node->held_index);
+    uint64_t held_index = node->held_index;
+    sim_node_stop(node);
+    node->held_index = held_index;
+    sim_disk_destroy(node->disk);
+    node->disk = node->whole;
+    node->whole = NULL;
+    sim_disk_latency(node->disk, 20000, 20000 + node->world->knobs.disk_us * 1000ull);
+    return true;
 }
 
 int sim_node_start(struct sim_node *node, struct fault *fault)
@@ -241,6 +277,8 @@ int sim_node_start(struct sim_node *node, struct fault *fault)
         node->datagrams = NULL;
         return err;
     }
+    if (node_damage_undone(node))
+        return sim_node_start(node, fault);
     const struct node_recovery *found = node_recovery(node->node);
     const char *wrong = check_log_started(&node->place, found->snapshot_index);
     if (wrong)
@@ -250,6 +288,7 @@ int sim_node_start(struct sim_node *node, struct fault *fault)
     node_promises(node);
     node->world->recovered_entries += found->entries;
     node->world->from_snapshot += found->snapshot_index > 0;
+    node->copy_hit = false;
     node->up_since_ns = node->wake_ns = node->world->now_ns;
     node->start_ns = UINT64_MAX;
     node->paused_ns = node->slow_ns = node->held_ns = 0;
@@ -292,6 +331,7 @@ void sim_node_crash(struct sim_node *node, enum sim_disk_crash how)
     struct sim_world *world = node->world;
 
     CHECK(node->node);
+    node->held_index = node->node->core.raft.durable_index;
     for (uint32_t i = 0; i < world->knobs.clients; i++)
         sim_client_node_lost(&world->clients[i], node->index);
     sim_disk_crash(node->disk, how);
@@ -322,6 +362,7 @@ void sim_node_stop(struct sim_node *node)
     struct sim_world *world = node->world;
 
     CHECK(node->node);
+    node->held_index = node->node->core.raft.durable_index;
     for (uint32_t i = 0; i < world->knobs.clients; i++)
         sim_client_node_lost(&world->clients[i], node->index);
     sim_disk_hang(node->disk, 0);

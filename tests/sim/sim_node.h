@@ -34,6 +34,9 @@ struct sim_node {
     struct config config;
     struct rand rand;              /* what the node is given as random bits */
     struct sim_disk *disk, *image; /* image: an older copy of the whole disk, or NULL */
+    struct sim_disk *whole;        /* before its log was damaged, until the next start; or NULL */
+    uint64_t held_index;           /* its log reached to there, durably, when it last went down */
+    bool copy_hit;                 /* a copy of its superblock was damaged since its last start */
     struct disk_io io;             /* the process's: dead after a crash */
     struct port *port;
     struct datagram_port *datagrams; /* NULL: the node has no peers */
@@ -90,6 +93,11 @@ uint64_t sim_node_next_ns(const struct sim_node *node);
 
 /* sim_node_datagram hands it what the network brought from node `from`. */
 void sim_node_datagram(struct sim_node *node, uint32_t from, const uint8_t *bytes, uint32_t size);
+
+/* sim_node_keep_whole: the node is down, and its log is about to be damaged. Damage to the last batch
+ * looks like a write that was torn (wal_scan.h): the next start takes it back if the node did not
+ * notice that it lost what it held, for a node that votes on is more than one good copy may bear. */
+void sim_node_keep_whole(struct sim_node *node, uint64_t seed);
 
 /* sim_node_trouble lets the nth such call of its disk fail; that the node then stops, or does not
  * come up, is right. */
