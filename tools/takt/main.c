@@ -10,6 +10,8 @@ static const struct verb main_verbs[] = {
      verb_member},
     {"sh", "a shell on the tree: create, get, set, ls, watch, multi, ... also one-shot", verb_sh},
     {"bench", "load for any ZooKeeper-compatible server: throughput, latency, CPU", verb_bench},
+    {"doctor", "what on this machine stands between a node and microseconds; its class",
+     verb_doctor},
     {"log", "a stopped node's log: list it, check it", verb_log},
     {"snapshot", "a snapshot's contents, whether it is whole, where two differ", verb_snapshot},
 };
