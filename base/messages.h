@@ -20,18 +20,18 @@ struct address {
 };
 
 enum command_kind {
-    COMMAND_NOOP = 0,       /* first entry of a term; body struct command_settings, or none */
-    COMMAND_REQUEST = 1,    /* a client's write: op and its jute body as it came off the wire */
-    COMMAND_OPEN = 2,       /* open a session; body struct session_open */
-    COMMAND_ATTACH = 3,     /* re-attach a session; body struct session_open with the password */
-    COMMAND_AUTH = 4,       /* add identities to the session; body: packed ones, store/acl.h */
-    COMMAND_EXPIRE = 5,     /* the leader ends a session; no body, no reply */
-    COMMAND_REAP = 6,       /* the leader deletes a container or TTL node; body: the path */
-    COMMAND_TOUCH = 7,      /* NET to CORE only, never logged: body int64_t ids of sessions */
-    COMMAND_QUERY = 8,      /* never logged: sync, getEphemerals, and 4lw dump; op and jute body */
-    COMMAND_CONFIG = 9,     /* the leader changes the membership; body: base/membership.h */
-    COMMAND_CANCEL = 10,    /* the leader had no room for `node`'s lanes up to `lane`: none of those
-                             * not applied before this entry ever will be; no body, no reply */
+    COMMAND_NOOP = 0,    /* first entry of a term; body struct command_settings, or none */
+    COMMAND_REQUEST = 1, /* a client's write: op and its jute body as it came off the wire */
+    COMMAND_OPEN = 2,    /* open a session; body struct session_open */
+    COMMAND_ATTACH = 3,  /* re-attach a session; body struct session_open with the password */
+    COMMAND_AUTH = 4,    /* add identities to the session; body: packed ones, store/acl.h */
+    COMMAND_EXPIRE = 5,  /* the leader ends a session; no body, no reply */
+    COMMAND_REAP = 6,    /* the leader deletes a container or TTL node; body: the path */
+    COMMAND_TOUCH = 7,   /* NET to CORE only, never logged: body int64_t ids of sessions */
+    COMMAND_QUERY = 8,   /* never logged: sync, getEphemerals, and 4lw dump; op and jute body */
+    COMMAND_CONFIG = 9,  /* the leader changes the membership; body: base/membership.h */
+    COMMAND_CANCEL = 10, /* the leader had no room for `node`'s lanes up to `lane`: none of those
+                          * not applied before this entry ever will be; no body, no reply */
 };
 
 /* 1 had no lane and no incarnation. */
@@ -52,9 +52,9 @@ enum command_kind {
 
 /* One command. Zeroed before it is filled, so padding is part of the value. The body follows. */
 struct command {
-    uint8_t kind;       /* enum command_kind */
-    uint8_t version;    /* COMMAND_VERSION */
-    uint8_t node;       /* origin: the node and NET that hold the client's connection */
+    uint8_t kind;    /* enum command_kind */
+    uint8_t version; /* COMMAND_VERSION */
+    uint8_t node;    /* origin: the node and NET that hold the client's connection */
     uint8_t net;
     int32_t op;         /* enum zk_op, for REQUEST and QUERY */
     int32_t xid;        /* echoed in the reply */
@@ -90,8 +90,8 @@ static_assert(sizeof(struct command_lane) == 32, "struct command_lane crosses li
  * the log, so that replicas agree, and a replay after the configuration was changed gives the
  * answers that were given before. */
 struct command_settings {
-    uint32_t version; /* COMMAND_SETTINGS_VERSION */
-    uint32_t flags;   /* COMMAND_SETTINGS_* */
+    uint32_t version;      /* COMMAND_SETTINGS_VERSION */
+    uint32_t flags;        /* COMMAND_SETTINGS_* */
     uint64_t memory_limit; /* of the tree, bytes */
     int64_t container_unused_ms;
     uint32_t session_count_max;
@@ -108,7 +108,7 @@ static_assert(sizeof(struct command_settings) == 32, "settings are stored in the
 
 /* Body of OPEN and ATTACH. */
 struct session_open {
-    int32_t timeout_ms; /* negotiated already, by NET */
+    int32_t timeout_ms;    /* negotiated already, by NET */
     int32_t password_size; /* ATTACH: what the client sent, in [0, 16]; longer never matches */
     uint8_t password[16];
     struct address client; /* becomes the identity ip:... of the session */
@@ -116,10 +116,10 @@ struct session_open {
 
 /* ---- core_apply: what APPLY is to do, in order ---- */
 enum core_apply_kind {
-    CORE_APPLY_COMMIT = 1, /* entries up to `index` are committed: apply them from the log tail */
-    CORE_APPLY_QUERY = 2,  /* answer this query behind `index`; a struct command + body follows */
-    CORE_APPLY_REFUSE = 3, /* answer with `error` behind `index`; a struct command follows */
-    CORE_APPLY_REAP = 4,   /* look for containers and TTL nodes to delete; time_ms is now */
+    CORE_APPLY_COMMIT = 1,   /* entries up to `index` are committed: apply them from the log tail */
+    CORE_APPLY_QUERY = 2,    /* answer this query behind `index`; a struct command + body follows */
+    CORE_APPLY_REFUSE = 3,   /* answer with `error` behind `index`; a struct command follows */
+    CORE_APPLY_REAP = 4,     /* look for containers and TTL nodes to delete; time_ms is now */
     CORE_APPLY_SNAPSHOT = 5, /* take a snapshot at `index` */
 };
 /* A QUERY or REFUSE comes behind the COMMIT of its index: CORE keeps it back until then. */
@@ -152,7 +152,7 @@ enum apply_core_kind {
      * The leader brings them into force by COMMAND_CONFIG entries, or proposes one that refuses */
     APPLY_CORE_RECONFIG = 9,
     APPLY_CORE_TRANSFER = 10, /* a client wants node `id` to lead; nothing when another leads now */
-    APPLY_CORE_HASH = 8, /* the state hash behind log index `id`: a uint64_t follows */
+    APPLY_CORE_HASH = 8,      /* the state hash behind log index `id`: a uint64_t follows */
 };
 
 /* Index distance of the state hashes that APPLY tells: every member tells those of the same
@@ -215,14 +215,15 @@ enum disk_core_kind {
     DISK_CORE_SAVED = 3,
     DISK_CORE_RESET_DONE = 4,
     DISK_CORE_READ_DONE = 5, /* entries [index, index + count) lie in the buffer, `size` bytes */
-    DISK_CORE_SNAPSHOT_READ = 6,    /* `size` bytes; the whole file has `offset` bytes */
+    DISK_CORE_SNAPSHOT_READ = 6, /* `size` bytes; the whole file has `offset` bytes */
     DISK_CORE_SNAPSHOT_WRITTEN = 7,
     DISK_CORE_INSTALLED = 8,
 };
 
 struct disk_core {
     uint32_t kind;
-    int32_t error; /* READ_DONE, SNAPSHOT_*, INSTALLED: 0 or an ERR_* */
+    int32_t error; /* READ_DONE, SNAPSHOT_*, INSTALLED: 0 or an ERR_*; ROOM: ERR_NOSPACE: the
+                    * next segment finds no place */
     uint64_t index;
     uint64_t term;
     uint64_t offset;
@@ -263,7 +264,7 @@ struct apply_reply {
 
 struct apply_change {
     struct apply_net head;
-    uint32_t event;           /* ZK_EVENT_CREATED, _DELETED, _DATA_CHANGED; NET derives the other */
+    uint32_t event; /* ZK_EVENT_CREATED, _DELETED, _DATA_CHANGED; NET derives the other */
     uint32_t path_size;
     uint32_t acl_size;        /* packed ACL of the node (store/acl.h); 0 = everybody may read */
     uint32_t parent_acl_size; /* packed ACL of the parent; 0 = everybody may read */

@@ -37,6 +37,8 @@
     X(net_latency_ns_max, GAUGE, "ns", "greatest request latency since start or reset")            \
     X(core_proposed_total, COUNTER, "1", "commands appended to the log")                           \
     X(core_refused_total, COUNTER, "1", "commands refused before the log")                         \
+    X(core_handovers_total, COUNTER, "1",                                                          \
+      "times a leader without room on disk began to hand over")                                    \
     X(core_batches_total, COUNTER, "1", "batches passed to DISK")                                  \
     X(core_batch_bytes_total, COUNTER, "By", "log bytes passed to DISK")                           \
     X(core_hold_total, COUNTER, "1", "times a command waited because the log tail was full")       \

@@ -45,6 +45,7 @@ static void disk_says(struct role_core *core, const struct disk_core *done, stru
     case DISK_CORE_ROOM:
         core->room_known = true;
         core->disk_room = done->index;
+        core->disk_short = done->error == ERR_NOSPACE;
         core->room_used = core->tail->appended - core->tail->batch_start;
         return;
     case DISK_CORE_SAVED: core_saved(core, now); return;

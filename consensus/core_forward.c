@@ -118,6 +118,7 @@ void forward_leader(struct forward *f, uint8_t leader, uint64_t term, uint64_t n
     f->leader = leader;
     f->term = term;
     f->ready = PLANTED(36) && leader == f->config.node_id;
+    f->full_until_ns = 0; /* that was the one before */
     forward_rewind_all(f);
 }
 

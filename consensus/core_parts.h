@@ -5,6 +5,7 @@
  *   core_tell   commits to APPLY       core_apply  sessions, lanes, reaping, snapshots
  *   core_nets   what clients ask for ─▶ outbox ─▶ core_propose   (with peers; else at once)
  *   core_replicate                     entries to the other members
+ *   core_room   is there room on disk, here and elsewhere: asked by all that propose
  *
  * Everything that happens to raft goes through core_step. */
 #pragma once
@@ -32,7 +33,18 @@ void core_tell_committed(struct role_core *core);
 /* core_propose.c. Appends one command to the log tail; false: no room in the tail now (HOLD). */
 bool core_propose(struct role_core *core, const struct command *command, const void *body,
                   struct now now);
+
+/* core_room.c: room on the disk. core_disk_has_room: for an entry of this member's own; what is
+ * kept back is for cancelled commands, and for what a leader sends. core_room_takes: for a leader's
+ * entries. */
 bool core_disk_has_room(const struct role_core *core, uint32_t body_size);
+bool core_room_takes(const struct role_core *core, uint32_t size);
+/* core_room_for: may a leader take a command. 0; ERR_NOSPACE: no, and nobody else can; ERR_FULL:
+ * not now, somebody else is about to. */
+MUST_USE int core_room_for(const struct role_core *core, uint32_t body_size, struct now now);
+/* core_room_turn tells raft whether the disk is full, and hands leadership to a member with room.
+ */
+void core_room_turn(struct role_core *core, struct now now);
 
 /* struct forward_log's self, and its propose. */
 struct core_log {

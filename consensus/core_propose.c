@@ -71,11 +71,6 @@ bool core_propose(struct role_core *core, const struct command *command, const v
     return true;
 }
 
-bool core_disk_has_room(const struct role_core *core, uint32_t body_size)
-{
-    return core->room_used + body_size + 2ull * core->tail->batch_size_max <= core->disk_room;
-}
-
 int core_log_propose(void *self, const struct command *command, const void *body)
 {
     struct core_log *log = self;
@@ -85,8 +80,9 @@ int core_log_propose(void *self, const struct command *command, const void *body
 
     if (!core->room_known || !raft_may_propose(&core->raft) || log_tail_batch_full(core->tail))
         return ERR_FULL;
-    if (!reserve && !core_disk_has_room(core, command->body_size))
-        return ERR_NOSPACE;
+    int err = reserve ? 0 : core_room_for(core, command->body_size, log->now);
+    if (err)
+        return err;
     if (command->session)
         expiry_touch(&core->expiry, command->session, log->now.mono_ns);
     return core_propose(core, command, body, log->now) ? 0 : ERR_FULL;

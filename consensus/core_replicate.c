@@ -158,6 +158,26 @@ static void replicate_take(struct role_core *core, const uint8_t *payload, uint3
     }
 }
 
+/* Entries that find no room are sent again. That the leader lives, and what is committed, was heard
+ * all the same: else a member without room would campaign. It is not answered: the leader would
+ * take it for an answer to the entries. */
+static void replicate_drop(struct role_core *core, const struct peer_message *message,
+                           struct now now)
+{
+    struct peer_message heard = *message;
+
+    counters_add(core->counters, METRIC_core_hold_total, 1);
+    core->starved = core->starved || core->raft.full;
+    peer_message_set_entries(&heard, 0, 0);
+    heard.payload_size = 0;
+    heard.context = 0;
+    heard.flags |= PEER_QUIET;
+    core_step(core, &(struct raft_input){
+                        .kind = RAFT_INPUT_MESSAGE, .message = &heard, .now_ns = now.mono_ns});
+    CHECK(core->out.accept_first == 0);
+    CHECK(core->out.truncate_from == 0);
+}
+
 void core_on_append(struct role_core *core, const struct peer_message *message,
                     const uint8_t *payload, struct now now)
 {
@@ -165,13 +185,14 @@ void core_on_append(struct role_core *core, const struct peer_message *message,
         counters_add(core->counters, METRIC_core_peer_malformed_total, 1);
         return;
     }
-    if (message->payload_size &&
-        (!core->room_known || !core_disk_has_room(core, message->payload_size) ||
-         !log_tail_has_room(core->tail, message->payload_size,
-                            peer_message_entry_count(message)))) {
-        counters_add(core->counters, METRIC_core_hold_total, 1);
-        return; /* sent again, when there is room */
+    if (message->payload_size && (!core_room_takes(core, message->payload_size) ||
+                                  !log_tail_has_room(core->tail, message->payload_size,
+                                                     peer_message_entry_count(message)))) {
+        replicate_drop(core, message, now);
+        return;
     }
+    if (message->payload_size)
+        core->starved = false;
     core_step(core, &(struct raft_input){
                         .kind = RAFT_INPUT_MESSAGE, .message = message, .now_ns = now.mono_ns});
     uint64_t first = core->out.accept_first, last = core->out.accept_last;

@@ -21,8 +21,6 @@ static const char *const peer_message_names[PEER_KIND_COUNT] = {
     [PEER_TOUCH] = "touch",
     [PEER_HELLO] = "hello",
     [PEER_HASH] = "hash",
-    [PEER_FETCH] = "fetch",
-    [PEER_FETCH_REPLY] = "fetch_reply",
 };
 
 const char *peer_message_kind_name(uint8_t kind)
@@ -86,9 +84,9 @@ int peer_message_describe(const struct peer_message *message, char *line, uint32
                     m->from, m->to, peer_message_kind_name(m->kind),
                     m->flags & PEER_REJECT ? " reject" : "", m->flags & PEER_QUIET ? " quiet" : "",
                     m->flags & PEER_TRANSFER ? " transfer" : "",
-                    m->flags & (PEER_REFUSED | PEER_CANCEL | PEER_LAST) ? " +" : "",
-                    (unsigned long long)m->term, (unsigned long long)m->index,
-                    (unsigned long long)m->log_term, (unsigned long long)m->commit,
-                    (unsigned long long)m->context, (unsigned long long)(m->extra >> 32),
+                    m->flags & (PEER_FULL | PEER_LAST) ? " +" : "", (unsigned long long)m->term,
+                    (unsigned long long)m->index, (unsigned long long)m->log_term,
+                    (unsigned long long)m->commit, (unsigned long long)m->context,
+                    (unsigned long long)(m->extra >> 32),
                     (unsigned long long)(m->extra & 0xffffffffu), m->payload_size);
 }

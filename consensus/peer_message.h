@@ -60,8 +60,6 @@ enum peer_message_kind {
     PEER_TOUCH = 14,
     PEER_HELLO = 15,
     PEER_HASH = 16,
-    PEER_FETCH = 17,
-    PEER_FETCH_REPLY = 18,
     PEER_KIND_COUNT,
     /* Never sent: PEER tells CORE that `from` knows this node by the later incarnation `context`.
      */
@@ -72,12 +70,11 @@ enum peer_message_flag {
     PEER_REJECT = 1,   /* a reply that says no */
     PEER_QUIET = 2,    /* APPEND: answered only when it is rejected */
     PEER_TRANSFER = 4, /* VOTE: the leader asked for it: no matter whether one is heard */
-    PEER_REFUSED = 8,  /* FORWARD_REPLY: never to be executed */
-    PEER_CANCEL = 16,  /* FORWARD: asks for that */
-    PEER_LAST = 32,    /* SNAPSHOT: the last chunk */
-    PEER_BULK = 64,    /* any kind: catching up; paced, behind what is not */
+    PEER_FULL = 8,     /* APPEND_REPLY: the sender's disk is as good as full */
+    PEER_LAST = 16,    /* SNAPSHOT: the last chunk */
+    PEER_BULK = 32,    /* any kind: catching up; paced, behind what is not */
 };
-#define PEER_FLAGS_KNOWN 127u
+#define PEER_FLAGS_KNOWN 63u
 
 struct peer_message {
     uint8_t kind;     /* enum peer_message_kind */

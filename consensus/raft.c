@@ -328,6 +328,10 @@ static void raft_take(struct raft *raft, const struct raft_input *in, struct raf
         raft->config.voting = true;
         raft_vote_rearm(raft);
         break;
+    case RAFT_INPUT_FULL:
+        raft->full = in->full;
+        raft_vote_rearm(raft);
+        break;
     }
 }
 

@@ -104,6 +104,8 @@ struct raft_inflight {
 /* What the leader knows of a member. */
 struct raft_progress {
     uint8_t id;
+    bool full;           /* it said so: one message of entries at a time, and it is no heir */
+    uint64_t full_round; /* of the last one; 0 = the next one may go at once */
     enum raft_progress_state state;
     bool probe_sent;        /* PROBE: entries or a heartbeat went out, unanswered */
     uint64_t match_index;   /* durable there and equal to ours up to here */
@@ -157,6 +159,7 @@ struct raft {
     uint8_t saving_vote;
     uint64_t saving_term;
 
+    bool full;               /* this member's disk; RAFT_INPUT_FULL */
     bool started;            /* the first time was seen */
     bool transfer_campaign;  /* candidate at the leader's wish */
     uint64_t now_ns;         /* of the last input that had one */
@@ -210,6 +213,9 @@ enum raft_input_kind {
     RAFT_INPUT_SNAPSHOT_INSTALLED = 13,
     RAFT_INPUT_COMPACTED = 14, /* entries up to `index` can no longer be sent */
     RAFT_INPUT_VOTING = 15,    /* caught up: votes and campaigns from now on */
+    /* Whether this member's disk is as good as full, `full`: the leader is told in each answer, and
+     * the member campaigns later than those with room. It votes as ever. */
+    RAFT_INPUT_FULL = 16,
 };
 
 /* now_ns is monotonic and belongs in every input; 0 = as the last one. */
@@ -220,6 +226,7 @@ struct raft_input {
     uint64_t now_ns;
     uint8_t member;
     bool bulk;
+    bool full;
     uint64_t epoch;
     uint64_t context;
     const struct peer_message *message;
@@ -316,6 +323,15 @@ int raft_member_index(const struct raft *raft, uint8_t id);
 
 /* May the caller append entries: this member leads and is not handing over. */
 bool raft_may_propose(const struct raft *raft);
+
+/* raft_has_room: can what this leader appends now become durable at a quorum: of members that were
+ * heard lately and whose disks have room (its own too). */
+bool raft_has_room(const struct raft *raft);
+
+/* raft_heir is the voter that a leader without room should hand over to: of those who have room and
+ * are heard, who are a quorum without the leader, the one whose log reaches furthest. 0: there is
+ * no such quorum, or this member does not lead. */
+uint8_t raft_heir(const struct raft *raft);
 
 /* May the caller append a membership: it leads, an entry of its term is committed, and no other
  * membership is under way. The first one appended must be joint if it changes any voter. */

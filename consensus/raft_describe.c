@@ -66,10 +66,10 @@ int raft_describe_input(const struct raft_input *in, char *text, uint32_t size)
     static const char *const names[] = {
         "none",      "start",    "saved", "appended", "durable",     "tick",   "message",
         "config",    "transfer", "read",  "sent",     "unreachable", "reborn", "snapshot_installed",
-        "compacted", "voting"};
+        "compacted", "voting",   "full"};
     struct raft_line line = {text, size, 0};
 
-    raft_describe_add(&line, "%s", in->kind <= RAFT_INPUT_VOTING ? names[in->kind] : "unknown");
+    raft_describe_add(&line, "%s", in->kind <= RAFT_INPUT_FULL ? names[in->kind] : "unknown");
     if (in->member)
         raft_describe_add(&line, " %u", in->member);
     if (in->index || in->term)

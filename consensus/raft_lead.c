@@ -62,6 +62,52 @@ uint64_t raft_lead_deadline_ns(const struct raft *raft)
     return raft->heartbeat_ns;
 }
 
+/* ---- room on disks --------------------------------------------------------------------------- */
+
+/* The members that can take entries now, as a set of member indexes. */
+static uint64_t raft_lead_roomy(const struct raft *raft)
+{
+    const struct raft_membership *m = raft_membership(raft);
+    uint64_t set = 0;
+
+    CHECK(raft->state == RAFT_LEADER);
+    for (uint32_t i = 0; i < m->count; i++) {
+        const struct raft_progress *p = &raft->progress[i];
+        bool room = m->members[i].id == raft->config.id
+                        ? !raft->full
+                        : !p->full && raft->now_ns - p->heard_ns < raft->config.election_ns_max;
+        set |= (uint64_t)room << i;
+    }
+    return set;
+}
+
+bool raft_has_room(const struct raft *raft)
+{
+    return raft->state == RAFT_LEADER && raft_member_quorum(raft, raft_lead_roomy(raft));
+}
+
+uint8_t raft_heir(const struct raft *raft)
+{
+    const struct raft_membership *m = raft_membership(raft);
+    uint8_t heir = 0;
+    uint64_t most = 0;
+
+    if (raft->state != RAFT_LEADER)
+        return 0;
+    uint64_t roomy = raft_lead_roomy(raft);
+    for (uint32_t i = 0; i < m->count; i++) {
+        uint64_t match = raft->progress[i].match_index;
+        if (m->members[i].id == raft->config.id)
+            roomy &= ~(1ull << i);
+        else if ((roomy >> i & 1) && raft_member_is_voter(raft, m->members[i].id) &&
+                 (heir == 0 || match > most)) {
+            heir = m->members[i].id;
+            most = match;
+        }
+    }
+    return raft_member_quorum(raft, roomy) ? heir : 0;
+}
+
 /* ---- leaving office -------------------------------------------------------------------------- */
 
 void raft_lead_transfer(struct raft *raft, uint8_t to, struct raft_output *out)

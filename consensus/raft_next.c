@@ -1,6 +1,8 @@
 #include "base/check.h"
 #include "consensus/raft_parts.h"
 
+#define NEXT_FULL_ROUNDS 5 /* heartbeats between two messages to a full disk that does not move */
+
 struct raft_progress raft_next_begin(const struct raft *raft, uint8_t id)
 {
     uint32_t most = raft->config.inflight_max;
@@ -19,6 +21,10 @@ static bool raft_next_has_room(const struct raft *raft, const struct raft_progre
 {
     CHECK(p->window >= 1);
     CHECK(p->window <= raft->config.inflight_max);
+    /* whose disk is full drops entries until it has room, or takes them from its reserve */
+    if (p->full &&
+        (p->inflight_count || (p->full_round && raft->round < p->full_round + NEXT_FULL_ROUNDS)))
+        return false;
     if (p->state == RAFT_PROBE)
         return !p->probe_sent;
     return p->inflight_count < raft->config.inflight_max && raft_next_on_way(p) < p->window;
@@ -88,6 +94,7 @@ void raft_next_sent(struct raft *raft, const struct raft_input *in)
     p->commit_sent = raft->commit_index;
     raft->round_open = false;
     if (entries) {
+        p->full_round = raft->round;
         CHECK(p->inflight_count < RAFT_INFLIGHT_MAX);
         p->inflight[(p->inflight_first + p->inflight_count++) % RAFT_INFLIGHT_MAX] =
             (struct raft_inflight){in->index, raft->round, raft->now_ns, in->bulk};

@@ -174,7 +174,11 @@ void raft_reply_take(struct raft *raft, const struct peer_message *m, struct raf
     }
     if (m->index > raft->last_index)
         return; /* no member that follows this leader says so */
+    uint64_t before = p->match_index;
+    p->full = m->flags & PEER_FULL;
     raft_reply_matched(raft, p, m);
+    if (p->match_index > before)
+        p->full_round = 0;
     raft_reply_commit(raft, out);
     if (raft->state == RAFT_LEADER)
         raft_lead_transfer_go(raft, out);

@@ -2,6 +2,8 @@
 #include "base/plant.h"
 #include "consensus/raft_parts.h"
 
+#define VOTE_FULL_WAITS 3 /* longest election timeouts that a member without room lets pass */
+
 /* How long a member stays deaf to candidates once it has heard a leader. Below the shortest
  * election timeout by a margin, so that the first candidate finds the others willing. */
 static uint64_t raft_vote_deaf_ns(const struct raft *raft)
@@ -32,6 +34,8 @@ void raft_vote_rearm(struct raft *raft)
         raft->attempts ? raft_random(raft, range) : slot * rank + raft_random(raft, slot / 2 + 1);
 
     CHECK(voters > 0);
+    if (raft->full) /* the others first: it would have to hand over, or refuse */
+        wait += VOTE_FULL_WAITS * c->election_ns_max;
     raft->election_ns = raft->now_ns + c->election_ns_min + wait;
 }
 

@@ -93,6 +93,7 @@ static uint32_t core_ensemble_begin(struct role_core *core, struct now now)
     if (now.mono_ns >= raft_deadline_ns(&core->raft))
         core_step(core, &(struct raft_input){.kind = RAFT_INPUT_TICK, .now_ns = now.mono_ns});
     core_form_turn(core, now);
+    core_room_turn(core, now);
     return work;
 }
 
@@ -119,7 +120,10 @@ static void core_show_standing(struct role_core *core, struct now now)
                           : voter                    ? CORE_ROLE_FOLLOWER
                                                      : CORE_ROLE_OBSERVER;
 
-    core_state_tell(core->state, members->count, raft->leader, role, raft->term, now.mono_ns);
+    /* without room for what the others write it is as if it heard of no leader: its clients find
+     * others, or read */
+    uint8_t leader = core->starved ? 0 : raft->leader;
+    core_state_tell(core->state, members->count, leader, role, raft->term, now.mono_ns);
 }
 
 static void core_show(struct role_core *core, struct now now)

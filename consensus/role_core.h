@@ -9,7 +9,7 @@
  * A batch is what arrived while the last one was being written: it is closed when no write is in
  * flight, never by a timer. Full-policies: core_apply and the log tail HOLD (net_core is not
  * polled); too little room on disk REFUSES (the client is answered, behind everything proposed
- * before). */
+ * before), unless another member has room: then it leads (core_room.c). */
 #pragma once
 
 #include "base/clock.h"
@@ -60,7 +60,7 @@ struct role_core_config {
     struct forward_config forward;
     struct core_identity identity;         /* as the superblock holds it */
     uint8_t cluster_id[CORE_CLUSTER_SIZE]; /* of the ensemble that this node may begin */
-    struct core_snapshot_id snapshot; /* that recovery found */
+    struct core_snapshot_id snapshot;      /* that recovery found */
     struct membership servers; /* as configured: the first membership of a new ensemble */
     uint64_t member_index;     /* of the membership that recovery found; 0 = none */
     /* a membership is in the log: PEER's table follows it */
@@ -123,26 +123,30 @@ struct role_core {
     struct link *net_core[CORE_NET_COUNT_MAX];
     uint32_t net_count, net_next;
     struct link *core_apply, *apply_core, *core_disk, *disk_core;
-    bool writing;        /* a batch is with DISK */
-    bool room_known;     /* DISK has told disk_room; before that no write is taken */
-    uint64_t disk_room;  /* bytes DISK can take before it must find more disk */
-    uint64_t room_used;  /* bytes appended since DISK told disk_room */
-    struct link waiting; /* own FIFO: queries and refusals until their commit is told */
+    bool writing;         /* a batch is with DISK */
+    bool room_known;      /* DISK has told disk_room; before that no write is taken */
+    uint64_t disk_room;   /* bytes DISK can take before it must find more disk */
+    uint64_t room_used;   /* bytes appended since DISK told disk_room */
+    bool disk_short;      /* DISK found no place for the next segment */
+    bool room_nowhere;    /* leader: no quorum of disks with room */
+    bool starved;         /* follower: entries were dropped for want of room */
+    uint64_t handover_ns; /* leader without room: commands wait until then; 0 = none to be had */
+    struct link waiting;  /* own FIFO: queries and refusals until their commit is told */
     uint64_t commit_told;
     uint64_t snapshot_index, snapshot_tail; /* where the last snapshot was asked for */
     uint64_t trim_index;                    /* the log below may go; told to DISK when possible */
     bool snapshot_pending;
     bool snapshot_wanted; /* a member needs one that reaches further than the newest */
-    int64_t time_ms; /* last stamp */
+    int64_t time_ms;      /* last stamp */
     int64_t session_last;
     uint64_t reap_ns;
     uint8_t random_pool[CORE_RANDOM_POOL_SIZE];
     uint32_t random_used;
     struct counters *counters; /* CORE's page */
 
-    struct raft_output out;   /* of the last step */
-    uint64_t batch_epoch;     /* raft's, when the batch with DISK was closed */
-    struct core_state *state; /* the page for NET; NULL: nobody looks */
+    struct raft_output out;     /* of the last step */
+    uint64_t batch_epoch;       /* raft's, when the batch with DISK was closed */
+    struct core_state *state;   /* the page for NET; NULL: nobody looks */
     struct core_status *status; /* the page for people; the same */
 
     /* with peers only */
@@ -168,7 +172,7 @@ struct role_core {
     uint64_t member_term;
     struct membership member_wanted;
     bool member_begun; /* the memberships behind the commit index were told to raft */
-    bool member_undo; /* it was refused: who came in for it goes again */
+    bool member_undo;  /* it was refused: who came in for it goes again */
     struct membership member_before;
     uint64_t member_until_ns;  /* who is to join must have caught up by then */
     uint64_t later_incarnation; /* others know of such a start; 0 = this one is the latest */

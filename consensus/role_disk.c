@@ -57,9 +57,13 @@ static bool disk_tell(struct role_disk *disk, const struct disk_core *what)
 static void disk_answer(struct role_disk *disk)
 {
     uint64_t room = wal_room(disk->wal);
-    if (room != disk->room_told &&
-        disk_tell(disk, &(struct disk_core){.kind = DISK_CORE_ROOM, .index = room}))
+    bool no_more = disk->wal->no_space || wal_segment_count(disk->wal) >= WAL_SEGMENTS_MAX;
+    struct disk_core say = {
+        .kind = DISK_CORE_ROOM, .error = no_more ? ERR_NOSPACE : 0, .index = room};
+    if ((room != disk->room_told || say.error != disk->short_told) && disk_tell(disk, &say)) {
         disk->room_told = room;
+        disk->short_told = say.error;
+    }
     if (disk->durable.kind && disk_tell(disk, &disk->durable))
         disk->durable.kind = 0;
     link_publish(disk->config.disk_core);

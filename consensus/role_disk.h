@@ -58,6 +58,7 @@ struct role_disk {
     struct core_disk batch; /* popped and not yet given to the wal; size 0: none */
     struct disk_core durable; /* of the last batch, not told yet; kind 0: told */
     uint64_t room_told;
+    int32_t short_told; /* 0 or ERR_NOSPACE */
     uint64_t quiet_ns; /* when the last batch ended */
     uint64_t worst_ns;
     uint64_t sequence_seen; /* of the active segment */

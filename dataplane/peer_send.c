@@ -102,8 +102,8 @@ static void send_urgent(struct peer *peer, struct peer_remote *remote, const voi
 
 static bool send_is_bulk(const struct peer_message *message, uint32_t size)
 {
-    return message->kind == PEER_SNAPSHOT || message->kind == PEER_FETCH_REPLY ||
-           (message->flags & PEER_BULK) || size > PEER_URGENT_SIZE_MAX;
+    return message->kind == PEER_SNAPSHOT || (message->flags & PEER_BULK) ||
+           size > PEER_URGENT_SIZE_MAX;
 }
 
 static bool send_reachable(const struct peer_remote *remote)

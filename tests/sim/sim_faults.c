@@ -236,7 +236,9 @@ static void begin_node(struct sim_world *world, struct sim_fault *fault)
     case SIM_FAULT_clients_cut: node->clients_cut++; break;
     case SIM_FAULT_disk_slow: sim_disk_latency(node->disk, 50000000, 100000000); break;
     case SIM_FAULT_disk_hang: sim_disk_hang(node->disk, fault->until_ns); break;
-    case SIM_FAULT_disk_full: sim_disk_capacity(node->disk, SIM_DISK_SMALL); break;
+    case SIM_FAULT_disk_full: /* what is there fits, and hardly a segment more */
+        sim_disk_capacity(node->disk, sim_disk_used(node->disk) + below(world, SIM_DISK_SMALL));
+        break;
     case SIM_FAULT_write_error:
         sim_node_trouble(node, below(world, 2) ? SIM_DISK_WRITE : SIM_DISK_SYNC, 1);
         break;
@@ -273,7 +275,8 @@ static void fault_lasts(struct sim_world *world, enum sim_fault_kind kind)
     struct sim_fault *fault = &faults->active[faults->active_count];
     uint64_t lasts_ns = kind == SIM_FAULT_pause || kind == SIM_FAULT_pause_role
                             ? span_draw(world, 0.1, 8000)
-                            : span_draw(world, 20, 6000);
+                        : kind == SIM_FAULT_disk_full ? span_draw(world, 1000, 20000)
+                                                      : span_draw(world, 20, 6000);
 
     if (faults->active_count == SIM_FAULTS_ACTIVE_MAX ||
         (of_network(kind) && world->node_count == 1))

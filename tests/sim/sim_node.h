@@ -15,7 +15,7 @@
 #include "tools/taktd/node.h"
 
 #define SIM_DISK_LARGE (1ull << 30)
-#define SIM_DISK_SMALL (34ull << 20) /* two segments and a little */
+#define SIM_DISK_SMALL (1200u << 10) /* a segment and a little */
 #define SIM_WALL_MS    1700000000000ll
 
 struct sim_world;

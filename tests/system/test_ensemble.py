@@ -396,8 +396,8 @@ def synced_at(t, node):
         return False
 
 
-def test_ensemble_full_disk(t):
-    """the disk of one node is full: the ensemble goes on; with room again the node catches up"""
+def full_disk(t, leads, size):
+    """150 MB in writes of `size` bytes while the disk of one node, who leads or follows, is full"""
     if not t.is_takt:
         t.skip('a ZooKeeper with a full disk stops')
     if harness.QUICK:
@@ -405,15 +405,19 @@ def test_ensemble_full_disk(t):
     if os.geteuid() != 0:
         t.skip('needs root to mount a small tmpfs')
     e = Ensemble(t, start=False)
-    victim = e.nodes[3]
+    victim = e.nodes[1]
     victim.small_disk('320m')
     e.start()
-    if e.leader() is victim:    # a leader whose disk is full refuses writes: another case
-        victim.pause()
-        e.leader(but=(victim,))
-        victim.resume()
+    for _ in range(10):
+        leader = e.leader()
+        if (leader is victim) == leads:
+            break
+        leader.pause()
+        e.leader(but=(leader,))
+        leader.resume()
         e.wait_whole()
-    load = Load(t, e, [e.nodes[1], e.nodes[2]], 0)
+    equal(e.leader() is victim, leads)
+    load = Load(t, e, [e.nodes[2], e.nodes[3]], 0)
     filler = os.path.join(victim.data, 'filler')
     with open(filler, 'wb') as out:
         try:
@@ -422,15 +426,17 @@ def test_ensemble_full_disk(t):
                 out.flush()
         except OSError:
             pass
-    w = t.wire(e.nodes[1], timeout_ms=SESSION_MS)
+    w = t.wire(e.nodes[2], timeout_ms=SESSION_MS)
     w.create('/big')
-    flight, made = [], 0
-    for _ in range(2600):       # 150 MB: more than the victim's two segments take
-        flight.append(w.send('setData', z.set_data_body('/big', b'x' * 60000)))
+    flight, made, count = [], 0, 150000000 // size
+    for _ in range(count):      # more than the victim's two segments take
+        flight.append(w.send('setData', z.set_data_body('/big', b'x' * size)))
         if len(flight) == 8:
             made += w.reply(flight.pop(0)).err == 0
     made += sum(w.reply(xid).err == 0 for xid in flight)
-    equal(made, 2600)
+    equal(made, count)
+    assert e.leader() is not victim, 'who has no room does not lead'
+    eventually(lambda: victim.mode() != 'follower', 20, 0.5, 'clients are not kept where nothing arrives')
     load.go_on()
     load.undisturbed()
     os.unlink(filler)
@@ -441,6 +447,16 @@ def test_ensemble_full_disk(t):
     eventually(lambda: synced_at(t, victim), 30, 0.5, 'the node catches up')
     load.go_on()
     load.check()
+
+
+def test_ensemble_full_disk(t):
+    """the disk of a follower is full: the ensemble goes on; with room again the node catches up"""
+    full_disk(t, False, 60000)
+
+
+def test_ensemble_full_disk_leader(t):
+    """the disk of the leader is full: another one leads, and no client sees an error"""
+    full_disk(t, True, 500000)
 
 
 # ---- the quorum, observers ---------------------------------------------------------------------

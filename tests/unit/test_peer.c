@@ -223,7 +223,7 @@ static void test_bulk_queue_is_bounded(void **state)
     rig_start();
     rig_turns(10);
     for (uint32_t n = 1; n <= 40; n++) {
-        assert_true(rig_send(0, PEER_FETCH_REPLY, 0, 2, n, 1000000));
+        assert_true(rig_send(0, PEER_SNAPSHOT, 0, 2, n, 1000000));
         rig_turns(1);
     }
     assert_int_equal(rig_dropped(0, 2, PEER_DROP_BULK_FULL), 40 - 4);
@@ -241,7 +241,7 @@ static void test_bulk_queue_is_bounded(void **state)
     rig_turns(30);
     for (uint32_t i = 0; i < 12; i++) /* and it is heard again */
         rig_turn(100 * NS_PER_MS);
-    assert_true(rig_send(0, PEER_FETCH_REPLY, 0, 2, 1, PEER_PAYLOAD_MAX));
+    assert_true(rig_send(0, PEER_SNAPSHOT, 0, 2, 1, PEER_PAYLOAD_MAX));
     rig_turns(1);
     assert_int_equal(rig_dropped(0, 2, PEER_DROP_BULK_FULL), 40 - 4);
     rig_stop();

@@ -488,6 +488,106 @@ static void test_an_offered_snapshot_that_lies_here_is_answered(void **state)
     assert_int_equal(out.message_count, 0);
 }
 
+/* ---- full disks ------------------------------------------------------------------------------ */
+
+static void ack_full(uint8_t from, uint64_t match)
+{
+    message((struct peer_message){.kind = PEER_APPEND_REPLY,
+                                  .from = from,
+                                  .flags = PEER_FULL,
+                                  .term = raft.term,
+                                  .index = match,
+                                  .context = raft.round});
+}
+
+static void full(bool is_full)
+{
+    step((struct raft_input){.kind = RAFT_INPUT_FULL, .full = is_full});
+}
+
+static void test_an_heir_has_room_and_needs_nobody_without(void **state)
+{
+    member(members_of(3, 1), 3, 8, 3, 8);
+    assert_int_equal(raft_heir(&raft), 0); /* leads not */
+    lead();
+    ack(2, 8);
+    ack(3, 9);
+    assert_true(raft_has_room(&raft));
+    assert_int_equal(raft_heir(&raft), 3); /* whose log reaches further */
+    full(true);
+    assert_true(raft_has_room(&raft)); /* the two others */
+    ack_full(3, 9);
+    assert_false(raft_has_room(&raft));
+    assert_int_equal(raft_heir(&raft), 0); /* 2 alone commits nothing, the learner does not count */
+    full(false);
+    assert_true(raft_has_room(&raft)); /* this one and 2 */
+    ack(3, 9);                         /* room again */
+    assert_int_equal(raft_heir(&raft), 3);
+    now_ns += raft.config.election_ns_max - 1;
+    ack(3, 9);
+    now_ns += 1;
+    input(RAFT_INPUT_TICK, 0);
+    assert_int_equal(raft_heir(&raft), 0); /* 2 is not heard any more */
+}
+
+static void test_a_full_member_is_sent_one_message_and_waited_for(void **state)
+{
+    struct raft_range range;
+
+    member(members_of(3, 0), 3, 8, 3, 8);
+    lead();
+    ack(2, 9);
+    ack(3, 9);
+    for (uint64_t i = 10; i <= 13; i++) {
+        input(RAFT_INPUT_APPENDED, i);
+        send_all(2);
+    }
+    ack_full(2, 9); /* what streamed after it may be dropped */
+    uint32_t messages = 0, rounds = 50;
+    for (uint32_t i = 0; i < rounds; i++) { /* it drops them, and answers heartbeats */
+        now_ns += raft.config.heartbeat_ns;
+        ack(3, 9);
+        input(RAFT_INPUT_TICK, 0);
+        while (raft_next_append(&raft, 1, &range) != RAFT_APPEND_NONE) {
+            bool entries = range.last > range.prev_index;
+            messages += entries;
+            step((struct raft_input){.kind = RAFT_INPUT_SENT, .member = 2, .index = range.last});
+            if (!entries)
+                ack_full(2, 9);
+        }
+    }
+    assert_in_range(messages, rounds / 8, rounds / 4);
+    ack_full(2, 13); /* it took them all the same: the next one goes at once */
+    input(RAFT_INPUT_APPENDED, 14);
+    assert_int_equal(raft_next_append(&raft, 1, &range), RAFT_APPEND_ENTRIES);
+    step((struct raft_input){.kind = RAFT_INPUT_SENT, .member = 2, .index = 14});
+    input(RAFT_INPUT_APPENDED, 15);
+    assert_int_not_equal(raft_next_append(&raft, 1, &range), RAFT_APPEND_ENTRIES);
+    ack(2, 14); /* and has room again */
+    assert_int_equal(raft_next_append(&raft, 1, &range), RAFT_APPEND_ENTRIES);
+}
+
+static void test_a_full_member_says_so_and_campaigns_last(void **state)
+{
+    member(members_of(3, 0), 3, 8, 3, 8);
+    full(true);
+    append(2, 3, 8, 3, 3, 0, 8, 1);
+    assert_int_equal(told(PEER_APPEND_REPLY)->flags, PEER_FULL);
+    now_ns += 3 * raft.config.election_ns_max;
+    input(RAFT_INPUT_TICK, 0);
+    assert_int_equal(raft.state, RAFT_FOLLOWER);
+    /* a vote for who asks */
+    message(
+        (struct peer_message){.kind = PEER_VOTE, .from = 3, .term = 4, .index = 8, .log_term = 3});
+    input(RAFT_INPUT_SAVED, 0);
+    assert_int_equal(told(PEER_VOTE_REPLY)->flags, 0);
+    /* and when nobody leads, it does */
+    now_ns += 5 * raft.config.election_ns_max;
+    input(RAFT_INPUT_TICK, 0);
+    assert_int_equal(raft.state, RAFT_PRE_CANDIDATE);
+    lead();
+}
+
 /* ---- nonsense -------------------------------------------------------------------------------- */
 
 static uint64_t seed = 1;
@@ -580,6 +680,9 @@ int main(void)
         cmocka_unit_test(test_removed_by_an_uncommitted_entry_it_campaigns_still),
         cmocka_unit_test(test_a_snapshot_keeps_what_follows_it_and_nothing_else),
         cmocka_unit_test(test_an_offered_snapshot_that_lies_here_is_answered),
+        cmocka_unit_test(test_an_heir_has_room_and_needs_nobody_without),
+        cmocka_unit_test(test_a_full_member_is_sent_one_message_and_waited_for),
+        cmocka_unit_test(test_a_full_member_says_so_and_campaigns_last),
         cmocka_unit_test(test_nonsense_stops_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
