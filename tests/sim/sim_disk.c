@@ -624,6 +624,16 @@ uint64_t sim_disk_used(const struct sim_disk *disk)
     return disk_used(disk);
 }
 
+uint32_t sim_disk_files(const struct sim_disk *disk, const char *prefix)
+{
+    uint32_t count = 0;
+
+    for (int i = 0; i < INODES_MAX; i++)
+        count += disk->seen.entries[i].name[0] &&
+                 strncmp(disk->seen.entries[i].name, prefix, strlen(prefix)) == 0;
+    return count;
+}
+
 struct sim_disk *sim_disk_copy(const struct sim_disk *disk, uint64_t seed)
 {
     struct sim_disk *copy = sim_disk_create(seed, disk->capacity);

@@ -66,5 +66,8 @@ void sim_disk_fail(struct sim_disk *disk, enum sim_disk_call call, uint32_t nth)
 /* sim_disk_used is how many bytes its files have. */
 uint64_t sim_disk_used(const struct sim_disk *disk);
 
+/* sim_disk_files is how many files have a name that begins with `prefix`. */
+uint32_t sim_disk_files(const struct sim_disk *disk, const char *prefix);
+
 /* sim_disk_copy makes a second disk with the same files, all of them durable. */
 struct sim_disk *sim_disk_copy(const struct sim_disk *disk, uint64_t seed);

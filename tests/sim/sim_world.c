@@ -253,6 +253,67 @@ static void world_say_unsettled(struct sim_world *world)
     sim_world_wrong(world, "everything is mended, and somebody is still not served");
 }
 
+static void world_settle(struct sim_world *world)
+{
+    while (!world_settled(world)) {
+        if (world->now_ns > world->calm_ns + SIM_CALM_NS)
+            world_say_unsettled(world);
+        world_until(world, world->now_ns + 10 * NS_PER_MS);
+    }
+}
+
+static struct check_calm_view world_calm_view(const struct sim_world *world)
+{
+    struct check_calm_view view = {.leaders = world->leaders.changes};
+
+    for (uint32_t i = 0; i < world->knobs.clients; i++)
+        view.closed += world->clients[i].closed;
+    return view;
+}
+
+/* With no work under way, what a member holds. */
+static void world_held(struct sim_world *world, struct sim_node *node)
+{
+    const struct role_core *core = &node->node->core;
+    const struct check_calm_held held[] = {
+        {"requests", node->node->nets[0].outstanding, 0},
+        {"connections", node->node->nets[0].conn_count, 8 * world->knobs.clients},
+        {"reads of its own", core->raft.own_read_count, 0},
+        {"reads of others", core->raft.peer_read_count, 0},
+        {"uncommitted entries", core->raft.last_index - core->raft.commit_index, 8},
+        {"snapshots", sim_disk_files(node->disk, "snapshot."),
+         node->config.snapshot_kept_count + 2},
+        {"files", sim_disk_files(node->disk, ""), 64},
+    };
+    const char *wrong = check_calm_held(node->index, held, sizeof(held) / sizeof(held[0]));
+
+    if (wrong)
+        sim_world_wrong(world, "%s", wrong);
+}
+
+/* Nothing is wrong and nobody wants anything: for a while nothing may happen. Where servers came
+ * and went, clients of one that is no member any more are hung up on, rightly. */
+static void world_linger(struct sim_world *world)
+{
+    world_until(world, world->now_ns + SIM_LINGER_NS / 2);
+    struct check_calm_view before = world_calm_view(world);
+    world_until(world, world->now_ns + SIM_LINGER_NS);
+    struct check_calm_view after = world_calm_view(world);
+    bool strangers = false;
+
+    for (uint32_t i = 0; i < world->node_count; i++)
+        strangers |= !world_member(world, i);
+    if (strangers)
+        after.closed = before.closed;
+    const char *wrong = check_calm_quiet(&before, &after);
+    if (wrong)
+        sim_world_wrong(world, "%s", wrong);
+    world_settle(world);
+    for (uint32_t i = 0; i < world->node_count; i++)
+        if (world_member(world, i))
+            world_held(world, &world->nodes[i]);
+}
+
 /* The faults stop: within a bound everybody is answered and every node has the same log. */
 static void world_calm_down(struct sim_world *world)
 {
@@ -264,11 +325,8 @@ static void world_calm_down(struct sim_world *world)
         world->clients[i].quiet = true;
         world->clients[i].silent_steps = 0;
     }
-    while (!world_settled(world)) {
-        if (world->now_ns > world->calm_ns + SIM_CALM_NS)
-            world_say_unsettled(world);
-        world_until(world, world->now_ns + 10 * NS_PER_MS);
-    }
+    world_settle(world);
+    world_linger(world);
 }
 
 static void world_compare_tree(struct sim_world *world, struct sim_node *node)

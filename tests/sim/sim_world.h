@@ -13,6 +13,7 @@
  * where histories are judged. */
 #pragma once
 
+#include "tests/sim/check_calm.h"
 #include "tests/sim/check_hash.h"
 #include "tests/sim/check_leader.h"
 #include "tests/sim/check_member.h"
@@ -30,6 +31,7 @@
 #define SIM_NODES_MAX     SIM_NETWORK_NODES_MAX
 #define SIM_CLIENTS_MAX   8
 #define SIM_CALM_NS       (60 * NS_PER_S) /* mended, everybody is answered within so long */
+#define SIM_LINGER_NS     (1 * NS_PER_S)  /* then nothing happens for so long */
 #define SIM_EVENTS_MAX_MS 4000            /* things that may happen in one simulated millisecond */
 
 struct sim_world {

@@ -1,6 +1,8 @@
 /* Goal: the checkers of the simulator that judge what nodes promise each other (check_promise,
- * check_leader, check_member) and what sessions are promised (check_session) accept what is right
+ * check_leader, check_member), what sessions are promised (check_session) and that nothing happens
+ * for nothing (check_calm) accept what is right
  * and find what is wrong. Method: good and bad histories by hand. */
+#include "tests/sim/check_calm.h"
 #include "tests/sim/check_leader.h"
 #include "tests/sim/check_member.h"
 #include "tests/sim/check_promise.h"
@@ -231,13 +233,34 @@ static void test_session_ephemerals(void **state)
     check_session_fini(&check);
 }
 
+/* ---- check_calm ---- */
+
+static void test_calm(void **state)
+{
+    struct check_calm_view before = {3, 5}, led = {4, 5}, closed = {3, 6};
+    struct check_calm_held held[] = {{"requests", 0, 0}, {"files", 9, 9}};
+
+    assert_null(check_calm_quiet(&before, &before));
+    assert_non_null(check_calm_quiet(&before, &led));
+    assert_non_null(check_calm_quiet(&before, &closed));
+    assert_null(check_calm_held(0, held, 2));
+    held[1].count = 10;
+    assert_non_null(check_calm_held(0, held, 2));
+    assert_null(check_calm_held(0, held, 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_promised_vote),      cmocka_unit_test(test_promised_entries),
-        cmocka_unit_test(test_promise_taken_back), cmocka_unit_test(test_leaders),
-        cmocka_unit_test(test_member_steps),       cmocka_unit_test(test_member_quorums),
-        cmocka_unit_test(test_session_expiry),     cmocka_unit_test(test_session_ephemerals),
+        cmocka_unit_test(test_promised_vote),
+        cmocka_unit_test(test_promised_entries),
+        cmocka_unit_test(test_promise_taken_back),
+        cmocka_unit_test(test_leaders),
+        cmocka_unit_test(test_member_steps),
+        cmocka_unit_test(test_member_quorums),
+        cmocka_unit_test(test_calm),
+        cmocka_unit_test(test_session_expiry),
+        cmocka_unit_test(test_session_ephemerals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
