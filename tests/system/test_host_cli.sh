@@ -105,6 +105,27 @@ test_doctor() {
         not_ok "doctor --measure leaves no file"
 }
 
+test_jitter() {
+    gives "jitter: a table and bars for this machine's cpus" 0 "$takt" jitter --seconds 0.2 \
+        --svg "$work/gaps.svg" --hdr "$work/gaps" -- 'cpu +p50 ns' 'cpu 0: steps' '█'
+    json "jitter: JSON" 'len(a["cpus"]) == 1 and a["cpus"][0]["samples"] > 1000 and
+        a["cpus"][0]["p50_ns"] <= a["cpus"][0]["max_ns"] and a["cpus"][0]["elapsed_ns"] > 9e7' \
+        "$takt" jitter --seconds 0.1 --cpus 0 -o json
+    gives "jitter: a gap over the limit is a failure" 1 "$takt" jitter --seconds 0.2 --cpus 0 \
+        --limit 0.001 -- 'cpu 0'
+    gives "jitter: a cpu that is not there" 1 "$takt" jitter --cpus 900 -- 'no cpu 900'
+    if /usr/bin/python3 -c 'import sys, xml.dom.minidom as x
+curves = [p for p in x.parse(sys.argv[1]).getElementsByTagName("path") if p.getAttribute("class") == "c"]
+assert curves and all(c.getAttribute("d").startswith("M") for c in curves)' "$work/gaps.svg" &&
+        head -n 1 "$work/gaps.cpu0" | grep -q 'Value .*Percentile .*TotalCount' &&
+        grep -q '^#\[Max ' "$work/gaps.cpu0"; then
+        ok "jitter: the SVG and the HDR file are what they should be"
+    else
+        not_ok "jitter: the SVG and the HDR file are what they should be"
+    fi
+}
+
 test_doctor
+test_jitter
 echo "1..$number"
 exit $((failed > 0))

@@ -69,20 +69,3 @@ int bench_proc_read_all(const char *pids, struct bench_proc *sum)
     *sum = all;
     return 0;
 }
-
-bool bench_proc_is_isolated(void)
-{
-    char text[256];
-    return bench_proc_file("/sys/devices/system/cpu/isolated", text, sizeof(text)) == 0 &&
-           text[0] >= '0' && text[0] <= '9';
-}
-
-void bench_proc_spin_gaps(uint32_t ms, struct hist *gaps)
-{
-    uint64_t last = clock_now().mono_ns, end = last + ms * NS_PER_MS;
-    while (last < end) {
-        uint64_t now = clock_now().mono_ns;
-        hist_record(gaps, now - last);
-        last = now;
-    }
-}

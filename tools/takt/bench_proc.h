@@ -22,10 +22,3 @@ MUST_USE int bench_proc_read_all(const char *pids, struct bench_proc *sum);
 /* bench_proc_parse_stat reads /proc/PID/stat: user and system ticks. The name in it may hold blanks
  * and brackets. Pure. Returns 0 or ERR_MALFORMED. */
 MUST_USE int bench_proc_parse_stat(const char *text, uint64_t *ticks);
-
-/* Whether the machine has cores kept free of other work (isolcpus). */
-bool bench_proc_is_isolated(void);
-
-/* bench_proc_spin_gaps reads the clock without pause for `ms` and records the gaps between
- * readings: what this machine, by itself, adds to a latency. */
-void bench_proc_spin_gaps(uint32_t ms, struct hist *gaps);

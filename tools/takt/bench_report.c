@@ -1,11 +1,33 @@
 #include "tools/takt/bench.h"
+
+#include "base/clock.h"
+#include "tools/host/gaps.h"
 #include "tools/takt/json.h"
 #include "tools/takt/verb.h"
+#include "tools/takt/verb_host.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
 #define BENCH_REPORT_SPIN_MS 200
+
+/* What the machine is, and what it adds by itself: measured behind the run, in the same minute. */
+struct bench_platform {
+    struct gaps gaps;
+    enum doctor_class class;
+    char why[DOCTOR_TEXT_SIZE];
+    struct host host;
+};
+
+static void bench_report_platform(struct bench_platform *platform)
+{
+    int err = gaps_measure(-1, BENCH_REPORT_SPIN_MS * NS_PER_MS, &platform->gaps);
+
+    platform->class = DOCTOR_C;
+    snprintf(platform->why, sizeof(platform->why), "this machine cannot be read");
+    if (!err && host_read(&platform->host, (struct sysroot){""}) == 0)
+        platform->class = verb_host_class(&platform->host, &platform->host.allowed, platform->why);
+}
 
 /* All operations in one histogram: in memory of its own, for it is large. */
 static struct hist *bench_report_total(const struct bench_result *result)
@@ -55,7 +77,7 @@ static uint64_t bench_report_units(const struct bench_result *result, const char
 }
 
 static void bench_report_text(const struct bench_config *config, const struct bench_result *result,
-                              const struct hist *total, const struct hist *gaps)
+                              const struct hist *total, const struct bench_platform *platform)
 {
     const struct bench_stats *stats = &result->stats;
     const char *unit;
@@ -95,9 +117,15 @@ static void bench_report_text(const struct bench_config *config, const struct be
                    1e6);
     printf("client     %.2f CPU s, %.3f us a %s\n", client_s,
            units ? client_s * 1e6 / (double)units : 0.0, unit);
-    printf("machine    gaps while spinning: p99.9 %.1f us, max %.1f us%s\n",
-           bench_report_us(hist_percentile(gaps, 99.9)), bench_report_us(gaps->max_ns),
-           bench_proc_is_isolated() ? "" : "; platform unqualified: ratios only");
+    printf("machine    gaps while spinning for %u ms: p99.9 %.1f us, max %.1f us, %" PRIu64
+           " over 10 us\n",
+           BENCH_REPORT_SPIN_MS, bench_report_us(hist_percentile(&platform->gaps.steps, 99.9)),
+           bench_report_us(platform->gaps.steps.max_ns), platform->gaps.over_10us);
+    if (platform->class == DOCTOR_C)
+        printf("           platform unqualified (class C: %s): ratios only\n", platform->why);
+    else
+        printf("           class %c at best: %s (takt doctor)\n",
+               doctor_class_letter(platform->class), platform->why);
 }
 
 static void bench_report_json_hist(struct json *json, const char *name, const struct hist *hist,
@@ -118,7 +146,7 @@ static void bench_report_json_hist(struct json *json, const char *name, const st
 }
 
 static void bench_report_json(const struct bench_config *config, const struct bench_result *result,
-                              const struct hist *total, const struct hist *gaps)
+                              const struct hist *total, const struct bench_platform *platform)
 {
     const struct bench_stats *stats = &result->stats;
     const char *unit;
@@ -129,7 +157,8 @@ static void bench_report_json(const struct bench_config *config, const struct be
     json_text(&json, "scenario", config->scenario);
     json_text(&json, "server", config->server);
     json_text(&json, "platform",
-              bench_proc_is_isolated() ? "isolated" : "unqualified: ratios only");
+              platform->class == DOCTOR_C ? "unqualified: ratios only" : "not disqualified");
+    json_text(&json, "platform_class", (char[2]){doctor_class_letter(platform->class), '\0'});
     json_text(&json, "ops_mix", config->ops);
     json_int(&json, "connections", (int64_t)config->connections);
     json_int(&json, "window", (int64_t)config->window);
@@ -161,8 +190,8 @@ static void bench_report_json(const struct bench_config *config, const struct be
         json_int(&json, "server_rss_before_bytes", (int64_t)result->server_before.rss_bytes);
         json_int(&json, "server_rss_bytes", (int64_t)result->server_after.rss_bytes);
     }
-    json_int(&json, "spin_gap_p999_ns", (int64_t)hist_percentile(gaps, 99.9));
-    json_int(&json, "spin_gap_max_ns", (int64_t)gaps->max_ns);
+    json_int(&json, "spin_gap_p999_ns", (int64_t)hist_percentile(&platform->gaps.steps, 99.9));
+    json_int(&json, "spin_gap_max_ns", (int64_t)platform->gaps.steps.max_ns);
     json_close(&json, '}');
     json_line(&json);
 }
@@ -220,22 +249,22 @@ static int bench_report_plot(const struct bench_config *config, const struct ben
 int bench_report(const struct bench_config *config, const struct bench_result *result,
                  struct fault *fault)
 {
-    struct hist *total = bench_report_total(result), *gaps = malloc(sizeof(*gaps));
+    struct hist *total = bench_report_total(result);
+    struct bench_platform *platform = malloc(sizeof(*platform));
     int err = 0;
-    if (total == NULL || gaps == NULL) {
+    if (total == NULL || platform == NULL) {
         err = fault_set(fault, ERR_NOMEM, "no memory");
         goto out;
     }
-    hist_init(gaps);
-    bench_proc_spin_gaps(BENCH_REPORT_SPIN_MS, gaps);
+    bench_report_platform(platform);
     if (config->as_json)
-        bench_report_json(config, result, total, gaps);
+        bench_report_json(config, result, total, platform);
     else
-        bench_report_text(config, result, total, gaps);
+        bench_report_text(config, result, total, platform);
     if (config->plot != NULL)
         err = bench_report_plot(config, result, fault);
 out:
     free(total);
-    free(gaps);
+    free(platform);
     return err;
 }

@@ -12,6 +12,7 @@ static const struct verb main_verbs[] = {
     {"bench", "load for any ZooKeeper-compatible server: throughput, latency, CPU", verb_bench},
     {"doctor", "what on this machine stands between a node and microseconds; its class",
      verb_doctor},
+    {"jitter", "how long this machine's cores are away: gaps while spinning", verb_jitter},
     {"log", "a stopped node's log: list it, check it", verb_log},
     {"snapshot", "a snapshot's contents, whether it is whole, where two differ", verb_snapshot},
 };

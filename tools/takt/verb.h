@@ -44,5 +44,6 @@ int verb_member(int argc, char **argv);
 int verb_sh(int argc, char **argv);
 int verb_bench(int argc, char **argv);
 int verb_doctor(int argc, char **argv);
+int verb_jitter(int argc, char **argv);
 int verb_log(int argc, char **argv);
 int verb_snapshot(int argc, char **argv);

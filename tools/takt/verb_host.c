@@ -73,3 +73,21 @@ int verb_host_hot(const struct verb_host *from, const struct host *host,
     *hot = plan.hot;
     return err;
 }
+
+enum doctor_class verb_host_class(const struct host *host, const struct cpulist *hot,
+                                  char why[DOCTOR_TEXT_SIZE])
+{
+    static struct doctor_subject subject;
+    static struct doctor_report report;
+
+    doctor_subject_init(&subject, host, hot, NULL, "/");
+    doctor_run(&subject, &report);
+    snprintf(why, DOCTOR_TEXT_SIZE, "not measured");
+    for (uint32_t i = 0; i < report.count; i++) {
+        if (doctor_caps(&report.findings[i]) != report.class)
+            continue;
+        snprintf(why, DOCTOR_TEXT_SIZE, "%s", report.findings[i].text);
+        break;
+    }
+    return report.class;
+}

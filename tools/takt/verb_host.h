@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/say.h"
+#include "tools/host/doctor.h"
 #include "tools/host/plan.h"
 
 /* Where a verb looks, and for whom. Strings are borrowed from the command line. */
@@ -27,6 +28,11 @@ MUST_USE int verb_host_plan(const struct verb_host *from, const struct host *hos
 /* verb_host_hot gives the hot cpus: --cpus, else the configuration's, else the plan's. */
 MUST_USE int verb_host_hot(const struct verb_host *from, const struct host *host,
                            const struct config *config, struct cpulist *hot, struct fault *fault);
+
+/* verb_host_class gives the doctor's class of this machine for these hot cpus, without measuring,
+ * and the first reason for it. Under 100 ms. */
+enum doctor_class verb_host_class(const struct host *host, const struct cpulist *hot,
+                                  char why[DOCTOR_TEXT_SIZE]);
 
 /* The rows of these options for a verb's table; `at` is a struct verb_host. */
 #define VERB_HOST_OPTIONS(at)                                                                      \
