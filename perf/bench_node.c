@@ -151,7 +151,7 @@ void bench_node_turn(struct bench_node *n, struct now now)
         say(SAY_ERROR, "%s", fault.text);
         CHECK(false);
     }
-    n->given = work > 0;
+    n->given = !node_idle(n->node);
 }
 
 bool bench_node_wakes(const struct bench_node *n, struct now now)

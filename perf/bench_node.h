@@ -33,7 +33,7 @@ struct bench_node {
     struct port_sim_peer *client;
     uint8_t *frames;
     uint32_t frames_size;
-    bool given; /* something came since its last turn, or that one had work */
+    bool given; /* something came since its last turn, or that one left something */
     uint64_t deadline_ns;
 };
 
@@ -45,7 +45,7 @@ void bench_node_close(struct bench_node *n);
 
 /* bench_node_turn runs every role once. Aborts when one fails. bench_node_wakes says whether a node
  * that parks would run now: a client sent, `given` was set by whoever put a datagram, its disk has
- * an answer, its last turn had work, or its deadline has come. */
+ * an answer, a role is not idle, or its deadline has come. */
 void bench_node_turn(struct bench_node *n, struct now now);
 bool bench_node_wakes(const struct bench_node *n, struct now now);
 

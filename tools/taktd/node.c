@@ -421,6 +421,14 @@ int64_t node_turn_held(struct node *node, struct now now, uint32_t held, uint64_
     return err ? err : work;
 }
 
+bool node_idle(const struct node *node)
+{
+    for (uint32_t i = 0; i < node->role_count; i++)
+        if (node->roles[i].idle && !node->roles[i].idle(node->roles[i].self))
+            return false;
+    return true;
+}
+
 /* Nobody reads any more: memory that waits for a grace period, on either link, may go. */
 static void node_reclaim_all(struct node *node)
 {

@@ -81,6 +81,10 @@ int64_t node_turn(struct node *node, struct now now, uint64_t *deadline_ns, stru
 int64_t node_turn_held(struct node *node, struct now now, uint32_t held, uint64_t *deadline_ns,
                        struct fault *fault);
 
+/* node_idle says whether no role would do anything in a turn now, as far as the roles know without
+ * asking the outside. Assumes !env.threads. */
+bool node_idle(const struct node *node);
+
 /* node_resolve looks up again where the members are that have names and are not heard (while nobody
  * leads: all that have names), and tells the peer link of addresses that are new. One name a call;
  * it may block for as long as the resolver does, and is then not asked again for four times as
