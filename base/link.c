@@ -87,25 +87,8 @@ void link_shrink(struct link *link, void *record, uint32_t size)
     *(uint32_t *)header = size;
 }
 
-void link_publish(struct link *link)
+const void *link_next(struct link *link, uint32_t *size)
 {
-    /* release; pairs with the acquire in link_refill */
-    if (atomic_load_explicit(&link->head, memory_order_relaxed) != link->reserved)
-        atomic_store_explicit(&link->head, link->reserved, memory_order_release);
-}
-
-static bool link_refill(struct link *link)
-{
-    if (link->cursor != link->head_seen)
-        return true;
-    link->head_seen = atomic_load_explicit(&link->head, memory_order_acquire); /* link_publish */
-    return link->cursor != link->head_seen;
-}
-
-const void *link_peek(struct link *link, uint32_t *size)
-{
-    if (!link_refill(link))
-        return NULL;
     uint64_t at = link->cursor & (link->depth - 1);
     if (*(uint32_t *)(link->data + at) == LINK_SKIP) {
         link->cursor += link->depth - at;
@@ -121,16 +104,4 @@ void link_pop(struct link *link)
     uint32_t size = *(uint32_t *)(link->data + (link->cursor & (link->depth - 1)));
     CHECK(size != LINK_SKIP); /* link_peek stepped over it */
     link->cursor += link_span(size);
-}
-
-void link_release(struct link *link)
-{
-    /* release; pairs with the acquire in link_has_room */
-    if (atomic_load_explicit(&link->tail, memory_order_relaxed) != link->cursor)
-        atomic_store_explicit(&link->tail, link->cursor, memory_order_release);
-}
-
-bool link_empty(struct link *link)
-{
-    return !link_refill(link);
 }

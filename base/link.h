@@ -17,6 +17,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define LINK_CACHE_LINE 64
@@ -59,21 +60,48 @@ void *link_reserve(struct link *link, uint32_t size);
 void link_shrink(struct link *link, void *record, uint32_t size);
 
 /* link_publish shows every reserved record to the consumer, in order. Role: the producer. */
-void link_publish(struct link *link);
+static inline void link_publish(struct link *link)
+{
+    /* release; pairs with the acquire in link_refill */
+    if (atomic_load_explicit(&link->head, memory_order_relaxed) != link->reserved)
+        atomic_store_explicit(&link->head, link->reserved, memory_order_release);
+}
 
 /* link_room gives the bytes free now. A group of records whose sizes plus 16 each sum to less than
  * half of it fits for certain. Role: the producer. */
 uint64_t link_room(struct link *link);
 
+static inline bool link_refill(struct link *link)
+{
+    if (link->cursor != link->head_seen)
+        return true;
+    link->head_seen = atomic_load_explicit(&link->head, memory_order_acquire); /* link_publish */
+    return link->cursor != link->head_seen;
+}
+
+/* link_next is link_peek where there is a record. Role: the consumer. */
+const void *link_next(struct link *link, uint32_t *size);
+
 /* link_peek returns the next record and its size, or NULL when there is none; the same record
  * until link_pop. Lends it until link_release. Role: the consumer. */
-const void *link_peek(struct link *link, uint32_t *size);
+static inline const void *link_peek(struct link *link, uint32_t *size)
+{
+    return link_refill(link) ? link_next(link, size) : NULL;
+}
 
 /* link_pop steps past the record that link_peek returned. Role: the consumer. */
 void link_pop(struct link *link);
 
 /* link_release gives the room of all popped records back to the producer. Role: the consumer. */
-void link_release(struct link *link);
+static inline void link_release(struct link *link)
+{
+    /* release; pairs with the acquire in link_has_room */
+    if (atomic_load_explicit(&link->tail, memory_order_relaxed) != link->cursor)
+        atomic_store_explicit(&link->tail, link->cursor, memory_order_release);
+}
 
 /* True when the consumer has nothing to read. Role: the consumer; before parking. */
-bool link_empty(struct link *link);
+static inline bool link_empty(struct link *link)
+{
+    return !link_refill(link);
+}

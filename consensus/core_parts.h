@@ -75,7 +75,7 @@ uint32_t core_poll_peers(struct role_core *core, struct now now);
 void core_send_forwards(struct role_core *core, struct now now);
 
 /* core_replicate.c. payload is message->payload_size bytes, 8-byte aligned. */
-void core_replicate(struct role_core *core);
+void core_replicate(struct role_core *core, struct now now);
 void core_on_append(struct role_core *core, const struct peer_message *message,
                     const uint8_t *payload, struct now now);
 

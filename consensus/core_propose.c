@@ -85,5 +85,8 @@ int core_log_propose(void *self, const struct command *command, const void *body
         return err;
     if (command->session)
         expiry_touch(&core->expiry, command->session, log->now.mono_ns);
-    return core_propose(core, command, body, log->now) ? 0 : ERR_FULL;
+    if (!core_propose(core, command, body, log->now))
+        return ERR_FULL;
+    core->awaited[command->node] = core->raft.last_index;
+    return 0;
 }

@@ -92,6 +92,9 @@ void core_step(struct role_core *core, const struct raft_input *in)
     struct raft_output *out = &core->out;
 
     raft_step(&core->raft, in, out);
+    if (out->state_changed || out->truncate_from || in->kind == RAFT_INPUT_CONFIG ||
+        in->kind == RAFT_INPUT_SNAPSHOT_INSTALLED)
+        core->show_ns = 0;
     if (out->save) {
         core->save_term = out->save_term;
         core->save_vote = out->save_vote;

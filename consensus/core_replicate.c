@@ -76,10 +76,25 @@ static bool replicate_empty(struct role_core *core, const struct raft_range *ran
     return true;
 }
 
-void core_replicate(struct role_core *core)
+/* May news of a commit wait for the next entries? Not when a client of that member waits for them:
+ * an answer was asked for behind what it was told last. */
+static bool replicate_news_wait(const struct role_core *core, uint32_t member_index,
+                                struct now now)
 {
-    if (core->raft.state != RAFT_LEADER)
+    const struct raft_progress *progress = &core->raft.progress[member_index];
+
+    return core->awaited[progress->id] <= progress->commit_sent &&
+           (core->news_ns == 0 || now.mono_ns < core->news_ns);
+}
+
+void core_replicate(struct role_core *core, struct now now)
+{
+    bool kept_back = false;
+
+    if (core->raft.state != RAFT_LEADER) {
+        core->news_ns = 0;
         return;
+    }
     uint32_t count = raft_membership(&core->raft)->count;
     for (uint32_t i = 0; i < count; i++) {
         struct raft_range range;
@@ -88,12 +103,20 @@ void core_replicate(struct role_core *core)
             enum raft_append what = raft_next_append(&core->raft, i, &range);
             if (what == RAFT_APPEND_NONE)
                 break;
+            if (what == RAFT_APPEND_EMPTY && range.quiet && replicate_news_wait(core, i, now)) {
+                kept_back = true;
+                break;
+            }
             sent = what == RAFT_APPEND_EMPTY ? replicate_empty(core, &range)
                                              : replicate_entries(core, &range);
         }
         if (!sent && raft_next_empty(&core->raft, i, &range) == RAFT_APPEND_EMPTY)
             replicate_empty(core, &range); /* a heartbeat does not wait for entries */
     }
+    if (!kept_back)
+        core->news_ns = 0;
+    else if (core->news_ns == 0)
+        core->news_ns = now.mono_ns + CORE_NEWS_NS;
 }
 
 /* ---- a follower takes ------------------------------------------------------------------------ */

@@ -342,7 +342,8 @@ void raft_step(struct raft *raft, const struct raft_input *in, struct raft_outpu
     memset(out, 0, offsetof(struct raft_output, reads));
     raft_time(raft, in->now_ns);
     raft_take(raft, in, out);
-    raft_read_turn(raft, out);
+    if (raft->own_read_count || raft->peer_read_count)
+        raft_read_turn(raft, out);
     raft_save(raft, out);
     CHECK(raft->commit_index >= commit_before);
     CHECK(raft->commit_index <= raft->last_index);

@@ -105,8 +105,13 @@ static uint32_t core_ensemble_end(struct role_core *core, struct now now)
     core_send_forwards(core, now);
     core_member_turn(core, now);
     core_install_turn(core, now);
-    core_replicate(core);
+    core_replicate(core, now);
     return work + core_tell_reads(core);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
 }
 
 /* How this member stands, for those who do not hear messages. */
@@ -126,13 +131,19 @@ static void core_show_standing(struct role_core *core, struct now now)
     core_state_tell(core->state, members->count, leader, role, raft->term, now.mono_ns);
 }
 
+/* Told when something of it changed, and every so often: a turn that changes nothing pays nothing. */
 static void core_show(struct role_core *core, struct now now)
 {
+    if (now.mono_ns < core->show_ns)
+        return;
+    core->show_ns = now.mono_ns + CORE_SHOW_NS;
     counters_set(core->counters, METRIC_core_term, core->raft.term);
     if (core->state && core->config.ensemble) /* a node alone stands as it began */
         core_show_standing(core, now);
     if (core->status)
         core_status_tell(core->status, &core->raft, now.mono_ns);
+    if (core->state && core->config.ensemble)
+        core->show_ns = earlier(core->show_ns, core_state_deadline_ns(core->state));
 }
 
 uint32_t role_core_poll(void *self, struct now now)
@@ -191,11 +202,6 @@ bool role_core_idle(void *self)
            (link_empty(&core->waiting) || core->commit_told < core->raft.last_index);
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 uint64_t role_core_deadline_ns(void *self, struct now now)
 {
     struct role_core *core = self;
@@ -210,6 +216,8 @@ uint64_t role_core_deadline_ns(void *self, struct now now)
     at = earlier(at, raft_deadline_ns(&core->raft));
     at = earlier(at, forward_deadline_ns(&core->forward));
     at = earlier(at, core->hello.due_ns);
+    if (core->news_ns)
+        at = earlier(at, core->news_ns);
     at = earlier(at, core_install_deadline_ns(core));
     return core->state ? earlier(at, core_state_deadline_ns(core->state)) : at;
 }

@@ -30,6 +30,10 @@
 #define CORE_RANDOM_POOL_SIZE  4096
 #define CORE_HASH_COUNT        64u             /* state hashes kept to be compared */
 #define CORE_CHUNK_SIZE        (256u << 10)    /* bytes of a snapshot in one message */
+/* News of a commit ride with the next entries; a member of whose clients none waits for them is sent
+ * a message of its own this much later. */
+#define CORE_NEWS_NS           (250 * NS_PER_MS / 1000)
+#define CORE_SHOW_NS           (10 * NS_PER_MS) /* the pages are looked at so often */
 #define CORE_JOIN_NS           (10 * NS_PER_S) /* a new voter has so long to catch up */
 #define CORE_OLD_SIZE          (256u << 10)    /* bytes of old entries read at once */
 #define CORE_BULK_SIZE         (1u << 20)      /* a member that lacks more is sent bulk */
@@ -148,6 +152,7 @@ struct role_core {
     uint64_t batch_epoch;       /* raft's, when the batch with DISK was closed */
     struct core_state *state;   /* the page for NET; NULL: nobody looks */
     struct core_status *status; /* the page for people; the same */
+    uint64_t show_ns;           /* both are told again then; 0 = in this turn */
 
     /* with peers only */
     struct link *core_peer, *peer_core;
@@ -159,6 +164,8 @@ struct role_core {
     uint64_t read_ready, read_index; /* READs up to this context may be served at read_index */
     bool read_wanted;                /* a query of this turn needs a READ */
     bool stopped;                    /* `failed` was called */
+    uint64_t news_ns;                /* leader: commits are told by then; 0 = none is kept back */
+    uint64_t awaited[256];           /* the last entry that clients of that node wait for */
     bool nets_held;                  /* the last command of a NET found no room */
     struct core_hash hash_own[CORE_HASH_COUNT], hash_told[CORE_HASH_COUNT];
     struct core_old old;

@@ -50,7 +50,7 @@ static void one_round(void)
     now.mono_ns += round_ns;
     for (uint32_t i = 0; i < NODES; i++)
         if (bench_node_wakes(&nodes[i], now)) {
-            bench_node_turn(&nodes[i], now);
+            bench_node_turn_and_park(&nodes[i], now);
             turns++;
         }
     for (uint32_t i = 0; i < NODES; i++)

@@ -146,8 +146,16 @@ void bench_node_close(struct bench_node *n)
 void bench_node_turn(struct bench_node *n, struct now now)
 {
     struct fault fault = {.text = ""};
-    int64_t work = node_turn(n->node, now, &n->deadline_ns, &fault);
-    if (work < 0) {
+    if (node_turn(n->node, now, NULL, &fault) < 0) {
+        say(SAY_ERROR, "%s", fault.text);
+        CHECK(false);
+    }
+}
+
+void bench_node_turn_and_park(struct bench_node *n, struct now now)
+{
+    struct fault fault = {.text = ""};
+    if (node_turn(n->node, now, &n->deadline_ns, &fault) < 0) {
         say(SAY_ERROR, "%s", fault.text);
         CHECK(false);
     }

@@ -410,7 +410,9 @@ int64_t node_turn_held(struct node *node, struct now now, uint32_t held, uint64_
         if (i < 32 && (held >> i & 1))
             continue;
         work += role->finish ? role->finish(role->self, now) : 0;
-        uint64_t at = role->deadline_ns ? role->deadline_ns(role->self, now) : UINT64_MAX;
+        if (!deadline_ns || !role->deadline_ns)
+            continue;
+        uint64_t at = role->deadline_ns(role->self, now);
         first = at < first ? at : first;
     }
     if (deadline_ns)
