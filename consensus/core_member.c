@@ -255,6 +255,28 @@ void core_member_turn(struct role_core *core, struct now now)
         member_step(core, now);
 }
 
+/* Who left is forgotten late, and not while one leads that has no place: a member that is behind
+ * goes through old memberships, and who sends it the newer ones need not be in those. */
+void core_member_settle(struct role_core *core, struct now now)
+{
+    const struct raft *raft = &core->raft;
+    const struct raft_membership *members = raft_membership(raft);
+    bool known = raft->leader && raft_member_index(raft, raft->leader) >= 0 &&
+                 raft->commit_index >= raft->leader_commit;
+
+    if (members->index != core->settle_index) {
+        core->settle_index = members->index;
+        core->settle_ns = now.mono_ns + CORE_SETTLE_NS;
+    }
+    if (core->settle_ns == 0 || now.mono_ns < core->settle_ns || members->joint ||
+        members->index > raft->commit_index || !known)
+        return;
+    CHECK(members->count > 0);
+    if (!core->config.members_settled ||
+        core->config.members_settled(core->config.members_self, members))
+        core->settle_ns = 0;
+}
+
 void core_member_transfer(struct role_core *core, uint8_t to, struct now now)
 {
     if (core->raft.state != RAFT_LEADER || to == core->config.node_id)

@@ -135,5 +135,6 @@ void core_member_wanted(struct role_core *core, int64_t zxid, const void *lines,
 void core_member_transfer(struct role_core *core, uint8_t to, struct now now);
 void core_member_begin(struct role_core *core, struct now now);
 void core_member_turn(struct role_core *core, struct now now);
+void core_member_settle(struct role_core *core, struct now now);
 void core_member_entry(struct role_core *core, uint64_t index, const uint8_t *body, uint32_t size,
                        struct now now);

@@ -144,6 +144,7 @@ void raft_become_follower(struct raft *raft, uint64_t term, uint8_t leader, cons
     }
     raft->transfer_to = 0;
     raft->matched_index = raft->commit_index; /* what a new leader's log certainly holds */
+    raft->leader_commit = 0;
     raft->answer_round = 0;
     raft_become(raft, RAFT_FOLLOWER, leader, reason, out);
     raft_read_reset(raft);

@@ -148,6 +148,7 @@ struct raft {
     uint64_t durable_index; /* of this member's own log */
     uint64_t commit_index;
     uint64_t matched_index;    /* follower: equal to the leader's log up to here */
+    uint64_t leader_commit;    /* follower: the commit index that this leader told */
     uint64_t term_first_index; /* leader: the first entry of its term */
     uint64_t log_epoch;        /* counts truncations; see RAFT_INPUT_DURABLE */
     uint64_t truncated_low;    /* lowest truncate_from since the last DURABLE of this epoch */

@@ -158,6 +158,8 @@ void raft_append_take(struct raft *raft, const struct peer_message *m, struct ra
 
     CHECK(raft->state == RAFT_FOLLOWER);
     CHECK(raft->leader == m->from);
+    if (raft->leader_commit < m->commit)
+        raft->leader_commit = m->commit;
     if (PLANTED(8) && m->index > raft->last_index && raft->terms.base_index > 0) {
         raft_terms_init(&raft->terms, m->index,
                         m->log_term); /* what is missing is taken as being */

@@ -4,6 +4,17 @@
 
 /* ---- commit ---------------------------------------------------------------------------------- */
 
+/* A voter that lost its disk and catches up is counted although it does not vote yet. What it says
+ * it has is durable and equal to this log from the first entry on, so it is one of those that hold
+ * the entry; every later leader needs a majority, which has a member in common with those, and that
+ * one either votes by its log, which holds the entry, or does not vote and is not in the majority.
+ * (Lost again, it begins again without a vote.) What it may have forgotten is the promise to a
+ * later leader, made before its disk was lost: then it could help an older one to a majority. It
+ * cannot be asked by that one: what was sent to its earlier start is refused (dataplane/peer.h), so
+ * the older leader must have heard its new start, while still in office. It leaves office when it
+ * has not heard a majority for election_ns_max, and the later one was elected by members that had
+ * not heard it for election_ns_min: it would take a disk that is lost, and a start on an empty one,
+ * in the difference of the two. */
 static uint64_t raft_reply_quorum_match(const struct raft *raft)
 {
     const struct raft_membership *m = raft_membership(raft);

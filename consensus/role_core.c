@@ -22,6 +22,7 @@ static int core_ensemble_init(struct role_core *core)
     core->read_context = config->incarnation << 20; /* never used before, nor after a restart */
     core->member_index = config->member_index;
     core->member_next = config->servers;
+    core->settle_index = raft_membership(&core->raft)->index;
     core->save_term = core->raft.term;
     core->save_vote = core->raft.vote;
     return err;
@@ -104,6 +105,7 @@ static uint32_t core_ensemble_end(struct role_core *core, struct now now)
     core_ask_reads(core, now);
     core_send_forwards(core, now);
     core_member_turn(core, now);
+    core_member_settle(core, now);
     core_install_turn(core, now);
     core_replicate(core, now);
     return work + core_tell_reads(core);

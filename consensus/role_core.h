@@ -36,6 +36,7 @@
 #define CORE_SHOW_NS           (10 * NS_PER_MS) /* the pages are looked at so often */
 #define CORE_JOIN_NS           (10 * NS_PER_S) /* a new voter has so long to catch up */
 #define CORE_OLD_SIZE          (256u << 10)    /* bytes of old entries read at once */
+#define CORE_SETTLE_NS         (5 * NS_PER_S)  /* of a membership, until others are forgotten */
 #define CORE_BULK_SIZE         (1u << 20)      /* a member that lacks more is sent bulk */
 /* Messages of it on their way to one member: what PEER puts together at once of one sender's bulk
  * (16), less a snapshot's chunk and some that were given up; 75 MB/s when the way takes 10 ms. */
@@ -70,6 +71,9 @@ struct role_core_config {
     /* a membership is in the log: PEER's table follows it */
     void (*members_changed)(void *self, const struct membership *before,
                             const struct membership *after);
+    /* `members` has been the membership for CORE_SETTLE_NS, as far as this member and its leader
+     * know: who was one before is none any more. False: not now, called again. */
+    bool (*members_settled)(void *self, const struct raft_membership *members);
     void *members_self;
     uint32_t form_count; /* voters that must be seen, this one included, to begin */
     /* writes the record that tells PEER the cluster id (PEER is above this layer) */
@@ -182,6 +186,8 @@ struct role_core {
     bool member_undo;  /* it was refused: who came in for it goes again */
     struct membership member_before;
     uint64_t member_until_ns;  /* who is to join must have caught up by then */
+    uint64_t settle_index;     /* the membership that was in force when last looked at */
+    uint64_t settle_ns;        /* members_settled is due then; 0 = it was called */
     uint64_t later_incarnation; /* others know of such a start; 0 = this one is the latest */
     bool formed;               /* hello.identity.formed is durable, and PEER knows */
     bool save_out, save_again; /* one SAVE is with DISK; another one follows */

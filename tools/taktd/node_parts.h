@@ -36,6 +36,7 @@ struct node_peers {
     struct link ctl_peer; /* new addresses, from CTL */
     bool ctl_ready;
     struct node_names names;
+    uint64_t known[4]; /* CORE's: the ids that were members by the log, a set */
     struct address told[MEMBERSHIP_ID_MAX + 1]; /* by CTL, of each id; this and more CTL's own: */
     uint32_t look_next;     /* whose turn it is: one name a look */
     uint64_t look_after_ns; /* monotonic; a resolver that is slow is asked less often */

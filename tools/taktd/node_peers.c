@@ -115,6 +115,9 @@ void node_resolve(struct node *node)
     if (!peers || !node->env.resolve || begin_ns < peers->look_after_ns ||
         !peers_names_read(&peers->names, &servers))
         return;
+    for (uint32_t id = 1; id <= MEMBERSHIP_ID_MAX; id++)
+        if (peers->told[id].port && !membership_find(&servers, id))
+            memset(&peers->told[id], 0, sizeof(peers->told[id])); /* told anew if it comes again */
     for (uint32_t i = 0; i < servers.count; i++) {
         const struct membership_server *server =
             &servers.server[peers->look_next++ % servers.count];
@@ -156,6 +159,13 @@ int node_rekey(struct node *node, struct fault *fault)
     return 0;
 }
 
+/* A set of ids, which peers_settled takes from. */
+static void peers_know(struct node_peers *peers, const struct membership *members)
+{
+    for (uint32_t i = 0; i < members->count; i++)
+        peers->known[members->server[i].id / 64] |= 1ull << members->server[i].id % 64;
+}
+
 /* A membership is in the log: PEER's table follows. Role: CORE. */
 static void peers_changed(void *self, const struct membership *before,
                           const struct membership *after)
@@ -174,8 +184,36 @@ static void peers_changed(void *self, const struct membership *before,
             memset(&at, 0, sizeof(at));
         peers_record(update, server, &at);
     }
-    if (node->peers)
-        peers_names_write(&node->peers->names, after);
+    if (!node->peers)
+        return;
+    peers_names_write(&node->peers->names, after);
+    peers_know(node->peers, after);
+}
+
+/* Who was a member by the log and is none any more leaves PEER's table; who is only configured
+ * stays: it may be the way to the others. Role: CORE. */
+static bool peers_settled(void *self, const struct raft_membership *members)
+{
+    struct node *node = self;
+    uint64_t gone[4];
+
+    memcpy(gone, node->peers->known, sizeof(gone));
+    for (uint32_t i = 0; i < members->count; i++)
+        gone[members->members[i].id / 64] &= ~(1ull << members->members[i].id % 64);
+    gone[node->config->node_id / 64] &= ~(1ull << node->config->node_id % 64);
+    for (uint32_t id = 1; id <= PEER_ID_MAX; id++) {
+        if (!(gone[id / 64] >> id % 64 & 1))
+            continue;
+        struct peer_update *update =
+            link_reserve(node_link(node, TOPOLOGY_CORE_PEER, 0), sizeof(*update));
+        if (!update)
+            return false;
+        memset(update, 0, sizeof(*update));
+        update->kind = PEER_UPDATE_REMOVE;
+        update->member.id = (uint8_t)id;
+        node->peers->known[id / 64] &= ~(1ull << id % 64);
+    }
+    return true;
 }
 
 bool node_members(const struct node *node, struct membership_body *to)
@@ -224,6 +262,7 @@ void node_peers_core(struct node *node, struct role_core_config *config)
     config->cluster_update = peers_cluster_update;
     config->cluster_update_size = sizeof(struct peer_update);
     config->members_changed = peers_changed;
+    config->members_settled = peers_settled;
     config->members_self = node;
     config->failed = node_failed;
     config->failed_self = node;
@@ -305,6 +344,11 @@ int node_peers_init(struct node *node, struct fault *fault)
     config.incarnation = node->superblock.state.incarnation;
     config.bulk_bytes_per_s = c->peers_bulk_rate;
     struct membership servers;
+    struct membership_body members;
+    if (node_members(node, &members)) {
+        peers_know(peers, &members.before);
+        peers_know(peers, &members.after);
+    }
     peers_everybody(node, &servers);
     peers_members(node, &servers, &config);
     peers_names_write(&peers->names, &servers);
