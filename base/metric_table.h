@@ -35,6 +35,15 @@
     X(net_latency_ns_total, COUNTER, "ns", "sum of the sampled request latencies")                 \
     X(net_latency_ns_min, GAUGE, "ns", "least request latency since start or reset")               \
     X(net_latency_ns_max, GAUGE, "ns", "greatest request latency since start or reset")            \
+    X(beat_received_total, COUNTER, "1", "datagrams received on the port of beat")                 \
+    X(beat_sent_total, COUNTER, "1", "datagrams sent to controllers")                              \
+    X(beat_send_full_total, COUNTER, "1", "datagrams lost because the network took no more")       \
+    X(beat_malformed_total, COUNTER, "1", "datagrams that are not beat's, or damaged")             \
+    X(beat_misrouted_total, COUNTER, "1", "datagrams for another endpoint")                        \
+    X(beat_unproven_total, COUNTER, "1", "datagrams with a wrong mark, or none")                   \
+    X(beat_refused_total, COUNTER, "1", "datagrams answered with a refusal")                       \
+    X(beat_repeated_total, COUNTER, "1", "requests that were here before")                         \
+    X(beat_events_again_total, COUNTER, "1", "events sent again")                                  \
     X(core_proposed_total, COUNTER, "1", "commands appended to the log")                           \
     X(core_refused_total, COUNTER, "1", "commands refused before the log")                         \
     X(core_handovers_total, COUNTER, "1",                                                          \

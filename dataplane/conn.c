@@ -185,6 +185,7 @@ struct conn *conn_open(struct net *net, struct stream *stream)
         return NULL;
     }
     conn->state = CONN_NEW;
+    conn->answer_max = net->config.reply_size_max;
     conn->first = true;
     conn->watches.id = conn->slot;
     conn->opened_ns = net->now.mono_ns;
@@ -297,7 +298,7 @@ uint8_t *conn_send_room(struct net *net, struct conn *conn, uint32_t n)
 
 uint8_t *conn_answer_room(struct net *net, struct conn *conn, int32_t xid, uint32_t n)
 {
-    if (n > net->config.reply_size_max) {
+    if (n > conn->answer_max) {
         net_count(net, METRIC_net_unanswerable_total, 1);
         conn_answer(net, conn, xid, net->view.zxid, ZK_SYSTEM_ERROR);
         return NULL;

@@ -51,14 +51,17 @@ struct conn {
     bool leaving;         /* closeSession is in flight, nothing behind it is looked at */
     bool runnable, fresh; /* on net's list of that name */
     bool may_read_only;   /* the client said readOnly */
+    bool native;          /* of beat: its stream is a struct beat_client's */
+    bool late;            /* native: the request being served is behind its deadline */
     bool local;           /* its session is of read-only mode: this connection's alone */
     uint8_t held;         /* enum conn_wait: the list of net_quorum.c it is on */
 
     int64_t session;
-    uint64_t sequence; /* logged commands since the attach */
+    uint64_t sequence; /* logged commands since the attach; native: of the request being served */
     uint32_t attach;
     int32_t timeout_ms;
     uint32_t in_flight, wait_in_flight; /* commands not answered */
+    uint32_t answer_max;       /* bytes of one answer */
     uint32_t output_allowance; /* bytes above the output limit that a large reply was given */
 
     uint8_t *identities; /* packed, store/acl.h; identities_room bytes of the slab */

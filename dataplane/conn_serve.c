@@ -1,4 +1,5 @@
 /* Frames of a connection: four-letter words, the handshake, requests. */
+#include "dataplane/beat/beat.h"
 #include "dataplane/conn.h"
 #include "dataplane/net.h"
 #include "dataplane/net_quorum.h"
@@ -29,8 +30,10 @@ static enum request_step conn_handshake(struct net *net, struct conn *conn, stru
     if (!command)
         return REQUEST_RETRY;
     struct session_open *open = (struct session_open *)(command + 1);
-    open->timeout_ms = handshake_timeout(request.timeout_ms, net->config.timeout_ms_min,
-                                         net->config.timeout_ms_max);
+    int32_t least_ms = conn->native ? (int32_t)net->beat->config.timeout_ms_min
+                                    : net->config.timeout_ms_min;
+    open->timeout_ms =
+        handshake_timeout(request.timeout_ms, least_ms, net->config.timeout_ms_max);
     open->client = conn->stream->peer;
     if (attach) {
         /* Too long a password is passed on as one of no bytes: neither can match. */
@@ -135,6 +138,8 @@ uint32_t conn_serve(struct net *net, struct conn *conn, uint32_t frames)
         conn_run(net, conn);
         return 0;
     }
+    if (conn->native && conn->state == CONN_LIVE)
+        return beat_serve(net->beat, conn, frames);
     uint64_t cost_end = net->turn_cost + NET_CONN_COST;
     while (handled < frames && net->turn_cost < cost_end && net_may_serve(net)) {
         if (!conn_serve_one(net, conn))

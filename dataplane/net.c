@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/core_state.h"
 #include "base/plant.h"
+#include "dataplane/beat/beat.h"
 #include "dataplane/net_quorum.h"
 #include "dataplane/qsbr.h"
 #include "dataplane/zk/reply.h"
@@ -171,6 +172,18 @@ void net_start(struct net *net, struct port *port)
     net->port = port;
 }
 
+void net_beat(struct net *net, struct beat *beat)
+{
+    net->beat = beat;
+}
+
+void net_touch_within(struct net *net, int32_t timeout_ms)
+{
+    uint64_t interval_ns = (uint64_t)timeout_ms * NS_PER_MS / 20;
+    if (interval_ns < net->touch_interval_ns)
+        net->touch_interval_ns = interval_ns;
+}
+
 /* ---- commands ---- */
 
 struct command *net_command_room(struct net *net, enum command_kind kind, uint32_t body_size)
@@ -273,12 +286,16 @@ uint32_t net_poll(void *self, struct now now)
         work += net_quorum_poll(net);
     work += net_serve_runnable(net);
     work += port_poll(net->port, now);
+    if (net->beat)
+        work += beat_poll(net->beat, now);
     work += net_reap_fresh(net);
     work += net_send_touches(net);
     if (!core_state_alone(net->parts.state))
         net_quorum_flush(net);
     link_publish(net->parts.net_core);
     port_flush(net->port);
+    if (net->beat)
+        beat_flush(net->beat);
     counters_set(net->parts.counters, METRIC_net_watches, net->watches.count);
     counters_set(net->parts.counters, METRIC_net_outstanding, net->outstanding);
     return work;
@@ -294,6 +311,8 @@ uint32_t net_finish(void *self, struct now now)
     net->view = tree_view(net->parts.tree);
     uint32_t work = net_apply_poll(net);
     port_flush(net->port);
+    if (net->beat)
+        beat_flush(net->beat);
     return work;
 }
 
@@ -301,7 +320,8 @@ bool net_idle(void *self)
 {
     struct net *net = self;
     return net->runnable.first == NULL && !net->watches.job.open && net_quorum_idle(net) &&
-           link_empty(net->parts.apply_net) && port_idle(net->port);
+           link_empty(net->parts.apply_net) && port_idle(net->port) &&
+           (!net->beat || beat_idle(net->beat));
 }
 
 uint64_t net_deadline_ns(void *self, struct now now)
@@ -312,6 +332,8 @@ uint64_t net_deadline_ns(void *self, struct now now)
         deadline_ns = net_fresh_until_ns(net);
     if (net_quorum_deadline_ns(net) < deadline_ns)
         deadline_ns = net_quorum_deadline_ns(net);
+    if (net->beat && beat_deadline_ns(net->beat, now) < deadline_ns)
+        deadline_ns = beat_deadline_ns(net->beat, now);
     if (net->touch_count && net->touch_ns + net->touch_interval_ns < deadline_ns)
         deadline_ns = net->touch_ns + net->touch_interval_ns;
     return deadline_ns;
@@ -319,7 +341,12 @@ uint64_t net_deadline_ns(void *self, struct now now)
 
 int net_park_fds(void *self, int *fds, int max)
 {
-    return port_park_fds(((struct net *)self)->port, fds, max);
+    struct net *net = self;
+    int count = port_park_fds(net->port, fds, max);
+    if (!net->beat || count < 0)
+        return count;
+    int more = datagram_park_fds(net->beat->datagrams, fds + count, max - count);
+    return more < 0 ? -1 : count + more;
 }
 
 void net_wait(void *self, int wake_fd, uint64_t wait_ns)

@@ -84,10 +84,13 @@ struct net_parts {
     const struct core_state *state;   /* CORE's page; NULL: a node without peers */
 };
 
+struct beat;
+
 struct net {
     struct net_config config;
     struct net_parts parts;
     struct port *port;
+    struct beat *beat; /* native sessions; NULL: this NET has none */
     struct slab slab;
     struct watch_table watches;
 
@@ -132,6 +135,12 @@ MUST_USE int net_init(struct net *net, const struct net_config *config,
 /* net_port_setup says how this NET's port is to be made; net_start hands it over (NET owns it). */
 void net_port_setup(struct net *net, struct port_setup *setup);
 void net_start(struct net *net, struct port *port);
+
+/* net_beat gives NET the front end of native sessions, made by beat_init (NET only turns it). */
+void net_beat(struct net *net, struct beat *beat);
+
+/* net_touch_within makes CORE hear of sessions often enough for one with this timeout. */
+void net_touch_within(struct net *net, int32_t timeout_ms);
 
 /* net_fini closes the port with all connections and gives all memory back. */
 void net_fini(struct net *net);

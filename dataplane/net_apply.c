@@ -103,6 +103,8 @@ static void net_apply_attached(struct net *net, struct conn *conn, const struct 
         return;
     }
     conn_attached(net, conn, reply->session, reply->attach, reply->timeout_ms);
+    if (conn->native)
+        net_touch_within(net, reply->timeout_ms);
     conn_touch(net, conn);
     conn->wait = CONN_WAIT_NONE;
     conn_run(net, conn); /* what it sent behind its ConnectRequest */
@@ -150,12 +152,17 @@ static void net_apply_reply(struct net *net, const struct apply_reply *reply)
         conn_close(net, conn, false);
         return;
     }
+    if (REPLY_HEADER_SIZE + body_size > conn->answer_max) { /* of getEphemerals */
+        net_count(net, METRIC_net_unanswerable_total, 1);
+        conn_answer(net, conn, reply->xid, reply->zxid, ZK_SYSTEM_ERROR);
+        return;
+    }
     uint8_t *room = conn_send_room(net, conn, REPLY_HEADER_SIZE + body_size);
     if (!room)
         return;
     struct jute_out out = jute_out(room, REPLY_HEADER_SIZE + body_size);
     bool auth = reply->command_kind == COMMAND_AUTH;
-    reply_header(&out, reply->xid, auth ? 0 : reply->head.zxid, reply->error, body_size);
+    reply_header(&out, reply->xid, auth ? 0 : reply->zxid, reply->error, body_size);
     jute_put_raw(&out, reply + 1, body_size);
     conn_sent(net, conn, REPLY_HEADER_SIZE + body_size);
     conn->zxid_last = reply->head.zxid;

@@ -176,7 +176,9 @@ bool net_quorum_read(struct net *net, struct conn *conn, uint32_t frame_size)
         frame_size <= conn->read_through || PLANTED(43))
         return true;
     conn->held_number = net->barrier_next;
-    stream_rx(conn->stream, &conn->held_size); /* what came with it is answered with it */
+    conn->held_size = frame_size;
+    if (!conn->native) /* what came with it is answered with it */
+        stream_rx(conn->stream, &conn->held_size);
     net_quorum_on(net, conn, CONN_WAIT_BARRIER);
     return false;
 }

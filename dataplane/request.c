@@ -106,25 +106,30 @@ enum request_step request_serve(struct net *net, struct conn *conn, struct bytes
         return REQUEST_CLOSE;
     }
     request.body = bytes_of(in.at, (size_t)(in.end - in.at));
+    return request_take(net, conn, &request, (uint32_t)payload.size + 4);
+}
 
-    const struct request_kind *kind = request_kind(request.op);
-    bool authorized = net->config.auth_schemes == NULL || request.op == ZK_OP_AUTH ||
-                      request.op == ZK_OP_SASL || request_authorized(net, conn);
+enum request_step request_take(struct net *net, struct conn *conn, const struct request *request,
+                               uint32_t frame_size)
+{
+    const struct request_kind *kind = request_kind(request->op);
+    bool authorized = net->config.auth_schemes == NULL || request->op == ZK_OP_AUTH ||
+                      request->op == ZK_OP_SASL || request_authorized(net, conn);
     if (!kind || !authorized) {
         if (request_must_wait(net, conn, &(struct request_kind){.order = REQUEST_BEHIND}))
             return REQUEST_WAIT;
-        conn_answer(net, conn, request.xid, kind ? net->view.zxid : -1,
+        conn_answer(net, conn, request->xid, kind ? net->view.zxid : -1,
                     kind ? ZK_SESSION_CLOSED_REQUIRE_SASL_AUTH : ZK_UNIMPLEMENTED);
         return REQUEST_CLOSE;
     }
     if (request_must_wait(net, conn, kind))
         return REQUEST_WAIT;
-    if (kind->order == REQUEST_READ && !net_quorum_read(net, conn, (uint32_t)payload.size + 4))
+    if (kind->order == REQUEST_READ && !net_quorum_read(net, conn, frame_size))
         return REQUEST_WAIT;
-    enum request_step step = kind->serve(net, conn, &request);
+    enum request_step step = kind->serve(net, conn, request);
     if (step == REQUEST_DONE || step == REQUEST_CLOSE) {
-        conn->op_last = request.op;
-        conn->xid_last = request.xid;
+        conn->op_last = request->op;
+        conn->xid_last = request->xid;
         conn->has_xid = true;
         if (conn->in_flight == 0 && conn->state == CONN_LIVE) { /* answered on the spot */
             conn->zxid_last = net->view.zxid;

@@ -19,6 +19,10 @@ enum request_step {
 /* request_serve decodes the header of a packet and calls its handler. Borrows payload. */
 enum request_step request_serve(struct net *net, struct conn *conn, struct bytes payload);
 
+/* request_take is the same for a decoded header; frame_size: as net_quorum_read has it. */
+enum request_step request_take(struct net *net, struct conn *conn, const struct request *request,
+                               uint32_t frame_size);
+
 /* request_name gives the four-letter-word code of an op ("GETD"), or "NA". */
 const char *request_name(int32_t op);
 

@@ -13,8 +13,12 @@ void write_sent(struct net *net, struct conn *conn, struct command *command)
     command->conn = conn_token(conn);
     command->session = conn->session;
     command->attach = conn->attach;
-    if (command->kind == COMMAND_REQUEST || command->kind == COMMAND_AUTH)
-        command->sequence = ++conn->sequence;
+    if (conn->native && command->kind == COMMAND_REQUEST) {
+        command->sequence = conn->sequence;
+        command->flags = COMMAND_ONCE | (conn->late ? COMMAND_LATE : 0);
+    } else if (command->kind == COMMAND_REQUEST || command->kind == COMMAND_AUTH) {
+        command->sequence = conn->native ? 0 : ++conn->sequence;
+    }
     conn->in_flight++;
     net->outstanding++;
     net_count(net, METRIC_net_writes_total, 1);

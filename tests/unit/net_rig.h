@@ -181,6 +181,7 @@ static RIG_UNUSED void rig_reply(struct rig *rig, const struct command *c, int32
         .xid = c->xid,
         .error = error,
         .command_kind = c->kind,
+        .zxid = rig->zxid,
     };
     if (c->kind == COMMAND_OPEN || c->kind == COMMAND_ATTACH) {
         const struct session_open *open = (const struct session_open *)(c + 1);

@@ -145,7 +145,7 @@ static void test_vectors(void **state)
         const struct vector *v = &vectors[i];
         struct beat_frame frame;
         const struct peer_key *key = v->frame.key ? peer_keys_find(&keys, v->frame.key) : NULL;
-        print_message("vector %s\n", v->name);
+        print_message("# vector %s\n", v->name);
         assert_int_equal(beat_wire_decode(v->datagram, v->size, &frame), 0);
         assert_same(&frame, &v->frame);
         if (key)
@@ -259,7 +259,7 @@ static void test_rules(void **state)
         {"set_piece_0", "\xff\xff\xff\xff", 64, 4, ERR_MALFORMED},
     };
     for (uint32_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-        print_message("rule %u: %s\n", i, rules[i].name);
+        print_message("# rule %u: %s\n", i, rules[i].name);
         assert_int_equal(broken(rules[i].name, rules[i].at, rules[i].bytes, rules[i].n),
                          rules[i].err);
     }

@@ -102,13 +102,13 @@ static void test_refusals(void **state)
                                        "messages"},
         {"data:\n  dir: &d /a\nlog: *d\n",
          "t.yaml:3: an alias (*name) is not allowed; write the value"},
-        {"'': 1\n", "t.yaml:1: unknown key ; known here: node, listen, port, roles, data, log, "
+        {"'': 1\n", "t.yaml:1: unknown key ; known here: node, listen, beat, port, roles, data, log, "
                     "snapshot, session, limits, features, containers, auth, servers, ensemble, "
                     "peers, reads, messages"},
         {"data:\n  dir: \"a\\0b\"\n", "t.yaml:2: data.dir: holds a NUL byte"},
         {"data:\n  dir: \"a\\nb\"\n", "t.yaml:2: data.dir: the value holds a control character"},
         {"initLimit: 5\n",
-         "t.yaml:1: unknown key initLimit; known here: node, listen, port, roles, "
+         "t.yaml:1: unknown key initLimit; known here: node, listen, beat, port, roles, "
          "data, log, snapshot, session, limits, features, containers, auth, servers, ensemble, "
          "peers, reads, messages"},
     };

@@ -180,7 +180,8 @@ static int32_t step_expire(struct world *world)
 static void test_copy_goes_on_alike(void **state)
 {
     static int32_t (*const steps[])(struct world *) = {
-        step_repeat, step_once,     step_seq,      step_quota, step_acl,    step_acl_other, step_auth,
+        step_repeat, step_once,      step_seq,  step_quota,
+        step_acl,    step_acl_other, step_auth,
         step_reap,   step_reap_ttl, step_close, step_attach, step_expire};
     (void)state;
     make_busy();

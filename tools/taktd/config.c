@@ -31,6 +31,7 @@ void config_init(struct config *config)
 void config_dev(struct config *config)
 {
     config_must_set(config, "listen", "127.0.0.1:2181", CONFIG_FROM_DEV);
+    config_must_set(config, "beat.listen", "127.0.0.1:2182", CONFIG_FROM_DEV);
     config_must_set(config, "data.dir", "takt-data", CONFIG_FROM_DEV);
     config_must_set(config, "features.four_letter_words", "*", CONFIG_FROM_DEV);
     config_must_set(config, "limits.connections_per_address", "0", CONFIG_FROM_DEV);
@@ -162,6 +163,28 @@ static int config_check_sessions(struct config *config, struct fault *fault)
                          config_named(config, "session.timeout_min"),
                          config_named(config, "session.timeout_max"),
                          config_named(config, "session.tick"));
+    return 0;
+}
+
+/* --dev serves native sessions beside its usual address only: two such nodes do not meet there. */
+static int config_check_beat(struct config *config, struct fault *fault)
+{
+    struct address at;
+
+    if (config_origin(config, "beat.listen")->from == CONFIG_FROM_DEV &&
+        config_is_given(config, "listen"))
+        config->beat_listen[0] = '\0';
+    if (!config->beat_listen[0])
+        return 0;
+    int err = config_value_address(&at, config->beat_listen, fault);
+    if (err)
+        return fault_set(fault, err, "%s: '%s' is not an address such as 0.0.0.0:2182",
+                         config_named(config, "beat.listen"), config->beat_listen);
+    if (config->beat_session_ms_min > config->session_timeout_ms_max)
+        return fault_set(fault, ERR_CONFIG, "%s is longer than %s: %u ms and %u ms",
+                         config_named(config, "beat.session_min"),
+                         config_named(config, "session.timeout_max"), config->beat_session_ms_min,
+                         config->session_timeout_ms_max);
     return 0;
 }
 
@@ -319,6 +342,8 @@ int config_check(struct config *config, struct fault *fault)
         err = config_ensemble_check(config, fault);
     if (!err)
         err = config_check_sessions(config, fault);
+    if (!err)
+        err = config_check_beat(config, fault);
     if (!err)
         err = config_check_limits(config, fault);
     if (!err)

@@ -94,6 +94,10 @@ struct config {
     struct config_subnet port_address;
     struct address port_gateway; /* zeros = none */
     uint32_t port_backlog;
+    char beat_listen[64];   /* "" = no native sessions */
+    uint32_t beat_endpoint; /* 0 = node_id */
+    uint32_t beat_session_ms_min;
+    char beat_key_file[256]; /* "" = datagrams are not authenticated */
 
     /* roles on cores */
     uint32_t net_count; /* 1..CONFIG_NET_MAX */

@@ -45,6 +45,37 @@ const struct config_setting config_table[] = {
      .help = "Addresses for ZooKeeper clients. 0.0.0.0:2181 is every IPv4 address of the\n"
              "machine, [::]:2181 every address. In a zoo.cfg: clientPort, clientPortAddress."},
 
+    {.key = "beat.listen",
+     .type = CONFIG_TEXT,
+     AT(beat_listen),
+     ROOM(beat_listen),
+     .fallback = "",
+     .help = "Address for controllers that speak beat, datagrams of UDP, such as 0.0.0.0:2182.\n"
+             "Their sessions are ordinary ones. NET 0 serves them. Empty: none are served."},
+    {.key = "beat.endpoint",
+     .type = CONFIG_COUNT,
+     AT(beat_endpoint),
+     .min = 0,
+     .max = UINT32_MAX,
+     .fallback = "0",
+     .help = "Number of this node in beat's datagrams; those for another are dropped. 0: node.id."},
+    {.key = "beat.session_min",
+     .type = CONFIG_MS,
+     AT(beat_session_ms_min),
+     .min = 1,
+     .max = DAY_MS,
+     .fallback = "1ms",
+     .help = "Shortest session timeout that a controller is given; the longest is\n"
+             "session.timeout_max, as for everybody."},
+    {.key = "beat.key_file",
+     .type = CONFIG_TEXT,
+     AT(beat_key_file),
+     ROOM(beat_key_file),
+     .fallback = "",
+     .help = "File with the key (or two, while one is replaced) that controllers and this node\n"
+             "prove themselves by, as peers.key_file has it. Read at start. Empty: datagrams\n"
+             "carry a checksum only, for networks that nobody else can send on."},
+
     {.key = "port.kind",
      .type = CONFIG_CHOICE,
      AT(port_kind),

@@ -314,6 +314,8 @@ static int node_assemble(struct node *node, struct fault *fault)
         return fault_set(fault, ERR_NOMEM, "no memory for %u NET roles", c->net_count);
     for (uint32_t i = 0; !err && i < c->net_count; i++)
         err = node_net_init(node, i, fault);
+    if (!err)
+        err = node_beat_init(node, fault);
     if (!err && config_is_ensemble(c))
         err = node_peers_init(node, fault);
     if (!err)
@@ -470,6 +472,7 @@ void node_close(struct node *node)
             net_offline(&node->nets[i]);
         net_fini(&node->nets[i]);
     }
+    node_beat_fini(node);
     free(node->nets);
     node_peers_fini(node);
     role_apply_fini(&node->apply);

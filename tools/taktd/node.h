@@ -26,8 +26,8 @@ struct node_env {
     int (*port_open)(void *self, uint32_t index, const struct port_setup *setup, struct port **port,
                      struct fault *fault);
     void *port_self;
-    /* opens the port of the peer link at `listen`; it belongs to the node. 0 or ERR_*. NULL for a
-     * node alone */
+    /* opens the port of the peer link, or of native sessions, at `listen`; it belongs to the node.
+     * 0 or ERR_*. NULL for a node that has neither */
     int (*datagram_open)(void *self, const struct address *listen, uint32_t size_limit,
                          struct datagram_port **port, struct fault *fault);
     /* finds the address of a peer's host name; NULL: only addresses are understood. Blocks; called

@@ -8,6 +8,7 @@
 #include "consensus/role_disk.h"
 #include "consensus/superblock.h"
 #include "consensus/wal.h"
+#include "dataplane/beat/beat.h"
 #include "dataplane/net.h"
 #include "dataplane/peer.h"
 #include "dataplane/worker.h"
@@ -68,6 +69,7 @@ struct node {
     struct role_reclaim reclaim;
     struct role_snap snap;
     struct net *nets; /* [config->net_count] */
+    struct beat *beat; /* native sessions, of NET 0; NULL: none are served */
     struct core_state state;
     struct core_status status;
     struct node_peers *peers; /* NULL: a node alone */
@@ -107,6 +109,10 @@ struct link *node_link(struct node *node, enum topology_link which, uint32_t net
 void node_peers_core(struct node *node, struct role_core_config *config);
 MUST_USE int node_peers_init(struct node *node, struct fault *fault);
 void node_peers_fini(struct node *node);
+
+/* node_beat_init opens the port of native sessions and gives it to NET 0, if one is configured. */
+MUST_USE int node_beat_init(struct node *node, struct fault *fault);
+void node_beat_fini(struct node *node);
 
 struct counters *node_page(struct node *node, const char *role, uint32_t index);
 void node_failed(void *self, int err, const struct fault *reason);

@@ -73,7 +73,7 @@ int node_roles_add(struct node *node, struct fault *fault)
                                           .idle = net_idle,
                                           .deadline_ns = net_deadline_ns,
                                           .park_fds = net_park_fds,
-                                          .wait = net_wait,
+                                          .wait = node->nets[i].beat ? NULL : net_wait,
                                           .online = net_online,
                                           .offline = net_offline},
                             fault);
@@ -138,6 +138,12 @@ int node_wire_wakes(struct node *node, struct fault *fault)
         if (published)
             err = worker_downstream_add(node_worker(node, TOPOLOGY_NET, i),
                                         node_worker(node, TOPOLOGY_PEER, 0), published);
+    }
+    for (uint32_t i = 1; !err && node->beat && i < node->config->net_count; i++) {
+        const _Atomic uint64_t *published = datagram_published(node->beat->datagrams, i);
+        if (published)
+            err = worker_downstream_add(node_worker(node, TOPOLOGY_NET, i),
+                                        node_worker(node, TOPOLOGY_NET, 0), published);
     }
     return err ? fault_set(fault, err, "too many workers are joined by links") : 0;
 }
