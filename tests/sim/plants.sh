@@ -3,16 +3,18 @@
 # simulator once per bug (as -Dplant=N does), runs seeds of three nodes, and prints a row per bug: the
 # seeds that fail, and the median distance from one to the next. By hand; takes minutes a bug.
 #
-#   tests/sim/plants.sh [--seeds COUNT] [--finds COUNT] [--nodes 3] [--set knob=value]... [N ...]
+#   tests/sim/plants.sh [--seeds COUNT] [--finds COUNT] [--tap] [--nodes 3] [--set knob=value]... [N ...]
 #
 # It stops at COUNT seeds (400), or behind the twenty in which the COUNTth one (8) finds the bug.
-# Exit code 1: a bug was not found.
+# --tap prints a TAP line a bug in place of a row. Without numbers: all bugs but those that tests/plants.md says
+# unit tests find. Exit code 1: a bug was not found.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 count=400
 finds=8
 step=20
+tap=0
 run_args=()
 nodes=3
 plants=()
@@ -20,17 +22,20 @@ while [ $# -gt 0 ]; do
     case $1 in
     --seeds) count=$2; shift 2 ;;
     --finds) finds=$2; shift 2 ;;
+    --tap) tap=1; shift ;;
     --nodes) nodes=$2; shift 2 ;;
     --set) run_args+=(--set "$2"); shift 2 ;;
     *) plants+=("$1"); shift ;;
     esac
 done
 if [ ${#plants[@]} -eq 0 ]; then
-    mapfile -t plants < <(sed -nE 's/^\|? *([0-9]+) *\|.*/\1/p' tests/plants.md)
+    mapfile -t plants < <(sed -nE '/^## /q; s/^\|? *([0-9]+) *\|.*/\1/p' tests/plants.md |
+                          grep -vxFf <(sed -nE '1,/^## /d; s/^([0-9]+) *\|.*/\1/p' tests/plants.md))
 fi
 
 build=build-plant
 if [ ! -d "$build" ]; then
+    command -v ccache >/dev/null && export CC="ccache ${CC:-gcc}"
     meson setup "$build" -Dperf=false -Dfuzz=false -Ddpdk=disabled >/dev/null
 fi
 ninja -C "$build" tests/sim/run >/dev/null
@@ -54,13 +59,17 @@ median() {
 }
 
 missed=0
-echo "| n | bug | seeds that find it | median seeds needed | first words |"
-echo "|---|---|---|---|---|"
+row() { [ "$tap" = 1 ] || echo "$1"; }
+verdict() { [ "$tap" = 0 ] || echo "$1"; }
+row "| n | bug | seeds that find it | median seeds needed | first words |"
+row "|---|---|---|---|---|"
 for plant in "${plants[@]}"; do
     name=$(sed -nE "s/^\|? *$plant *\| *([^|]*[^| ]) *\|.*/\1/p" tests/plants.md | head -n 1)
     mapfile -t files < <(git grep -lE "TAKT_PLANT [=!]= $plant($|[^0-9])|PLANT(ED)?\\($plant\\)" -- '*.c' '*.h')
     if [ ${#files[@]} -eq 0 ]; then
-        echo "| $plant | $name | no such bug in the sources | | |"
+        row "| $plant | $name | no such bug in the sources | | |"
+        verdict "not ok - planted bug $plant: it is not in the sources"
+        missed=1
         continue
     fi
     plant "$plant" "${files[@]}"
@@ -83,10 +92,12 @@ for plant in "${plants[@]}"; do
         last=$seed
     done
     if [ ${#found[@]} -eq 0 ]; then
-        echo "| $plant | $name | 0 of $tried | > $tried | - |"
+        verdict "not ok - planted bug $plant ($name): not found in $tried seeds"
+        row "| $plant | $name | 0 of $tried | > $tried | - |"
         missed=1
     else
-        echo "| $plant | $name | ${#found[@]} of $tried | $(median "${gaps[@]}") | $words |"
+        verdict "ok - planted bug $plant ($name): seed ${found[0]}"
+        row "| $plant | $name | ${#found[@]} of $tried | $(median "${gaps[@]}") | $words |"
     fi
 done
 exit $missed

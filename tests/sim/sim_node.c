@@ -432,6 +432,22 @@ static void node_send(struct sim_node *node)
     }
 }
 
+/* Threads do not go in step: some roles get no turn while others have theirs, and now and then for
+ * milliseconds. */
+static uint32_t node_uneven(struct sim_node *node)
+{
+    struct sim_world *world = node->world;
+
+    if (!world->knobs.uneven || rand_below(&world->rand, 100) >= world->knobs.uneven)
+        return 0;
+    uint32_t held = (uint32_t)rand_next(&world->rand);
+    if (!node->held_roles && !world->calm && rand_below(&world->rand, 64) == 0) {
+        node->held_roles = held & (uint32_t)rand_next(&world->rand) & 255;
+        node->held_ns = world->now_ns + rand_below(&world->rand, 20 * NS_PER_MS);
+    }
+    return held;
+}
+
 int sim_node_turn(struct sim_node *node, struct fault *fault)
 {
     struct sim_world *world = node->world;
@@ -444,10 +460,7 @@ int sim_node_turn(struct sim_node *node, struct fault *fault)
         node->held_roles = 0;
     node->turns++;
     node->told = 0;
-    /* threads do not go in step: some roles get no turn while others have theirs */
-    uint32_t held = 0;
-    if (world->knobs.uneven && rand_below(&world->rand, 100) < world->knobs.uneven)
-        held = (uint32_t)rand_next(&world->rand);
+    uint32_t held = node_uneven(node);
     int64_t work =
         node_turn_held(node->node, node_now(node), node->held_roles | held, &deadline_ns, fault);
     if (work < 0)
