@@ -1,5 +1,6 @@
 #include "store/op.h"
 
+#include "base/jute_stat.h"
 #include "base/check.h"
 #include "store/path.h"
 #include "store/quota.h"
@@ -256,17 +257,7 @@ void op_put_stat(struct jute_out *out, const struct znode *node)
     struct zk_stat stat;
     CHECK(node != NULL);
     znode_stat(node, &stat);
-    jute_put_long(out, stat.czxid);
-    jute_put_long(out, stat.mzxid);
-    jute_put_long(out, stat.ctime_ms);
-    jute_put_long(out, stat.mtime_ms);
-    jute_put_int(out, stat.version);
-    jute_put_int(out, stat.cversion);
-    jute_put_int(out, stat.aversion);
-    jute_put_long(out, stat.ephemeral_owner);
-    jute_put_int(out, stat.data_length);
-    jute_put_int(out, stat.num_children);
-    jute_put_long(out, stat.pzxid);
+    jute_stat_put(out, &stat);
 }
 
 bool op_owner_ttl(int64_t owner)

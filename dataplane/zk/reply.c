@@ -1,5 +1,7 @@
 #include "dataplane/zk/reply.h"
 
+#include "base/jute_stat.h"
+
 void reply_header(struct jute_out *out, int32_t xid, int64_t zxid, int32_t err, uint32_t body_size)
 {
     jute_put_int(out, (int32_t)(REPLY_HEADER_SIZE - 4 + body_size));
@@ -10,17 +12,7 @@ void reply_header(struct jute_out *out, int32_t xid, int64_t zxid, int32_t err, 
 
 void reply_stat(struct jute_out *out, const struct zk_stat *stat)
 {
-    jute_put_long(out, stat->czxid);
-    jute_put_long(out, stat->mzxid);
-    jute_put_long(out, stat->ctime_ms);
-    jute_put_long(out, stat->mtime_ms);
-    jute_put_int(out, stat->version);
-    jute_put_int(out, stat->cversion);
-    jute_put_int(out, stat->aversion);
-    jute_put_long(out, stat->ephemeral_owner);
-    jute_put_int(out, stat->data_length);
-    jute_put_int(out, stat->num_children);
-    jute_put_long(out, stat->pzxid);
+    jute_stat_put(out, stat);
 }
 
 void reply_event(struct jute_out *out, int64_t zxid, int32_t event, struct bytes path)

@@ -4,7 +4,7 @@
  * Method: fail call N for N = 0, 1, 2, ... of one scenario on DISK's own role, in each way; lose
  * power; recover with a healthy disk. */
 #include "consensus/disk_chores.h"
-#include "tests/fault/fault_disk.h"
+#include "tests/fault/fault_each.h"
 #include "tests/sim/sim_disk.h"
 
 #include <setjmp.h>
@@ -322,7 +322,7 @@ static int scenario(struct member *member)
     return err ? err : write_entries(member, 9, 3);
 }
 
-static void check_one(enum fault_disk_how how, uint64_t n, bool *reached)
+static bool member_survives(enum fault_disk_how how, uint64_t n)
 {
     struct sim_disk *disk = sim_disk_create(n, 1ull << 40);
     struct fault_disk faulty;
@@ -330,7 +330,6 @@ static void check_one(enum fault_disk_how how, uint64_t n, bool *reached)
     fault_disk_init(&faulty, sim_disk_io(disk), how, n);
     member.io = &faulty.io;
     int err = scenario(&member);
-    *reached = faulty.failed;
     if (!faulty.failed && err)
         fail_msg("nothing failed, and yet: %s (%s)", member.fault.text, err_name(err));
     sim_disk_crash(disk, SIM_DISK_POWER);
@@ -356,35 +355,7 @@ static void check_one(enum fault_disk_how how, uint64_t n, bool *reached)
     sim_disk_crash(disk, SIM_DISK_KILL);
     member_gone(&after);
     sim_disk_destroy(disk);
-}
-
-static void fail_each(enum fault_disk_how how)
-{
-    bool reached = true;
-    uint64_t n = 0;
-    for (; reached; n++)
-        check_one(how, n, &reached);
-    assert_true(n > 100); /* the scenario did come to its calls */
-}
-
-static void test_member_eio(void **state)
-{
-    fail_each(FAULT_DISK_EIO);
-}
-
-static void test_member_eio_after_the_fact(void **state)
-{
-    fail_each(FAULT_DISK_LATE);
-}
-
-static void test_member_short_write(void **state)
-{
-    fail_each(FAULT_DISK_SHORT);
-}
-
-static void test_member_disk_full(void **state)
-{
-    fail_each(FAULT_DISK_FULL);
+    return faulty.failed;
 }
 
 /* ---- damage ---- */
@@ -483,10 +454,7 @@ static void test_a_whole_log_that_is_gone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_member_eio),
-        cmocka_unit_test(test_member_eio_after_the_fact),
-        cmocka_unit_test(test_member_short_write),
-        cmocka_unit_test(test_member_disk_full),
+        FAULT_EACH_TESTS("test_member", member_survives, 100),
         cmocka_unit_test(test_damage_is_put_aside_and_told_of),
         cmocka_unit_test(test_a_whole_log_that_is_gone),
     };

@@ -2,15 +2,10 @@
  * what is there can be opened. Method: fail call N for N = 0, 1, 2, ... until none is left to fail,
  * in each way; then the node is gone, power is lost, and a healthy disk is recovered from. */
 #include "consensus/superblock.h"
-#include "tests/fault/fault_disk.h"
+#include "tests/fault/fault_each.h"
 #include "tests/unit/wal_kit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define SEGMENT 32768
 
@@ -31,14 +26,13 @@ static int scenario(struct wal_kit *kit)
     return err ? err : kit_settle(kit);
 }
 
-static void check_one(enum fault_disk_how how, uint64_t n, bool *reached)
+static bool log_survives(enum fault_disk_how how, uint64_t n)
 {
     struct sim_disk *disk = sim_disk_create(n, 1ull << 40);
     struct fault_disk faulty;
     fault_disk_init(&faulty, sim_disk_io(disk), how, n);
     struct wal_kit *kit = kit_create(&faulty.io, SEGMENT, 7);
     int err = scenario(kit);
-    *reached = faulty.failed;
     uint64_t answered = kit->durable, proposed = kit->proposed;
     bool trim = faulty.failed &&
                 (strcmp(faulty.failed_call, "unlink") == 0 ||
@@ -64,35 +58,7 @@ static void check_one(enum fault_disk_how how, uint64_t n, bool *reached)
     sim_disk_crash(disk, SIM_DISK_KILL);
     kit_destroy(kit);
     sim_disk_destroy(disk);
-}
-
-static void fail_each(enum fault_disk_how how)
-{
-    bool reached = true;
-    uint64_t n = 0;
-    for (; reached; n++)
-        check_one(how, n, &reached);
-    assert_true(n > 150); /* the scenario did come to its calls */
-}
-
-static void test_log_eio(void **state)
-{
-    fail_each(FAULT_DISK_EIO);
-}
-
-static void test_log_eio_after_the_fact(void **state)
-{
-    fail_each(FAULT_DISK_LATE);
-}
-
-static void test_log_short_write(void **state)
-{
-    fail_each(FAULT_DISK_SHORT);
-}
-
-static void test_log_disk_full(void **state)
-{
-    fail_each(FAULT_DISK_FULL);
+    return faulty.failed;
 }
 
 /* Opens and saves three terms; *term is the last one that was answered for. */
@@ -112,39 +78,30 @@ static int superblock_scenario(struct disk_io *io, uint64_t *term, struct fault 
     return err;
 }
 
-static void test_superblock_every_way(void **state)
+static bool superblock_survives(enum fault_disk_how how, uint64_t n)
 {
-    for (enum fault_disk_how how = 0; how < FAULT_DISK_HOW_COUNT; how++) {
-        bool reached = true;
-        for (uint64_t n = 0; reached; n++) {
-            struct sim_disk *disk = sim_disk_create(n, 1 << 20);
-            struct fault_disk faulty;
-            struct fault fault = {{0}};
-            uint64_t answered = 0, later = 0;
-            fault_disk_init(&faulty, sim_disk_io(disk), how, n);
-            int err = superblock_scenario(&faulty.io, &answered, &fault);
-            reached = faulty.failed;
-            if (reached && err == 0)
-                fail_msg("call %lu (%s): nobody noticed", (unsigned long)n, faulty.failed_call);
-            sim_disk_crash(disk, SIM_DISK_POWER);
-            err = superblock_scenario(sim_disk_io(disk), &later, &fault);
-            if (err || later < answered + 3 || later > answered + 4)
-                fail_msg("call %lu (%s): %s; answered for term %lu, then came to %lu",
-                         (unsigned long)n, faulty.failed_call, fault.text, (unsigned long)answered,
-                         (unsigned long)later);
-            sim_disk_destroy(disk);
-        }
-    }
+    struct sim_disk *disk = sim_disk_create(n, 1 << 20);
+    struct fault_disk faulty;
+    struct fault fault = {{0}};
+    uint64_t answered = 0, later = 0;
+    fault_disk_init(&faulty, sim_disk_io(disk), how, n);
+    int err = superblock_scenario(&faulty.io, &answered, &fault);
+    if (faulty.failed && err == 0)
+        fail_msg("call %lu (%s): nobody noticed", (unsigned long)n, faulty.failed_call);
+    sim_disk_crash(disk, SIM_DISK_POWER);
+    err = superblock_scenario(sim_disk_io(disk), &later, &fault);
+    if (err || later < answered + 3 || later > answered + 4)
+        fail_msg("call %lu (%s): %s; answered for term %lu, then came to %lu", (unsigned long)n,
+                 faulty.failed_call, fault.text, (unsigned long)answered, (unsigned long)later);
+    sim_disk_destroy(disk);
+    return faulty.failed;
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_log_eio),
-        cmocka_unit_test(test_log_eio_after_the_fact),
-        cmocka_unit_test(test_log_short_write),
-        cmocka_unit_test(test_log_disk_full),
-        cmocka_unit_test(test_superblock_every_way),
+        FAULT_EACH_TESTS("test_log", log_survives, 150),
+        FAULT_EACH_TESTS("test_superblock", superblock_survives, 10),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -113,6 +113,13 @@ void world_init(struct world *w, const struct machine_config *config, uint64_t t
     world_begin(w);
 }
 
+int32_t world_ready(struct world *w, int64_t session)
+{
+    struct machine_config config = world_config_default();
+    world_init(w, &config, 0);
+    return world_open(w, session);
+}
+
 void world_fini(struct world *w)
 {
     machine_destroy(w->machine);

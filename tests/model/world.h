@@ -50,6 +50,9 @@ struct machine_config world_config_default(void);
 void world_init(struct world *world, const struct machine_config *config, uint64_t tree_limit);
 void world_fini(struct world *world);
 
+/* world_ready is world_init by default with one open session, for a setup: 0. */
+int32_t world_ready(struct world *world, int64_t session);
+
 /* world_apply sends a command as it is (version, time and body_size are filled in). */
 void world_apply(struct world *world, struct command command, const void *body, size_t size);
 void world_query(struct world *world, struct command command, const void *body, size_t size);

@@ -1,5 +1,6 @@
 #include "tests/sim/sim_reply.h"
 
+#include "base/jute_stat.h"
 #include "base/check.h"
 #include "tests/sim/sim_world.h"
 
@@ -120,20 +121,8 @@ static void check_write(struct sim_client *c, const struct sim_request *r, int64
 static void check_stat(struct sim_client *c, const struct sim_request *r, int64_t zxid,
                        struct jute_in *in, const struct zk_stat *want)
 {
-    struct zk_stat s;
+    struct zk_stat s = jute_stat_get(in);
 
-    memset(&s, 0, sizeof(s));
-    s.czxid = jute_get_long(in);
-    s.mzxid = jute_get_long(in);
-    s.ctime_ms = jute_get_long(in);
-    s.mtime_ms = jute_get_long(in);
-    s.version = jute_get_int(in);
-    s.cversion = jute_get_int(in);
-    s.aversion = jute_get_int(in);
-    s.ephemeral_owner = jute_get_long(in);
-    s.data_length = jute_get_int(in);
-    s.num_children = jute_get_int(in);
-    s.pzxid = jute_get_long(in);
     const char *ownerless = s.ephemeral_owner
                                 ? check_session_owner(&c->world->sessions, s.ephemeral_owner, zxid)
                                 : NULL;

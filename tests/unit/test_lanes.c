@@ -20,11 +20,8 @@ static struct world w;
 
 static int setup(void **state)
 {
-    struct machine_config config = world_config_default();
     (void)state;
-    world_init(&w, &config, 0);
-    assert_int_equal(world_open(&w, SID), ZK_OK);
-    return 0;
+    return world_ready(&w, SID);
 }
 
 static int teardown(void **state)

@@ -1,6 +1,7 @@
 /* Goal: each write opcode changes what it should, answers what the wire expects, and fails with the
  * first of its errors in the order of zk_protocol.md section 13. Method: one command at a time on a
  * recorded machine; for the order of errors, requests that break several rules at once. */
+#include "base/jute_stat.h"
 #include "tests/model/world.h"
 
 #include <setjmp.h>
@@ -18,10 +19,8 @@ static struct world w;
 
 static int setup(void **state)
 {
-    struct machine_config config = world_config_default();
     (void)state;
-    world_init(&w, &config, 0);
-    return world_open(&w, SID);
+    return world_ready(&w, SID);
 }
 
 static int teardown(void **state)
@@ -40,18 +39,7 @@ static struct zk_stat stat_of(const char *path)
 
 static struct zk_stat stat_read(struct jute_in *in)
 {
-    struct zk_stat s;
-    s.czxid = jute_get_long(in);
-    s.mzxid = jute_get_long(in);
-    s.ctime_ms = jute_get_long(in);
-    s.mtime_ms = jute_get_long(in);
-    s.version = jute_get_int(in);
-    s.cversion = jute_get_int(in);
-    s.aversion = jute_get_int(in);
-    s.ephemeral_owner = jute_get_long(in);
-    s.data_length = jute_get_int(in);
-    s.num_children = jute_get_int(in);
-    s.pzxid = jute_get_long(in);
+    struct zk_stat s = jute_stat_get(in);
     assert_false(in->bad);
     return s;
 }

@@ -17,10 +17,8 @@ static char found[4096];
 
 static int setup(void **state)
 {
-    struct machine_config config = world_config_default();
     (void)state;
-    world_init(&w, &config, 0);
-    return world_open(&w, SID);
+    return world_ready(&w, SID);
 }
 
 static int teardown(void **state)

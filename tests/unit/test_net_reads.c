@@ -1,24 +1,8 @@
 /* Goal: each read answers what zk_protocol.md sections 7 and 13 say, in the right order of errors,
  * with the watch it promises. Method: one NET on the sim port over a real tree; the test plays
  * APPLY. */
+#include "base/jute_stat.h"
 #include "net_rig.h"
-
-static struct zk_stat get_stat(struct jute_in *in)
-{
-    struct zk_stat s = {0};
-    s.czxid = jute_get_long(in);
-    s.mzxid = jute_get_long(in);
-    s.ctime_ms = jute_get_long(in);
-    s.mtime_ms = jute_get_long(in);
-    s.version = jute_get_int(in);
-    s.cversion = jute_get_int(in);
-    s.aversion = jute_get_int(in);
-    s.ephemeral_owner = jute_get_long(in);
-    s.data_length = jute_get_int(in);
-    s.num_children = jute_get_int(in);
-    s.pzxid = jute_get_long(in);
-    return s;
-}
 
 static void test_get_data(void **state)
 {
@@ -35,7 +19,7 @@ static void test_get_data(void **state)
     assert_true(a.zxid == rig->zxid);
     struct bytes data = jute_get_bytes(&a.body);
     assert_true(bytes_equal(data, bytes_of_string("hello")));
-    struct zk_stat stat = get_stat(&a.body);
+    struct zk_stat stat = jute_stat_get(&a.body);
     assert_false(a.body.bad);
     assert_ptr_equal(a.body.at, a.body.end);
     assert_true(stat.czxid == rig->zxid && stat.mzxid == rig->zxid);
@@ -69,7 +53,7 @@ static void test_exists(void **state)
     client_expect(&c, 1, ZK_BAD_ARGUMENTS);
     client_expect(&c, 2, ZK_NO_NODE);
     struct answer a = client_expect(&c, 3, ZK_OK);
-    assert_int_equal(get_stat(&a.body).num_children, 1);
+    assert_int_equal(jute_stat_get(&a.body).num_children, 1);
     client_expect(&c, 4, ZK_MARSHALLING_ERROR);
     rig_create(rig, "/b", "x"); /* the watch on the missing node stays */
     rig_publish(rig);
@@ -111,7 +95,7 @@ static void test_children(void **state)
     assert_int_equal(jute_get_int(&a.body), 50);
     for (int i = 0; i < 50; i++)
         jute_get_bytes(&a.body);
-    assert_int_equal(get_stat(&a.body).num_children, 50);
+    assert_int_equal(jute_stat_get(&a.body).num_children, 50);
     assert_ptr_equal(a.body.at, a.body.end);
     a = client_expect(&c, 3, ZK_OK);
     assert_int_equal(jute_get_int(&a.body), 54);
@@ -178,7 +162,7 @@ static void test_acl(void **state)
     assert_int_equal(jute_get_int(&a.body), ZK_PERM_READ);
     assert_true(bytes_equal(jute_get_bytes(&a.body), bytes_of_string("digest")));
     assert_true(bytes_equal(jute_get_bytes(&a.body), bytes_of_string("bob:x")));
-    get_stat(&a.body);
+    jute_stat_get(&a.body);
     assert_false(a.body.bad);
     assert_ptr_equal(a.body.at, a.body.end);
     client_expect(&c, 5, ZK_OK);
@@ -241,7 +225,7 @@ static void test_multi_read(void **state)
     assert_int_equal(jute_get_byte(&a.body), 0);
     assert_int_equal(jute_get_int(&a.body), 0);
     assert_true(bytes_equal(jute_get_bytes(&a.body), bytes_of_string("hello")));
-    get_stat(&a.body);
+    jute_stat_get(&a.body);
     assert_int_equal(jute_get_int(&a.body), -1);
     assert_int_equal(jute_get_byte(&a.body), 0);
     assert_int_equal(jute_get_int(&a.body), ZK_NO_NODE);

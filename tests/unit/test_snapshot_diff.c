@@ -5,7 +5,7 @@
 #include "consensus/disk_posix.h"
 #include "store/snapshot.h"
 #include "tests/model/world.h"
-#include "tools/takt/verb.h"
+#include "tests/unit/verb_call.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -37,7 +37,9 @@ struct pair_side {
 };
 
 static struct pair_side pair[2];
-static char said[1 << 18];
+
+#define said      verb_call_said
+#define call(...) verb_call(verb_snapshot, "snapshot", "diff", __VA_ARGS__)
 
 static void pair_fill(struct pair_side *side, int which)
 {
@@ -107,33 +109,6 @@ static void pair_write(int which)
     assert_int_equal(snapshot_write_finish(write, &fault), 0);
     disk_posix_fini(&disk);
     free(image);
-}
-
-/* Calls `takt snapshot diff` with these words; stdout and stderr end up in `said`. */
-static int call(const char *first, ...)
-{
-    char path[] = "/tmp/takt-snapshot-diff-said-XXXXXX", *argv[10] = {"snapshot", "diff"};
-    int argc = 2, out = mkstemp(path), saved_out = dup(1), saved_err = dup(2);
-    va_list words;
-    va_start(words, first);
-    for (const char *word = first; word != NULL; word = va_arg(words, const char *))
-        argv[argc++] = (char *)(uintptr_t)word;
-    va_end(words);
-    fflush(stdout);
-    dup2(out, 1);
-    dup2(out, 2);
-    int exit_code = verb_snapshot(argc, argv);
-    fflush(stdout);
-    fflush(stderr);
-    dup2(saved_out, 1);
-    dup2(saved_err, 2);
-    close(saved_out);
-    close(saved_err);
-    ssize_t n = pread(out, said, sizeof(said) - 1, 0);
-    said[n > 0 ? n : 0] = '\0';
-    close(out);
-    unlink(path);
-    return exit_code;
 }
 
 static int call_pair(void)

@@ -3,7 +3,7 @@
  * of it damaged in turn, and each argument that makes no sense. */
 #include "consensus/disk_posix.h"
 #include "store/snapshot.h"
-#include "tools/takt/verb.h"
+#include "tests/unit/verb_call.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -17,7 +17,10 @@
 
 #include <cmocka.h>
 
-static char dir[64], file[128], said[1 << 16];
+#define said      verb_call_said
+#define call(...) verb_call(verb_snapshot, "snapshot", __VA_ARGS__)
+
+static char dir[64], file[128];
 
 static void make_snapshot(void)
 {
@@ -43,33 +46,6 @@ static void make_snapshot(void)
     }
     assert_int_equal(snapshot_write_finish(write, &fault), 0);
     disk_posix_fini(&disk);
-}
-
-/* Calls the verb with these words; stdout and stderr end up in `said`. */
-static int call(const char *first, ...)
-{
-    char path[] = "/tmp/takt-verb-said-XXXXXX", *argv[8] = {"snapshot"};
-    int argc = 1, out = mkstemp(path), saved_out = dup(1), saved_err = dup(2);
-    va_list words;
-    va_start(words, first);
-    for (const char *word = first; word != NULL; word = va_arg(words, const char *))
-        argv[argc++] = (char *)(uintptr_t)word;
-    va_end(words);
-    fflush(stdout);
-    dup2(out, 1);
-    dup2(out, 2);
-    int exit_code = verb_snapshot(argc, argv);
-    fflush(stdout);
-    fflush(stderr);
-    dup2(saved_out, 1);
-    dup2(saved_err, 2);
-    close(saved_out);
-    close(saved_err);
-    ssize_t n = pread(out, said, sizeof(said) - 1, 0);
-    said[n > 0 ? n : 0] = '\0';
-    close(out);
-    unlink(path);
-    return exit_code;
 }
 
 static void test_inspect(void **state)

@@ -1,5 +1,6 @@
 #include "tools/takt/zkwire.h"
 
+#include "base/jute_stat.h"
 #include "base/check.h"
 
 #include <stddef.h>
@@ -115,17 +116,7 @@ void zkwire_put_multi_header(struct jute_out *out, int32_t op, bool done)
 
 void zkwire_get_stat(struct jute_in *in, struct zk_stat *stat)
 {
-    stat->czxid = jute_get_long(in);
-    stat->mzxid = jute_get_long(in);
-    stat->ctime_ms = jute_get_long(in);
-    stat->mtime_ms = jute_get_long(in);
-    stat->version = jute_get_int(in);
-    stat->cversion = jute_get_int(in);
-    stat->aversion = jute_get_int(in);
-    stat->ephemeral_owner = jute_get_long(in);
-    stat->data_length = jute_get_int(in);
-    stat->num_children = jute_get_int(in);
-    stat->pzxid = jute_get_long(in);
+    *stat = jute_stat_get(in);
 }
 
 void zkwire_get_acl(struct jute_in *in, struct zkwire_acl *acl)
