@@ -53,6 +53,40 @@ void core_member_begin(struct role_core *core, struct now now)
     }
 }
 
+/* Remembers how it was before the entry `index`; what is committed is never asked for again. */
+static void member_remember(struct role_core *core, uint64_t index)
+{
+    struct core_member_past *past = core->member_past;
+    uint32_t gone = 0;
+
+    while (gone < core->member_past_count && past[gone].index <= core->raft.commit_index)
+        gone++;
+    core->member_past_count -= gone;
+    memmove(past, past + gone, core->member_past_count * sizeof(past[0]));
+    CHECK(core->member_past_count < RAFT_CONFIG_COUNT_MAX); /* as raft's */
+    past[core->member_past_count++] =
+        (struct core_member_past){index, core->member_index, core->member_next};
+}
+
+void core_member_truncate(struct role_core *core, uint64_t from, struct now now)
+{
+    uint32_t before = core->member_past_count;
+
+    CHECK(core->raft.state != RAFT_LEADER);
+    while (core->member_past_count > 0 &&
+           core->member_past[core->member_past_count - 1].index >= from) {
+        const struct core_member_past *past = &core->member_past[--core->member_past_count];
+        core->member_index = past->member_index;
+        core->member_next = past->next;
+    }
+    if (core->member_past_count == before)
+        return;
+    core->hello.due_ns = now.mono_ns; /* an older membership is in force again */
+    if (core->config.members_changed)
+        core->config.members_changed(core->config.members_self, &core->member_next,
+                                     &core->member_next);
+}
+
 void core_member_entry(struct role_core *core, uint64_t index, const uint8_t *at, uint32_t size,
                        struct now now)
 {
@@ -67,9 +101,10 @@ void core_member_entry(struct role_core *core, uint64_t index, const uint8_t *at
         core_fail(core, err, &fault);
         return;
     }
-    core->member_index = index;
     if (body.flags & MEMBERSHIP_REFUSED)
         return;
+    member_remember(core, index);
+    core->member_index = index;
     member_raft(&body, index, &members);
     core->member_next = body.after;
     core->hello.due_ns = now.mono_ns; /* whoever is new is greeted */

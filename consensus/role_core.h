@@ -123,6 +123,12 @@ struct core_wait {
     struct core_apply head; /* a struct command and its body follow */
 };
 
+/* The membership that a log leads to without the entry `index` and what is behind it. */
+struct core_member_past {
+    uint64_t index, member_index;
+    struct membership next;
+};
+
 struct role_core {
     struct role_core_config config;
     struct raft raft;
@@ -178,6 +184,9 @@ struct role_core {
     struct core_receiving receiving;
     uint64_t member_index;         /* newest membership entry in the log; 0 = none yet */
     struct membership member_next; /* what it leads to */
+    /* What the two were before each membership entry that may still be truncated, oldest first. */
+    struct core_member_past member_past[RAFT_CONFIG_COUNT_MAX];
+    uint32_t member_past_count;
     bool member_asked;             /* member_wanted is wanted by a client */
     int64_t member_zxid;           /* of the reconfig last begun, in member_term */
     uint64_t member_term;
