@@ -96,6 +96,28 @@ static void scene_conflict(void)
     assert_int_equal(c.nodes[0].raft.commit_index, c.nodes[1].raft.commit_index);
 }
 
+static void scene_backup(void)
+{
+    setup_leader();
+    propose(1, 2);
+    run(30, false);
+    cluster_isolate(&c, 1, true);
+    propose(1, 5);
+    run(250, false);
+    assert_int_equal(cluster_leader(&c), 2);
+    propose(2, 9);
+    run(30, false);
+    cluster_isolate(&c, 1, false);
+    cluster_isolate(&c, 2, true);
+    for (int i = 0; i < 2000 && cluster_leader(&c) != 3; i++)
+        run(1, false);
+    assert_int_equal(cluster_leader(&c), 3);
+    say("member 3 leads and begins behind its own last entry; member 1 has five others of a term "
+        "before, and is found out in one step back, not in nine");
+    run(20, true);
+    assert_int_equal(c.nodes[0].raft.commit_index, c.nodes[2].raft.commit_index);
+}
+
 static void scene_transfer(void)
 {
     setup_leader();
@@ -205,6 +227,11 @@ static void test_conflict(void **state)
     play("conflict", scene_conflict);
 }
 
+static void test_backup(void **state)
+{
+    play("backup", scene_backup);
+}
+
 static void test_transfer(void **state)
 {
     play("transfer", scene_transfer);
@@ -225,7 +252,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_election), cmocka_unit_test(test_pre_vote),
         cmocka_unit_test(test_conflict), cmocka_unit_test(test_transfer),
-        cmocka_unit_test(test_joint),    cmocka_unit_test(test_snapshot),
+        cmocka_unit_test(test_backup),   cmocka_unit_test(test_joint),
+        cmocka_unit_test(test_snapshot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
