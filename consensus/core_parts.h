@@ -33,6 +33,8 @@ void core_tell_committed(struct role_core *core);
 /* core_propose.c. Appends one command to the log tail; false: no room in the tail now (HOLD). */
 bool core_propose(struct role_core *core, const struct command *command, const void *body,
                   struct now now);
+/* Takes note of the stamp of an entry that is in the log now, however it came there. NULL: none. */
+void core_follow_time(struct role_core *core, const struct log_record *record);
 
 /* core_room.c: room on the disk. core_disk_has_room: for an entry of this member's own; what is
  * kept back is for cancelled commands, and for what a leader sends. core_room_takes: for a leader's

@@ -14,26 +14,43 @@ static void core_random(struct role_core *core, uint8_t out[16])
     core->random_used += 16;
 }
 
-/* Top byte: the node; then time, so that a wiped node does not repeat ids (zk_protocol.md 4). */
+#define SESSION_TIME_MASK 0xffffffffffull
+
+/* Top byte: the node; then stamped time; then a count. No id is given twice, also when the clock
+ * goes back over a restart: a leader's time begins behind every stamp in the log (core_noop), and
+ * it is moved on when more ids were given at one time than the count holds. */
 static int64_t core_session_id(struct role_core *core)
 {
-    int64_t id = (int64_t)(((uint64_t)core->config.node_id << 56) |
-                           (((uint64_t)core->time_ms & 0xffffffffffull) << 16));
+    uint64_t time = (uint64_t)core->time_ms & SESSION_TIME_MASK;
+    int64_t id = (int64_t)((uint64_t)core->config.node_id << 56 | time << 16);
+
     if ((core->session_last >> 56) == (id >> 56) && id <= core->session_last)
         id = core->session_last + 1;
+    uint64_t reached = (uint64_t)id >> 16 & SESSION_TIME_MASK;
+    CHECK(reached >= time);
+    core->time_ms += (int64_t)(reached - time);
     core->session_last = id;
     return id;
+}
+
+void core_follow_time(struct role_core *core, const struct log_record *record)
+{
+    if (!record || record->size < sizeof(struct command))
+        return;
+    const struct command *command = (const struct command *)(record + 1);
+    if (command->time_ms > core->time_ms)
+        core->time_ms = command->time_ms;
 }
 
 static void core_stamp(struct role_core *core, struct command *command, struct now now)
 {
     if (now.wall_ms > core->time_ms)
         core->time_ms = now.wall_ms;
-    command->time_ms = core->time_ms;
     if (command->kind == COMMAND_OPEN) {
         command->session = core_session_id(core);
         core_random(core, command->random);
     }
+    command->time_ms = core->time_ms;
 }
 
 static void core_note_size(struct counters *page, uint32_t size)

@@ -168,6 +168,7 @@ static void replicate_take(struct role_core *core, const uint8_t *payload, uint3
                 core_fail(core, err, &fault);
                 return;
             }
+            core_follow_time(core, record);
             core->room_used += log_record_span(record->size);
         }
         at += log_record_span(record->size);

@@ -41,6 +41,8 @@ int role_core_init(struct role_core *core, const struct role_core_config *config
     core->tail = tail;
     core->counters = counters;
     core->time_ms = time_ms;
+    for (uint64_t index = raft->commit_index + 1; index <= raft->last_index; index++)
+        core_follow_time(core, log_tail_find(tail, index));
     core->session_last = session_last;
     core->commit_told = raft->commit_index;
     core->snapshot_index = raft->commit_index;
@@ -79,6 +81,7 @@ static uint32_t core_noop(struct role_core *core, struct now now)
 
     if (core->raft.state != RAFT_LEADER || core->raft.last_index >= core->raft.term_first_index)
         return 0;
+    core->time_ms++; /* behind every stamp in the log: no session id is given twice */
     if (!PLANTED(40))
         expiry_restart(&core->expiry, now.mono_ns);
     return core_propose(core, &noop, settings, now);

@@ -181,6 +181,40 @@ static void test_commits_only_what_disk_says_is_durable(void **state)
     assert_int_equal(told().index, 3);
 }
 
+/* A node that starts again, its clock an hour back, and has no session left from before. */
+static void test_session_ids_are_not_given_twice(void **state)
+{
+    uint64_t index = 0;
+    turn();
+    net_says(COMMAND_OPEN, 0, 0, NULL, 0);
+    net_says(COMMAND_OPEN, 0, 0, NULL, 0);
+    turn();
+    command_at(&index);
+    command_at(&index);
+    const struct command *last = command_at(&index);
+    int64_t id = last->session, time_ms = last->time_ms;
+    for (uint32_t start = 0; start < 3; start++) {
+        teardown(state);
+        setup(state);
+        t.core.time_ms = time_ms; /* as the log says */
+        t.now.wall_ms -= 3600000;
+        turn();
+        if (start == 1) /* more of them than a stamp has */
+            t.core.session_last = id = id + 200000;
+        net_says(COMMAND_OPEN, 0, 0, NULL, 0);
+        turn();
+        index = 1;
+        const struct command *open = command_at(&index);
+        assert_int_equal(open->kind, COMMAND_OPEN);
+        assert_true(open->session > id);
+        assert_true(open->time_ms > time_ms);
+        assert_int_equal((uint64_t)open->session >> 16 & 0xffffffffff,
+                         (uint64_t)open->time_ms & 0xffffffffff);
+        id = open->session;
+        time_ms = open->time_ms;
+    }
+}
+
 static void test_stamps_time_session_and_password(void **state)
 {
     uint64_t index = 0;
@@ -333,6 +367,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_commits_only_what_disk_says_is_durable, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_session_ids_are_not_given_twice, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stamps_time_session_and_password, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_full_disk_refuses_behind_what_was_proposed, setup,
                                         teardown),
