@@ -38,8 +38,8 @@ enum command_kind {
 #define COMMAND_VERSION 2
 
 /* Flags of a REQUEST. ONCE: its answer is recorded with the session, and a repeat of its number
- * gets that answer (store/once.h). LATE, with ONCE: it came behind its deadline: carried out by nobody,
- * ZK_REQUEST_TIMEOUT unless its number was answered before. */
+ * gets that answer (store/once.h). LATE, with ONCE: it came behind its deadline: carried out by
+ * nobody, ZK_REQUEST_TIMEOUT unless its number was answered before. */
 #define COMMAND_ONCE 1u
 #define COMMAND_LATE 2u
 

@@ -136,7 +136,8 @@ static void core_show_standing(struct role_core *core, struct now now)
     core_state_tell(core->state, members->count, leader, role, raft->term, now.mono_ns);
 }
 
-/* Told when something of it changed, and every so often: a turn that changes nothing pays nothing. */
+/* Told when something of it changed, and every so often: a turn that changes nothing pays nothing.
+ */
 static void core_show(struct role_core *core, struct now now)
 {
     if (now.mono_ns < core->show_ns)

@@ -30,8 +30,8 @@
 #define CORE_RANDOM_POOL_SIZE  4096
 #define CORE_HASH_COUNT        64u             /* state hashes kept to be compared */
 #define CORE_CHUNK_SIZE        (256u << 10)    /* bytes of a snapshot in one message */
-/* News of a commit ride with the next entries; a member of whose clients none waits for them is sent
- * a message of its own this much later. */
+/* News of a commit ride with the next entries; a member of whose clients none waits for them is
+ * sent a message of its own this much later. */
 #define CORE_NEWS_NS           (250 * NS_PER_MS / 1000)
 #define CORE_SHOW_NS           (10 * NS_PER_MS) /* the pages are looked at so often */
 #define CORE_JOIN_NS           (10 * NS_PER_S) /* a new voter has so long to catch up */

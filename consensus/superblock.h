@@ -13,9 +13,9 @@
  * and says so.
  *
  * A copy with the number of another version counts as damaged, too, while the other copy is whole:
- * a save of another build would have written both, or did not end. Only where none is whole, or copy
- * 1 is of a later save than copy 0, another build has written here, and this one refuses to. The
- * version and the sequence stay where they are in all versions to come.
+ * a save of another build would have written both, or did not end. Only where none is whole, or
+ * copy 1 is of a later save than copy 0, another build has written here, and this one refuses to.
+ * The version and the sequence stay where they are in all versions to come.
  *
  * Two whole copies that contradict each other (the disk brought an old block back) are resolved by
  * this rule, and reported: the newer save counts, but nothing that was promised is taken back. The

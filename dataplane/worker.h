@@ -37,9 +37,10 @@ struct role {
     /* The rest of the turn, behind every role's poll: takes what the others made in this turn, so
      * that a request does not wait a turn at each link. Returns units of work done. May be NULL. */
     uint32_t (*finish)(void *self, struct now now);
-    /* True when poll and finish would do nothing now. Asked again after the park is announced. NULL: idle when
-     * the last poll returned 0. Must be true only when everything that could end the idleness
-     * either wakes the worker (worker_wake by a producer, a park fd) or is the deadline. */
+    /* True when poll and finish would do nothing now. Asked again after the park is announced.
+     * NULL: idle when the last poll returned 0. Must be true only when everything that could end
+     * the idleness either wakes the worker (worker_wake by a producer, a park fd) or is the
+     * deadline. */
     bool (*idle)(void *self);
     /* The next mono_ns at which poll must run; UINT64_MAX or NULL function: none. */
     uint64_t (*deadline_ns)(void *self, struct now now);

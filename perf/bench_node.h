@@ -44,8 +44,9 @@ void bench_node_open(struct bench_node *n, struct now now);
 void bench_node_close(struct bench_node *n);
 
 /* bench_node_turn runs every role once. Aborts when one fails. bench_node_turn_and_park also does
- * what a worker does before it parks; bench_node_wakes says whether one that parked would run now: a client sent, `given` was set by whoever put a datagram, its disk has
- * an answer, a role is not idle, or its deadline has come. */
+ * what a worker does before it parks; bench_node_wakes says whether one that parked would run now:
+ * a client sent, `given` was set by whoever put a datagram, its disk has an answer, a role is not
+ * idle, or its deadline has come. */
 void bench_node_turn(struct bench_node *n, struct now now);
 void bench_node_turn_and_park(struct bench_node *n, struct now now);
 bool bench_node_wakes(const struct bench_node *n, struct now now);

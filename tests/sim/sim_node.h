@@ -94,9 +94,10 @@ uint64_t sim_node_next_ns(const struct sim_node *node);
 /* sim_node_datagram hands it what the network brought from node `from`. */
 void sim_node_datagram(struct sim_node *node, uint32_t from, const uint8_t *bytes, uint32_t size);
 
-/* sim_node_keep_whole: the node is down, and its log is about to be damaged. Damage to the last batch
- * looks like a write that was torn (wal_scan.h): the next start takes it back if the node did not
- * notice that it lost what it held, for a node that votes on is more than one good copy may bear. */
+/* sim_node_keep_whole: the node is down, and its log is about to be damaged. Damage to the last
+ * batch looks like a write that was torn (wal_scan.h): the next start takes it back if the node did
+ * not notice that it lost what it held, for a node that votes on is more than one good copy may
+ * bear. */
 void sim_node_keep_whole(struct sim_node *node, uint64_t seed);
 
 /* sim_node_trouble lets the nth such call of its disk fail; that the node then stops, or does not

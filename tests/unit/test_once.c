@@ -1,6 +1,7 @@
 /* Goal: a write that is sent again is answered as it was and carried out once, whatever came
- * between; what cannot be recorded is not done. Method: the record alone against its rules; then a machine,
- * with every reply compared, over attaches and at each limit. Snapshots: test_machine_image. */
+ * between; what cannot be recorded is not done. Method: the record alone against its rules; then a
+ * machine, with every reply compared, over attaches and at each limit. Snapshots:
+ * test_machine_image. */
 #include "tests/model/world.h"
 
 #include "base/limits.h"

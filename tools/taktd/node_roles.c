@@ -40,9 +40,9 @@ static void node_reader_offline(void *self)
     qsbr_offline();
 }
 
-/* First who brings something in (peers, disk, clients), then who works on it, so that one turn takes
- * it as far as it goes; the finishes send what came of it: to peers before to the disk, which is
- * slower, and the answers to clients last. */
+/* First who brings something in (peers, disk, clients), then who works on it, so that one turn
+ * takes it as far as it goes; the finishes send what came of it: to peers before to the disk, which
+ * is slower, and the answers to clients last. */
 int node_roles_add(struct node *node, struct fault *fault)
 {
     int err = 0;
