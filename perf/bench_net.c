@@ -93,7 +93,9 @@ static void attach(uint32_t i)
     turn();
     port_sim_lend(rig.peers[i], (uint8_t *)(uintptr_t)hello, sizeof(hello));
     turn();
-    const struct command *c = link_peek(&rig.net_core, &size);
+    const struct command *c;
+    while ((c = link_peek(&rig.net_core, &size)) && c->kind == COMMAND_TOUCH)
+        link_pop(&rig.net_core); /* of the sessions before */
     CHECK(c && c->kind == COMMAND_OPEN);
     struct apply_reply *r = link_reserve(&rig.apply_net, sizeof(*r));
     *r = (struct apply_reply){.head = {APPLY_NET_REPLY, 0, rig.zxid},

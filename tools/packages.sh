@@ -17,7 +17,7 @@ packages_test='
     binutils clang ethtool g++ git iproute2 libbenchmark-dev libclang-rt-14-dev libcmocka-dev
     libzookeeper-mt-dev procps python3 python3-kazoo util-linux zookeeper'
 packages_bench='
-    g++ gnuplot-nox libbenchmark-dev zookeeper'
+    g++ gnuplot-nox libbenchmark-dev valgrind zookeeper'
 
 packages_ensemble='
     etcd-server'

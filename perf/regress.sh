@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# Compares instructions per request with what was accepted: a get, a set, a get with a watch and
+# its event, a write through three nodes. They are counted by valgrind, so other work on the machine does not show; the
+# count of one request is the difference of two runs that differ only in their iterations.
+#
+# usage: perf/regress.sh [--accept]
+#   --accept   takes what is counted now into perf/results/instructions.txt
+#
+# Prints TAP. Fails above 3 %; far below says so, that it may be accepted. Another compiler than the
+# accepted figures' gives other counts: then each is a SKIP. Needs build/perf; takes half a minute.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+accepted=perf/results/instructions.txt limit_percent=3 accept=0
+case ${1:-} in
+'') ;;
+--accept) accept=1 ;;
+*) sed -n '2,11s/^# \{0,1\}//p' "$0"; [ "$1" = --help ] && exit 0; exit 2 ;;
+esac
+
+# name, benchmark, filter, iterations of the shorter run, requests in an iteration
+cases='
+get-1          pipeline ^pipeline_get/1/           2000 1
+get-64         pipeline ^pipeline_get/64/          100  64
+set-1          pipeline ^pipeline_set/1/           500  1
+set-64         pipeline ^pipeline_set/64/          50   64
+watched-event  net      ^net_tell_1000_watchers    16   1000
+replicated-1   ensemble ^ensemble_set_leader/1/    500  1
+replicated-64  ensemble ^ensemble_set_leader/64/   50   64
+'
+
+compiler=$(gcc --version | head -n 1)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# count NAME BENCH FILTER ITERATIONS: the instructions of a whole run, into a file.
+count() {
+    if timeout 120 valgrind --tool=callgrind --callgrind-out-file=/dev/null "build/perf/bench_$2" \
+        --benchmark_filter="$3" --iterations="$4" >"$work/log.$4" 2>&1; then
+        sed -n 's/.*Collected : \([0-9]*\).*/\1/p' "$work/log.$4" >"$work/$1.$4"
+    else
+        : >"$work/$1.$4" # no figure: it is reported
+    fi
+}
+
+# measure NAME BENCH FILTER ITERATIONS REQUESTS: instructions of one request, to a tenth.
+measure() {
+    count "$1" "$2" "$3" "$4" &
+    count "$1" "$2" "$3" $((2 * $4)) &
+    wait
+    awk -v few="$(cat "$work/$1.$4")" -v many="$(cat "$work/$1.$((2 * $4))")" \
+        -v requests=$(($4 * $5)) 'BEGIN {
+            if (few == "" || many == "" || many - few < requests) exit 1
+            printf "%.1f\n", (many - few) / requests }'
+}
+
+if ! command -v valgrind >/dev/null; then
+    echo "ok - instructions per request # SKIP valgrind is not installed"
+    exit 0
+fi
+if [ "$accept" = 0 ] && ! grep -qxF "# $compiler" "$accepted"; then
+    echo "ok - instructions per request # SKIP accepted with another compiler than $compiler"
+    exit 0
+fi
+
+new=$work/accepted
+printf '# Instructions per request, by perf/regress.sh --accept on %s\n# %s\n' "$(date -u +%F)" \
+    "$compiler" >"$new"
+while read -r name bench filter iterations requests; do
+    [ -n "$name" ] || continue
+    if ! now=$(measure "$name" "$bench" "$filter" "$iterations" "$requests"); then
+        echo "not ok - instructions of $name: the benchmark could not be counted"
+        accept=0
+        continue
+    fi
+    printf '%-14s %s\n' "$name" "$now" >>"$new"
+    [ "$accept" = 0 ] || { echo "ok - $name: $now"; continue; }
+    was=$(awk -v name="$name" '$1 == name { print $2 }' "$accepted")
+    awk -v now="$now" -v was="$was" -v name="$name" -v limit="$limit_percent" 'BEGIN {
+        change = was ? (now / was - 1) * 100 : 1000
+        printf "%sok - %s: %s instructions, accepted %s (%+.1f %%)\n",
+            (change > limit ? "not " : ""), name, now, was ? was : "never", change
+        if (change < -limit) print "# perf/regress.sh --accept keeps that" }'
+done <<<"$cases"
+[ "$accept" = 0 ] || cp "$new" "$accepted"
