@@ -125,7 +125,67 @@ assert curves and all(c.getAttribute("d").startswith("M") for c in curves)' "$wo
     fi
 }
 
+test_cores() {
+    gives "cores show: a server" 0 "$takt" cores show --root "$work/server" -- \
+        '2 sockets, 2 NUMA nodes, 32 cores, 64 cpus, two threads a core' 'card ens1' ' 18,50 '
+    json "cores show: JSON" 'len(a["cpus"]) == 64 and a["cpus"][50]["node"] == 1' \
+        "$takt" cores show --root "$work/server" -o json
+    gives "cores show: this machine" 0 "$takt" cores show -- 'online'
+    gives "cores plan: beside the card, a core each, with reasons" 0 \
+        "$takt" cores plan --root "$work/server" --nic ens1 --net 2 -- 'layout spread: 5 hot threads' \
+        'net0 +16 .*on the node 1 of ens1' 'hot cpus +16-20' 'left empty +48-52' 'nohz_full=16-20'
+    gives "cores plan: by PCI address" 0 \
+        "$takt" cores plan --root "$work/server" --nic 0000:af:00.0 -- 'node 1 of 0000:af:00.0'
+    gives "cores plan: two cpus run everything together" 0 "$takt" cores plan --root "$work/vm" -- \
+        'layout together' 'net0 core disk apply +1 '
+    gives "cores plan: more threads than cores are refused" 1 \
+        "$takt" cores plan --root "$work/vm" --layout spread -- '4 hot threads, and this machine has 1'
+    gives "cores plan: no such card" 1 "$takt" cores plan --root "$work/vm" --nic x -- 'no network card'
+    json "cores plan: JSON" 'a["idle"] == "spin" and a["hot"] == "18-23" and
+        all(w["why"] for w in a["workers"])' \
+        "$takt" cores plan --root "$work/tuned" --net 3 -o json
+    local at=(--root "$work/server" --nic ens1 --net 2 --config "$work/node.yaml")
+    printf '# mine\ndata:\n  dir: /tmp/x\nroles:\n  idle: park # calm\n' >"$work/node.yaml"
+    cp "$work/node.yaml" "$work/node.was"
+    cp -a "$work/server" "$work/server.was"
+    gives "cores check: not as planned" 1 "$takt" cores check "${at[@]}" --system -- \
+        'roles.layout +together -> spread' 'not as planned'
+    gives "cores apply --dry-run changes nothing" 0 "$takt" cores apply "${at[@]}" --system --dry-run -- \
+        'would write /proc/irq/25/smp_affinity_list: 0-63 -> 0-15,21-63'
+    cmp -s "$work/node.yaml" "$work/node.was" && diff -r "$work/server" "$work/server.was" >/dev/null &&
+        ok "cores apply --dry-run: nothing differs" || not_ok "cores apply --dry-run: nothing differs"
+    gives "cores apply: the configuration and the system, each stage with its why" 0 \
+        "$takt" cores apply "${at[@]}" --system -- 'cpuset isolated cgroup partition' 'why: ' \
+        'wrote /sys/fs/cgroup/takt/cpuset.cpus.partition: member -> isolated' 'boot line' 'takt cores undo'
+    gives "cores check: as planned now" 0 "$takt" cores check "${at[@]}" --system -- 'as planned'
+    json "cores check: JSON" 'a["as_planned"] and not a["system"]' \
+        "$takt" cores check "${at[@]}" --system -o json
+    if grep -q '^# mine$' "$work/node.yaml" && grep -q 'net: \[16, 17\]' "$work/node.yaml"; then
+        ok "cores apply keeps the file's own lines"
+    else
+        not_ok "cores apply keeps the file's own lines" "$(cat "$work/node.yaml")"
+    fi
+    gives "cores undo: the system" 0 "$takt" cores undo "${at[@]}" -- \
+        'undid /proc/irq/25/smp_affinity_list: 0-63' 'as it was before apply'
+    # The journal's values have no newline at their ends, as the kernel does not care for one.
+    cmp -s "$work/node.yaml" "$work/node.was" && diff -rZB "$work/server" "$work/server.was" >"$work/out" 2>&1
+    grep -vE 'subtree_control|^\\ No newline|^[<>-]|^[0-9,]*[acd][0-9]' "$work/out" >"$work/out2"
+    [ -s "$work/out2" ] && not_ok "cores undo: everything is as before" "$(cat "$work/out2")" ||
+        ok "cores undo: everything is as before"
+    gives "cores undo: nothing to undo" 1 "$takt" cores undo "${at[@]}" -- 'nothing to undo'
+    printf 'roles: {nets: 1}\n' >"$work/braces.yaml"
+    gives "cores apply: braces are left to people" 1 "$takt" cores apply --root "$work/server" \
+        --config "$work/braces.yaml" -- 'lines of their own'
+    printf 'tickTime=2000\ndataDir=/tmp/x\nclientPort=2181\n' >"$work/zoo.cfg"
+    gives "cores apply: a zoo.cfg has no such settings" 1 "$takt" cores apply --root "$work/server" \
+        --config "$work/zoo.cfg" -- 'zoo.cfg'
+    gives "cores apply: to what?" 2 "$takt" cores apply --root "$work/server" -- 'apply to what'
+    gives "cores: no such word" 2 "$takt" cores dance -- 'no "takt cores dance"'
+    gives "cores: no word" 2 "$takt" cores -- 'what about the cores'
+}
+
 test_doctor
 test_jitter
+test_cores
 echo "1..$number"
 exit $((failed > 0))

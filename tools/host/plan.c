@@ -275,7 +275,6 @@ void plan_config(const struct plan *plan, struct config *config)
 {
     config->layout = plan->layout;
     config->net_count = plan->net_count;
-    config->idle = plan->idle;
     for (int role = 0; role < TOPOLOGY_ROLE_COUNT; role++) {
         struct config_cpus *to =
             (struct config_cpus *)((char *)config + topology_roles[role].cpus_offset);

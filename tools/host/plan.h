@@ -49,7 +49,8 @@ struct plan {
 MUST_USE int plan_make(const struct host *host, const struct plan_wish *wish, struct plan *plan,
                        struct fault *fault);
 
-/* plan_config writes what the plan says into a configuration: roles.layout, nets, idle, cpus. */
+/* plan_config writes what the plan says into a configuration: roles.layout, nets, cpus. Not
+ * roles.idle: spinning on cores that are not isolated (yet, or any more) is worse than parking. */
 void plan_config(const struct plan *plan, struct config *config);
 
 /* plan_of_config reads the hot cpus that a configuration names. The empty set: it pins nothing. */

@@ -10,6 +10,7 @@ static const struct verb main_verbs[] = {
      verb_member},
     {"sh", "a shell on the tree: create, get, set, ls, watch, multi, ... also one-shot", verb_sh},
     {"bench", "load for any ZooKeeper-compatible server: throughput, latency, CPU", verb_bench},
+    {"cores", "which role runs on which core: show, plan, check, apply, undo", verb_cores},
     {"doctor", "what on this machine stands between a node and microseconds; its class",
      verb_doctor},
     {"jitter", "how long this machine's cores are away: gaps while spinning", verb_jitter},

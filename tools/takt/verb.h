@@ -43,6 +43,7 @@ int verb_status(int argc, char **argv);
 int verb_member(int argc, char **argv);
 int verb_sh(int argc, char **argv);
 int verb_bench(int argc, char **argv);
+int verb_cores(int argc, char **argv);
 int verb_doctor(int argc, char **argv);
 int verb_jitter(int argc, char **argv);
 int verb_log(int argc, char **argv);
