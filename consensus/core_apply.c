@@ -63,9 +63,9 @@ static bool core_from_apply(struct role_core *core, const struct apply_core *m, 
     switch (m->kind) {
     case APPLY_CORE_SESSION:
         /* the table is sized by the same limit as the state machine's */
-        CHECK(expiry_set(&core->expiry, m->id, (uint32_t)m->timeout_ms, now.mono_ns) == 0);
+        CHECK(timers_set(&core->timers, m->id, (uint32_t)m->timeout_ms, now.mono_ns) == 0);
         return true;
-    case APPLY_CORE_CLOSED: expiry_remove(&core->expiry, m->id); return true;
+    case APPLY_CORE_CLOSED: timers_remove(&core->timers, m->id); return true;
     case APPLY_CORE_REAP: apply_reap(core, m, now); return true;
     case APPLY_CORE_SNAPSHOT: apply_snapshot(core, m); return true;
     case APPLY_CORE_LANE:
@@ -108,7 +108,7 @@ uint32_t core_poll_apply(struct role_core *core, struct now now)
         link_pop(core->apply_core);
     }
     link_release(core->apply_core);
-    counters_set(core->counters, METRIC_core_sessions, core->expiry.count);
+    counters_set(core->counters, METRIC_core_sessions, timers_count(&core->timers));
     return n;
 }
 
@@ -127,7 +127,7 @@ uint32_t core_expire(struct role_core *core, struct now now)
     if (!raft_may_propose(&core->raft) || !core_may_expire(core))
         return 0; /* the leader's work */
     for (int64_t id; n < CORE_TURN_COMMANDS_MAX && core_disk_has_room(core, 0) &&
-                     (id = expiry_next(&core->expiry, now.mono_ns));
+                     (id = timers_next(&core->timers, now.mono_ns));
          n++) {
         command.node = core->config.node_id;
         command.session = id;

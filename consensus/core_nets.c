@@ -41,7 +41,7 @@ static void nets_touch(struct role_core *core, const struct command *command, st
     for (uint32_t at = 0; at + 8 <= command->body_size; at += 8) {
         int64_t id;
         memcpy(&id, ids + at, 8);
-        expiry_touch(&core->expiry, id, now.mono_ns);
+        timers_touch(&core->timers, id, now.mono_ns);
     }
 }
 
@@ -56,7 +56,7 @@ static bool nets_command(struct role_core *core, const struct command *command, 
         return forward_take(&core->forward, command, command + 1) != 0;
     }
     if (command->session)
-        expiry_touch(&core->expiry, command->session, now.mono_ns);
+        timers_touch(&core->timers, command->session, now.mono_ns);
     if (!core->room_known)
         return false; /* DISK tells in its first turn, which may be after ours */
     if (!core_disk_has_room(core, command->body_size))

@@ -16,7 +16,7 @@ static void on_touch(struct role_core *core, const struct peer_message *message,
     for (uint32_t at = 0; at + 8 <= message->payload_size; at += 8) {
         int64_t id;
         memcpy(&id, payload + at, 8);
-        expiry_touch(&core->expiry, id, now.mono_ns);
+        timers_touch(&core->timers, id, now.mono_ns);
     }
 }
 

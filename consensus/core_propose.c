@@ -101,7 +101,7 @@ int core_log_propose(void *self, const struct command *command, const void *body
     if (err)
         return err;
     if (command->session)
-        expiry_touch(&core->expiry, command->session, log->now.mono_ns);
+        timers_touch(&core->timers, command->session, log->now.mono_ns);
     if (!core_propose(core, command, body, log->now))
         return ERR_FULL;
     core->awaited[command->node] = core->raft.last_index;

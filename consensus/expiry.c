@@ -20,10 +20,11 @@ static uint64_t expiry_entries_size(uint32_t session_max)
     return ((uint64_t)session_max + 1) * sizeof(struct expiry_entry);
 }
 
-int expiry_init(struct expiry *expiry, uint32_t session_max, uint32_t tick_ms)
+int expiry_init(struct expiry *expiry, uint32_t session_max, uint64_t tick_ns)
 {
     memset(expiry, 0, sizeof(*expiry));
-    if (session_max == 0 || session_max > (1u << 24) || tick_ms == 0 || tick_ms > 3600000)
+    if (session_max == 0 || session_max > (1u << 24) || tick_ns < 1000 ||
+        tick_ns > 3600 * NS_PER_S)
         return ERR_RANGE;
     uint32_t index_count = 16;
     while (index_count < 2 * session_max)
@@ -36,7 +37,7 @@ int expiry_init(struct expiry *expiry, uint32_t session_max, uint32_t tick_ms)
         expiry_fini(expiry);
         return ERR_NOMEM;
     }
-    expiry->tick_ns = tick_ms * NS_PER_MS;
+    expiry->tick_ns = tick_ns;
     expiry->session_max = session_max;
     expiry->index_mask = index_count - 1;
     return 0;
@@ -153,6 +154,11 @@ void expiry_touch(struct expiry *expiry, int64_t id, uint64_t now_ns)
             expiry_deadline(expiry, expiry->entries[at].timeout_ms, now_ns);
 }
 
+bool expiry_known(const struct expiry *expiry, int64_t id)
+{
+    return expiry->index[expiry_slot(expiry, id)] != 0;
+}
+
 void expiry_remove(struct expiry *expiry, int64_t id)
 {
     uint32_t slot = expiry_slot(expiry, id), at = expiry->index[slot];
@@ -234,5 +240,11 @@ int64_t expiry_next(struct expiry *expiry, uint64_t now_ns)
 
 uint64_t expiry_deadline_ns(const struct expiry *expiry)
 {
-    return expiry->count ? (expiry->now_tick + 1) * expiry->tick_ns : UINT64_MAX;
+    uint64_t tick = expiry->now_tick + 1;
+    if (expiry->count == 0)
+        return UINT64_MAX;
+    while (tick < expiry->now_tick + EXPIRY_BUCKET_COUNT &&
+           !expiry->buckets[tick % EXPIRY_BUCKET_COUNT])
+        tick++;
+    return tick * expiry->tick_ns;
 }

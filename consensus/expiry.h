@@ -34,9 +34,9 @@ struct expiry {
     bool started;
 };
 
-/* expiry_init maps room for session_max sessions, in [1, 2^24]. tick_ms in [1, 3600000]. Returns 0,
- * ERR_RANGE or ERR_NOMEM. */
-MUST_USE int expiry_init(struct expiry *expiry, uint32_t session_max, uint32_t tick_ms);
+/* expiry_init maps room for session_max sessions, in [1, 2^24]. tick_ns in [1000, 3600 s]. Returns
+ * 0, ERR_RANGE or ERR_NOMEM. */
+MUST_USE int expiry_init(struct expiry *expiry, uint32_t session_max, uint64_t tick_ns);
 void expiry_fini(struct expiry *expiry);
 
 /* expiry_set starts or restarts the session's timer with this timeout. Returns 0 or ERR_FULL. */
@@ -44,6 +44,9 @@ MUST_USE int expiry_set(struct expiry *expiry, int64_t id, uint32_t timeout_ms, 
 
 /* expiry_touch notes a sign of life. Unknown sessions are ignored. */
 void expiry_touch(struct expiry *expiry, int64_t id, uint64_t now_ns);
+
+/* expiry_known: has the session a timer here? */
+bool expiry_known(const struct expiry *expiry, int64_t id);
 
 /* expiry_remove forgets a session. Unknown sessions are ignored. */
 void expiry_remove(struct expiry *expiry, int64_t id);
@@ -56,5 +59,6 @@ void expiry_restart(struct expiry *expiry, uint64_t now_ns);
  * known and is offered again one tick later until expiry_remove. */
 int64_t expiry_next(struct expiry *expiry, uint64_t now_ns);
 
-/* expiry_deadline_ns is when expiry_next should next be called; UINT64_MAX without sessions. */
+/* expiry_deadline_ns is when expiry_next should next be called: the end of the next tick in which a
+ * session hangs; UINT64_MAX without sessions. Looks at 512 buckets at most. */
 uint64_t expiry_deadline_ns(const struct expiry *expiry);

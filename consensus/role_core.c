@@ -49,7 +49,7 @@ int role_core_init(struct role_core *core, const struct role_core_config *config
     core->random_used = CORE_RANDOM_POOL_SIZE;
     int err = link_init(&core->waiting, "core_waiting", config->waiting_depth);
     if (!err)
-        err = expiry_init(&core->expiry, config->session_max, config->tick_ms);
+        err = timers_init(&core->timers, config->session_max, config->tick_ms);
     if (!err && config->ensemble)
         err = core_ensemble_init(core);
     if (err)
@@ -59,7 +59,7 @@ int role_core_init(struct role_core *core, const struct role_core_config *config
 
 void role_core_fini(struct role_core *core)
 {
-    expiry_fini(&core->expiry);
+    timers_fini(&core->timers);
     link_fini(&core->waiting);
     link_fini(&core->reads);
     forward_fini(&core->forward);
@@ -83,7 +83,7 @@ static uint32_t core_noop(struct role_core *core, struct now now)
         return 0;
     core->time_ms++; /* behind every stamp in the log: no session id is given twice */
     if (!PLANTED(40))
-        expiry_restart(&core->expiry, now.mono_ns);
+        timers_restart(&core->timers, now.mono_ns);
     return core_propose(core, &noop, settings, now);
 }
 
@@ -211,7 +211,7 @@ bool role_core_idle(void *self)
 uint64_t role_core_deadline_ns(void *self, struct now now)
 {
     struct role_core *core = self;
-    uint64_t at = core_may_expire(core) ? expiry_deadline_ns(&core->expiry) : UINT64_MAX;
+    uint64_t at = core_may_expire(core) ? timers_deadline_ns(&core->timers) : UINT64_MAX;
 
     if (core->stopped)
         return UINT64_MAX;

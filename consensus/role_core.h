@@ -20,7 +20,7 @@
 #include "base/membership.h"
 #include "consensus/core_forward.h"
 #include "consensus/core_hello.h"
-#include "consensus/expiry.h"
+#include "consensus/timers.h"
 #include "consensus/log_tail.h"
 #include "consensus/raft.h"
 
@@ -133,7 +133,7 @@ struct role_core {
     struct role_core_config config;
     struct raft raft;
     struct log_tail *tail;
-    struct expiry expiry;
+    struct timers timers;
     struct link *net_core[CORE_NET_COUNT_MAX];
     uint32_t net_count, net_next;
     struct link *core_apply, *apply_core, *core_disk, *disk_core;

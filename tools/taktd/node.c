@@ -135,7 +135,7 @@ static int node_core_init(struct node *node, struct fault *fault)
 static void node_timer(void *self, int64_t session, int32_t timeout_ms)
 {
     struct node *node = self;
-    int err = expiry_set(&node->core.expiry, session, (uint32_t)timeout_ms, node->env.now.mono_ns);
+    int err = timers_set(&node->core.timers, session, (uint32_t)timeout_ms, node->env.now.mono_ns);
     CHECK(err == 0); /* as many sessions fit as the state machine holds */
     if (session > node->core.session_last)
         node->core.session_last = session;
