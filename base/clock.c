@@ -13,3 +13,11 @@ struct now clock_now(void)
         .wall_ms = (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000,
     };
 }
+
+uint64_t clock_mono_ns(void)
+{
+    struct timespec mono;
+
+    clock_gettime(CLOCK_MONOTONIC, &mono);
+    return (uint64_t)mono.tv_sec * NS_PER_S + (uint64_t)mono.tv_nsec;
+}

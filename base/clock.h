@@ -14,3 +14,6 @@ struct now {
 
 /* clock_now reads both clocks (CLOCK_MONOTONIC, CLOCK_REALTIME). Any role. */
 struct now clock_now(void);
+
+/* clock_mono_ns reads CLOCK_MONOTONIC alone: for what measures, not for what decides. Any role. */
+uint64_t clock_mono_ns(void);

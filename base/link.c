@@ -64,9 +64,6 @@ void *link_reserve(struct link *link, uint32_t size)
     }
     *(uint32_t *)(link->data + at) = size;
     link->reserved += span;
-    uint64_t in_flight = link->reserved - link->tail_seen;
-    if (in_flight > atomic_load_explicit(&link->high_water, memory_order_relaxed))
-        atomic_store_explicit(&link->high_water, in_flight, memory_order_relaxed);
     return link->data + at + LINK_HEADER;
 }
 

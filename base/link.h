@@ -28,11 +28,11 @@ struct link {
     uint64_t reserved;                               /* bytes ever reserved, >= head */
     uint64_t tail_seen;                              /* the producer's last look at tail */
     _Atomic uint64_t full_count;                     /* reserves refused; read by CTL */
-    _Atomic uint64_t high_water;                     /* most bytes in flight seen; read by CTL */
     /* written by the consumer; tail is read by the producer */
     _Alignas(LINK_CACHE_LINE) _Atomic uint64_t tail; /* bytes ever released */
     uint64_t cursor;                                 /* bytes ever popped, >= tail */
     uint64_t head_seen;                              /* the consumer's last look at head */
+    _Atomic uint64_t high_water; /* most bytes that the consumer found in it; read by CTL */
     /* written at init only */
     _Alignas(LINK_CACHE_LINE) uint8_t *data;
     uint64_t depth; /* bytes, a power of two */
@@ -76,7 +76,13 @@ static inline bool link_refill(struct link *link)
     if (link->cursor != link->head_seen)
         return true;
     link->head_seen = atomic_load_explicit(&link->head, memory_order_acquire); /* link_publish */
-    return link->cursor != link->head_seen;
+    if (link->cursor == link->head_seen)
+        return false;
+    /* Counted here, and not by the producer, which knows the tail of some time ago only. */
+    uint64_t in_flight = link->head_seen - atomic_load_explicit(&link->tail, memory_order_relaxed);
+    if (in_flight > atomic_load_explicit(&link->high_water, memory_order_relaxed))
+        atomic_store_explicit(&link->high_water, in_flight, memory_order_relaxed);
+    return true;
 }
 
 /* link_next is link_peek where there is a record. Role: the consumer. */

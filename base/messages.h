@@ -62,7 +62,8 @@ struct command {
     uint64_t conn;      /* the origin's token of the connection; 0 = nobody waits for a reply */
     int64_t session;    /* 0 for OPEN until CORE stamps the new id */
     uint32_t attach;    /* which attach of the session this belongs to; from 1 */
-    uint32_t flags;     /* COMMAND_ONCE, COMMAND_LATE */
+    uint32_t flags : 8;  /* COMMAND_ONCE, COMMAND_LATE */
+    uint32_t trace : 24; /* id of a request that is traced at its origin (base/trace.h); 0: not */
     uint64_t sequence;  /* the session's commands since this attach, from 1; 0 = not numbered.
                          * With COMMAND_ONCE: the session's own number of it, over all attaches */
     int64_t time_ms;    /* stamped by the leader, never decreasing along the log */

@@ -30,6 +30,11 @@ bool core_tell_behind(struct role_core *core, struct core_apply *head, const voi
                       uint32_t size);
 void core_tell_committed(struct role_core *core);
 
+/* core_trace.c. A request of this node with trace id `id` has its place in the log; everything up
+ * to `index` has passed DURABLE or COMMIT. */
+void core_trace_proposed(struct role_core *core, uint32_t id, uint64_t index);
+void core_trace_passed(struct role_core *core, enum trace_stage stage, uint64_t index);
+
 /* core_propose.c. Appends one command to the log tail; false: no room in the tail now (HOLD). */
 bool core_propose(struct role_core *core, const struct command *command, const void *body,
                   struct now now);

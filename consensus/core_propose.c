@@ -84,6 +84,8 @@ bool core_propose(struct role_core *core, const struct command *command, const v
     core_step(core, &(struct raft_input){.kind = RAFT_INPUT_APPENDED, .index = index});
     counters_add(core->counters, METRIC_core_proposed_total, 1);
     core_note_size(core->counters, size);
+    if (UNLIKELY(command->trace) && command->node == core->config.node_id)
+        core_trace_proposed(core, command->trace, index);
     counters_set(core->counters, METRIC_core_last_index, index);
     return true;
 }

@@ -62,6 +62,8 @@ static bool core_tell_commit(struct role_core *core)
     if (head.index <= core->commit_told || !core_put(core->core_apply, &head, NULL, 0))
         return false;
     core->commit_told = head.index;
+    if (UNLIKELY(core->traces.count))
+        core_trace_passed(core, TRACE_COMMIT, head.index);
     return true;
 }
 

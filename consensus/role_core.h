@@ -18,6 +18,7 @@
 #include "base/counters.h"
 #include "base/link.h"
 #include "base/membership.h"
+#include "base/trace.h"
 #include "consensus/core_forward.h"
 #include "consensus/core_hello.h"
 #include "consensus/timers.h"
@@ -129,6 +130,21 @@ struct core_member_past {
     struct membership next;
 };
 
+/* core_trace.c: the traced requests that are not committed and durable yet. */
+#define CORE_TRACES_MAX 32u
+
+struct core_trace {
+    uint64_t index;
+    uint32_t id;
+    uint32_t passed; /* bit n: stage n */
+};
+
+struct core_traces {
+    struct trace_ring *ring; /* NULL: nothing is traced */
+    uint32_t count;
+    struct core_trace open[CORE_TRACES_MAX];
+};
+
 struct role_core {
     struct role_core_config config;
     struct raft raft;
@@ -163,6 +179,7 @@ struct role_core {
     struct core_state *state;   /* the page for NET; NULL: nobody looks */
     struct core_status *status; /* the page for people; the same */
     uint64_t show_ns;           /* both are told again then; 0 = in this turn */
+    struct core_traces traces;
 
     /* with peers only */
     struct link *core_peer, *peer_core;

@@ -90,6 +90,7 @@ struct conn {
     bool has_xid;
     uint64_t sample_ns;    /* when the sampled command was sent; 0: none is */
     uint32_t sample_ahead; /* answers still to come before its own */
+    uint32_t trace, trace_ahead; /* the traced command; the same */
 };
 
 /* conn_open makes a connection of a fresh stream, or returns NULL: no slot, too many of this

@@ -1,5 +1,6 @@
 /* srvr, stat, mntr, srst: the server as a whole. Numbers of all NETs are added up. */
 #include "base/core_state.h"
+#include "base/node_page.h"
 #include "dataplane/fourletter_word.h"
 
 #include <stdio.h>
@@ -138,6 +139,30 @@ static void fourletter_server_counters(struct fourletter_word *word)
         fourletter_server_line(word, lines[i].key, fourletter_server_sum(word, lines[i].metric));
 }
 
+/* Percentiles of each step of a request's way through this node, since its start. */
+static void fourletter_server_steps(struct fourletter_word *word)
+{
+    const struct node_page *page = word->net->parts.page;
+
+    for (int i = 0; page && i < TRACE_STEPS; i++) {
+        const struct node_page_step *step = &page->steps[i];
+        const struct {
+            const char *name;
+            const _Atomic uint64_t *value;
+        } lines[] = {{"count", &step->count},
+                     {"ns_p50", &step->p50_ns},
+                     {"ns_p99", &step->p99_ns},
+                     {"ns_p999", &step->p999_ns},
+                     {"ns_max", &step->max_ns}};
+        if (atomic_load_explicit(&step->count, memory_order_relaxed) == 0)
+            continue;
+        for (int k = 0; k < 5; k++)
+            text_add(&word->text, "zk_takt_step_%s_%s\t%lu\n",
+                     trace_step_name((enum trace_step)i), lines[k].name,
+                     atomic_load_explicit(lines[k].value, memory_order_relaxed));
+    }
+}
+
 void fourletter_server_mntr(struct fourletter_word *word)
 {
     const struct net *net = word->net;
@@ -163,4 +188,5 @@ void fourletter_server_mntr(struct fourletter_word *word)
     fourletter_server_line(word, "open_file_descriptor_count", word->facts.fds_open);
     fourletter_server_line(word, "max_file_descriptor_count", word->facts.fds_max);
     fourletter_server_counters(word);
+    fourletter_server_steps(word);
 }

@@ -78,6 +78,7 @@ int net_init(struct net *net, const struct net_config *config, const struct net_
     net->parts = *parts;
     if (!parts->state)
         net->parts.state = &net_alone;
+    trace_sampler_init(&net->sampler, parts->trace ? parts->trace_every : 0, config->index & 15u);
     uint32_t chains = 1024;
     while (chains < config->conns_max)
         chains *= 2;
@@ -230,6 +231,22 @@ static uint32_t net_send_touches(struct net *net)
     return sent > 0;
 }
 
+/* ---- traced requests ---- */
+
+void net_answered(struct net *net, uint32_t id)
+{
+    trace_stamp(net->parts.trace, id, TRACE_REPLY, 0);
+    if (net->answered_count < NET_TRACES_MAX)
+        net->answered[net->answered_count++] = id;
+}
+
+static void net_stamp_sent(struct net *net)
+{
+    for (uint32_t i = 0; i < net->answered_count; i++)
+        trace_stamp(net->parts.trace, net->answered[i], TRACE_TX, 0);
+    net->answered_count = 0;
+}
+
 /* ---- the turn ---- */
 
 /* When the oldest connection without a session is to be closed; UINT64_MAX: there is none. */
@@ -296,6 +313,8 @@ uint32_t net_poll(void *self, struct now now)
     port_flush(net->port);
     if (net->beat)
         beat_flush(net->beat);
+    if (UNLIKELY(net->answered_count))
+        net_stamp_sent(net);
     counters_set(net->parts.counters, METRIC_net_watches, net->watches.count);
     counters_set(net->parts.counters, METRIC_net_outstanding, net->outstanding);
     return work;

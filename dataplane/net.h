@@ -25,6 +25,7 @@
 #include "base/counters.h"
 #include "base/limits.h"
 #include "base/link.h"
+#include "base/trace.h"
 #include "dataplane/conn.h"
 #include "dataplane/fourletter.h"
 #include "store/acl.h"
@@ -74,6 +75,8 @@ struct net_config {
 void net_config_default(struct net_config *config);
 
 /* What a NET works with: all borrowed for its life. */
+struct node_page;
+
 struct net_parts {
     struct link *net_core, *apply_net;
     struct tree *tree;
@@ -82,9 +85,13 @@ struct net_parts {
     const struct counters_book *book; /* all pages of the node */
     const struct core_status *status; /* CORE's page for people; NULL: a node without peers */
     const struct core_state *state;   /* CORE's page; NULL: a node without peers */
+    struct trace_ring *trace;         /* NULL: no request is traced */
+    uint32_t trace_every;             /* one request in so many; 0 = none */
+    const struct node_page *page;     /* steps of traced requests, for mntr; NULL: none */
 };
 
 struct beat;
+#define NET_TRACES_MAX 16u /* answers of traced requests that one turn stamps as sent */
 
 struct net {
     struct net_config config;
@@ -99,6 +106,8 @@ struct net {
     struct tree_view view; /* .zxid is S */
     bool caught_up;        /* every record <= view.zxid has been handled */
     uint64_t turn_cost;    /* of the requests served in this turn, NET_TURN_COST */
+    uint32_t trace;        /* id of the request being served; 0 = it is not traced */
+    uint32_t answered_count, answered[NET_TRACES_MAX]; /* traced, with their answers in the port */
     uint64_t bulk_at;      /* bytes handled of the block at the front of apply_net */
 
     struct conn *conns; /* conns_max slots */
@@ -125,6 +134,7 @@ struct net {
     int32_t event_type;
     struct fourletter_reset reset; /* srst */
     uint64_t started_ns;
+    struct trace_sampler sampler;
 };
 
 /* net_init takes all memory; no port yet. Returns 0, ERR_RANGE (a configured value, or net_core too
@@ -167,6 +177,9 @@ uint32_t net_apply_poll(struct net *net);
 
 /* net_apply_forget gives back what is still in the link. After APPLY has stopped. */
 void net_apply_forget(struct net *net);
+
+/* net_answered stamps the answer of traced request `id`; the port sends it at the turn's end. */
+void net_answered(struct net *net, uint32_t id);
 
 /* True while this turn may look at more requests. */
 static inline bool net_may_serve(const struct net *net)

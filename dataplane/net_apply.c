@@ -121,6 +121,10 @@ static void net_apply_landed(struct net *net, struct conn *conn)
         conn_latency(net, conn, net->now.mono_ns - conn->sample_ns);
         conn->sample_ns = 0;
     }
+    if (UNLIKELY(conn->trace) && --conn->trace_ahead == 0) {
+        net_answered(net, conn->trace);
+        conn->trace = 0;
+    }
     if (conn->wait == CONN_WAIT_REPLIES && conn->in_flight <= conn->wait_in_flight) {
         conn->wait = CONN_WAIT_NONE;
         conn_run(net, conn);

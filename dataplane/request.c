@@ -1,5 +1,6 @@
 #include "dataplane/request.h"
 
+#include "base/check.h"
 #include "base/zk.h"
 #include "dataplane/net.h"
 #include "dataplane/net_quorum.h"
@@ -97,6 +98,12 @@ static bool request_must_wait(const struct net *net, struct conn *conn,
     return true;
 }
 
+static void request_trace(struct net *net, const struct conn *conn, int32_t op)
+{
+    trace_stamp_at(net->parts.trace, net->trace, TRACE_RX, conn->received_ns, (uint32_t)op);
+    trace_stamp(net->parts.trace, net->trace, TRACE_DECODE, 0);
+}
+
 enum request_step request_serve(struct net *net, struct conn *conn, struct bytes payload)
 {
     struct jute_in in = jute_in(payload.at, (size_t)payload.size);
@@ -126,6 +133,9 @@ enum request_step request_take(struct net *net, struct conn *conn, const struct 
         return REQUEST_WAIT;
     if (kind->order == REQUEST_READ && !net_quorum_read(net, conn, frame_size))
         return REQUEST_WAIT;
+    net->trace = trace_sample(&net->sampler);
+    if (UNLIKELY(net->trace))
+        request_trace(net, conn, request->op);
     enum request_step step = kind->serve(net, conn, request);
     if (step == REQUEST_DONE || step == REQUEST_CLOSE) {
         conn->op_last = request->op;
@@ -135,6 +145,8 @@ enum request_step request_take(struct net *net, struct conn *conn, const struct 
             conn->zxid_last = net->view.zxid;
             conn->response_ms = net->now.wall_ms;
             conn_latency(net, conn, net->now.mono_ns - conn->received_ns);
+            if (UNLIKELY(net->trace))
+                net_answered(net, net->trace);
         }
     }
     return step;

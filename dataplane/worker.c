@@ -90,7 +90,11 @@ int worker_role_add(struct worker *worker, const struct role *role)
     CHECK(role->poll != NULL);
     if (worker->role_count == WORKER_ROLES_MAX)
         return ERR_FULL;
-    worker->roles[worker->role_count++] = *role;
+    struct role *to = &worker->roles[worker->role_count];
+    *to = *role;
+    if (!to->turns)
+        to->turns = &worker->own_turns[worker->role_count];
+    worker->role_count++;
     return 0;
 }
 
@@ -127,18 +131,18 @@ void worker_wake(struct worker *worker)
 static uint64_t worker_role_turn(struct worker *worker, uint32_t i, struct now now,
                                  uint64_t begin_ns)
 {
-    struct worker_counters *counters = &worker->counters[i];
+    struct turns *turns = worker->roles[i].turns;
     uint32_t work = worker->roles[i].poll(worker->roles[i].self, now);
     uint64_t end_ns = worker_mono_ns();
     uint64_t took_ns = end_ns - begin_ns;
     worker->role_work[i] = work;
-    worker_count(&counters->turns, 1);
-    if (took_ns > atomic_load_explicit(&counters->worst_ns, memory_order_relaxed))
-        atomic_store_explicit(&counters->worst_ns, took_ns, memory_order_relaxed);
+    worker_count(&turns->turns, 1);
+    if (took_ns > atomic_load_explicit(&turns->worst_ns, memory_order_relaxed))
+        atomic_store_explicit(&turns->worst_ns, took_ns, memory_order_relaxed);
     if (work) {
-        worker_count(&counters->turns_busy, 1);
-        worker_count(&counters->work, work);
-        worker_count(&counters->busy_ns, took_ns);
+        worker_count(&turns->turns_busy, 1);
+        worker_count(&turns->work, work);
+        worker_count(&turns->busy_ns, took_ns);
     }
     return end_ns;
 }

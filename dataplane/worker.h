@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/turns.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -52,6 +53,7 @@ struct role {
     void (*wait)(void *self, int wake_fd, uint64_t wait_ns);
     void (*online)(void *self);  /* after a park; may be NULL */
     void (*offline)(void *self); /* before a park (RCU readers leave); may be NULL */
+    struct turns *turns; /* where its turns are counted, borrowed; NULL: in the worker */
 };
 
 enum worker_idle {
@@ -60,15 +62,6 @@ enum worker_idle {
     WORKER_IDLE_YIELD,  /* sched_yield after an idle turn */
     WORKER_IDLE_PARK,   /* sleeps as soon as all roles are idle */
     WORKER_IDLE_HYBRID, /* yields for linger_ns, then parks; parks at once on a crowded core */
-};
-
-/* Written by the worker, read by CTL: relaxed. */
-struct worker_counters {
-    _Atomic uint64_t turns;      /* calls of poll */
-    _Atomic uint64_t turns_busy; /* of those, with work */
-    _Atomic uint64_t work;       /* units */
-    _Atomic uint64_t busy_ns;    /* time inside of busy turns */
-    _Atomic uint64_t worst_ns;   /* longest turn */
 };
 
 /* Whom to wake, and what tells that there is something to wake it for. */
@@ -99,7 +92,7 @@ struct worker {
     uint32_t role_work[WORKER_ROLES_MAX]; /* what each role's last poll returned */
     pthread_t thread;
     bool started;
-    struct worker_counters counters[WORKER_ROLES_MAX];
+    struct turns own_turns[WORKER_ROLES_MAX]; /* of roles that brought none */
     _Atomic uint64_t park_count;
     _Atomic uint64_t park_ns; /* time asleep */
     _Atomic bool stop;

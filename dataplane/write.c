@@ -1,6 +1,7 @@
 /* Writes and queries: decoded enough to be well-formed, then passed to CORE. What they mean is the
  * state machine's to decide, so that every error and its precedence come from one place. */
 #include "dataplane/write.h"
+#include "base/check.h"
 #include "base/core_state.h"
 #include "base/plant.h"
 #include "dataplane/net.h"
@@ -22,6 +23,10 @@ void write_sent(struct net *net, struct conn *conn, struct command *command)
     conn->in_flight++;
     net->outstanding++;
     net_count(net, METRIC_net_writes_total, 1);
+    if (UNLIKELY(net->trace) && conn->trace == 0) {
+        command->trace = conn->trace = net->trace;
+        conn->trace_ahead = conn->in_flight;
+    }
     if (conn->sample_ns == 0) {
         conn->sample_ns = conn->received_ns;
         conn->sample_ahead = conn->in_flight;

@@ -375,6 +375,8 @@ static bool apply_entry(struct role_apply *apply)
                   (const uint8_t *)(command + 1), &sink);
     apply->current = NULL;
     apply->current_logged = false;
+    if (UNLIKELY(command->trace) && command->node == apply->node_id && apply->trace)
+        trace_stamp(apply->trace, command->trace, TRACE_APPLY, entry.index);
     apply->applied_index = entry.index;
     if (apply->incarnation)
         apply_tell_entry(apply, command, entry.index, before);

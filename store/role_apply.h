@@ -18,6 +18,7 @@
 #include "base/counters.h"
 #include "base/link.h"
 #include "base/messages.h"
+#include "base/trace.h"
 #include "store/machine.h"
 #include "store/role_snap.h"
 
@@ -62,6 +63,7 @@ struct role_apply {
     bool snap_busy;
     uint64_t snap_term, snap_chain; /* of the index that the last one is of */
     struct counters *counters; /* APPLY's page */
+    struct trace_ring *trace;  /* NULL: nothing is traced */
 };
 
 /* role_apply_init: the machine holds everything up to applied_index. Sessions it knows are told to

@@ -11,7 +11,7 @@ set -euo pipefail
 
 packages_build='
     ca-certificates ccache dpkg-dev gcc libc6-dev make meson ninja-build patch pkg-config
-    libdpdk-dev libedit-dev libjemalloc-dev libssl-dev liburcu-dev liburing-dev
+    libdpdk-dev libedit-dev libjemalloc-dev libncurses-dev libssl-dev liburcu-dev liburing-dev
     libxxhash-dev libyaml-dev libzstd-dev'
 packages_test='
     binutils clang ethtool g++ git iproute2 libbenchmark-dev libclang-rt-14-dev libcmocka-dev

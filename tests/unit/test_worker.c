@@ -120,9 +120,9 @@ static void ping_pong(enum worker_idle idle, uint64_t count)
     worker_join(&a);
     worker_join(&b);
     assert_true(done);
-    assert_true(atomic_load(&a.counters[0].turns_busy) > 0);
-    assert_true(atomic_load(&a.counters[0].work) == (count + 1) / 2);
-    assert_true(atomic_load(&a.counters[0].worst_ns) > 0);
+    assert_true(atomic_load(&a.own_turns[0].turns_busy) > 0);
+    assert_true(atomic_load(&a.own_turns[0].work) == (count + 1) / 2);
+    assert_true(atomic_load(&a.own_turns[0].worst_ns) > 0);
     assert_int_equal(atomic_load(&at_a.online), atomic_load(&at_a.offline));
     worker_fini(&a);
     worker_fini(&b);
@@ -326,7 +326,7 @@ static void test_run_ends_at_stop(void **state)
     const struct role role = {.name = "stop", .self = &worker, .poll = stopping_poll};
     assert_int_equal(worker_role_add(&worker, &role), 0);
     assert_int_equal(worker_run(&worker), 0);
-    assert_int_equal(atomic_load(&worker.counters[0].turns), 1);
+    assert_int_equal(atomic_load(&worker.own_turns[0].turns), 1);
     worker_fini(&worker);
 }
 

@@ -14,6 +14,9 @@ static const struct verb main_verbs[] = {
     {"doctor", "what on this machine stands between a node and microseconds; its class",
      verb_doctor},
     {"jitter", "how long this machine's cores are away: gaps while spinning", verb_jitter},
+    {"top", "a node on this machine, from inside: roles, links, throughput, latency", verb_top},
+    {"trace", "the way of single requests through a node, with the time of each stage", verb_trace},
+    {"latency", "how long each step of a request takes: percentiles, plots", verb_latency},
     {"log", "a stopped node's log: list it, check it", verb_log},
     {"snapshot", "a snapshot's contents, whether it is whole, where two differ", verb_snapshot},
 };

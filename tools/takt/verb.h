@@ -48,3 +48,6 @@ int verb_doctor(int argc, char **argv);
 int verb_jitter(int argc, char **argv);
 int verb_log(int argc, char **argv);
 int verb_snapshot(int argc, char **argv);
+int verb_top(int argc, char **argv);
+int verb_trace(int argc, char **argv);
+int verb_latency(int argc, char **argv);

@@ -104,6 +104,8 @@ struct config {
     uint32_t layout;    /* enum config_layout */
     uint32_t idle;      /* enum config_idle */
     uint32_t linger_us; /* hybrid: yields so long before it parks */
+    bool page_shown;
+    uint32_t trace_every; /* requests; 0 = none is traced */
     struct config_cpus cpus_net, cpus_core, cpus_disk, cpus_apply, cpus_snap, cpus_ctl;
 
     /* data, log, snapshots */

@@ -178,6 +178,20 @@ const struct config_setting config_table[] = {
      .fallback = "",
      .help = "CPU of CTL, which looks after the others."},
 
+    {.key = "page.shown",
+     .type = CONFIG_BOOL,
+     AT(page_shown),
+     .fallback = "true",
+     .help = "Whether the node's counters lie in a file of /dev/shm, where takt top, takt trace\n"
+             "and takt latency find them, also after a crash. It costs the node nothing."},
+    {.key = "page.trace_every",
+     .type = CONFIG_COUNT,
+     AT(trace_every),
+     .max = 1000000000,
+     .fallback = "256",
+     .help = "One request in so many is stamped on its way through the node, for takt trace and\n"
+             "takt latency. 0: none."},
+
     {.key = "data.dir",
      .type = CONFIG_TEXT,
      AT(data_dir),

@@ -4,14 +4,25 @@
 #include "base/touch.h"
 #include "consensus/core_status.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* ---- links ----------------------------------------------------------------------------------- */
 
 struct link *node_link(struct node *node, enum topology_link which, uint32_t net)
 {
-    return &node->links[which][topology_links[which].per_net ? net : 0];
+    return node->links[which][topology_links[which].per_net ? net : 0];
+}
+
+static struct node_page_link *node_page_slot(struct node *node, const char *name, uint32_t index)
+{
+    CHECK(node->page->link_count < NODE_PAGE_LINKS);
+    struct node_page_link *slot = &node->page->links[node->page->link_count++];
+    snprintf(slot->name, sizeof(slot->name), "%s", name);
+    slot->index = index;
+    return slot;
 }
 
 static int node_links_init(struct node *node, struct fault *fault)
@@ -22,8 +33,10 @@ static int node_links_init(struct node *node, struct fault *fault)
         if (!topology_has_link(node->config, (enum topology_link)which))
             continue;
         for (uint32_t i = 0; i < count; i++) {
-            int err = link_init(&node->links[which][i], text->name,
+            struct node_page_link *slot = node_page_slot(node, text->name, i);
+            int err = link_init(&slot->link, text->name,
                                 topology_depth(node->config, (enum topology_link)which));
+            node->links[which][i] = &slot->link;
             if (err)
                 return fault_set(fault, err, "no memory for the link %s", text->name);
         }
@@ -37,7 +50,7 @@ static void node_touch(struct node *node)
 {
     for (int which = 0; which < TOPOLOGY_LINK_COUNT; which++)
         for (uint32_t i = 0; topology_links[which].per_net && i < node->config->net_count; i++)
-            touch_pages(node->links[which][i].data, node->links[which][i].depth);
+            touch_pages(node->links[which][i]->data, node->links[which][i]->depth);
     touch_pages(node->tail.ring, node->tail.size);
 }
 
@@ -45,17 +58,36 @@ static void node_links_fini(struct node *node)
 {
     for (int which = 0; which < TOPOLOGY_LINK_COUNT; which++)
         for (uint32_t i = 0; i < CONFIG_NET_MAX; i++)
-            link_fini(&node->links[which][i]);
+            if (node->links[which][i])
+                link_fini(node->links[which][i]);
 }
 
 /* ---- roles ----------------------------------------------------------------------------------- */
 
 struct counters *node_page(struct node *node, const char *role, uint32_t index)
 {
-    struct counters *page = &node->pages[node->book.count];
-    counters_init(page, role, index);
-    counters_book_add(&node->book, page);
-    return page;
+    CHECK(node->page->counters_count < NODE_PAGE_COUNTERS);
+    struct node_page_counters *slot = &node->page->counters[node->page->counters_count++];
+    snprintf(slot->role, sizeof(slot->role), "%s", role);
+    slot->index = index;
+    counters_init(&slot->counters, role, index);
+    counters_book_add(&node->book, &slot->counters);
+    return &slot->counters;
+}
+
+/* The ring of a role in which requests are stamped; NULL when none are. */
+static struct trace_ring *node_ring(struct node *node, const char *role, uint32_t index)
+{
+    struct node_page *page = node->page;
+
+    if (page->trace_every == 0)
+        return NULL;
+    CHECK(page->ring_count < NODE_PAGE_RINGS);
+    struct node_page_ring *slot = &page->rings[page->ring_count++];
+    snprintf(slot->role, sizeof(slot->role), "%s", role);
+    slot->index = index;
+    slot->ring.clock = clock_mono_ns;
+    return &slot->ring;
 }
 
 /* A role met what it cannot go on from: the node stops with the reason. The first one wins. */
@@ -126,8 +158,9 @@ static int node_core_init(struct node *node, struct fault *fault)
     core_state_init(&node->state, config_is_ensemble(c), c->reads_without_quorum,
                     c->session_tick_ms);
     node->core.state = &node->state;
-    core_status_init(&node->status);
-    node->core.status = config_is_ensemble(c) ? &node->status : NULL;
+    core_status_init(&node->page->status);
+    node->core.status = config_is_ensemble(c) ? &node->page->status : NULL;
+    node->core.traces.ring = node_ring(node, "core", 0);
     return 0;
 }
 
@@ -209,6 +242,7 @@ static int node_apply_init(struct node *node, struct fault *fault)
         return fault_set(fault, err, "APPLY cannot start: %s", err_name(err));
     if (config_is_ensemble(node->config))
         node->apply.incarnation = node->superblock.state.incarnation;
+    node->apply.trace = node_ring(node, "apply", 0);
     node->apply.net_count = node->config->net_count;
     for (uint32_t i = 0; i < node->config->net_count; i++)
         node->apply.apply_net[i] = node_link(node, TOPOLOGY_APPLY_NET, i);
@@ -276,7 +310,10 @@ static int node_net_init(struct node *node, uint32_t index, struct fault *fault)
         .counters = node_page(node, "net", index),
         .book = &node->book,
         .state = config_is_ensemble(node->config) ? &node->state : NULL,
-        .status = config_is_ensemble(node->config) ? &node->status : NULL,
+        .status = config_is_ensemble(node->config) ? &node->page->status : NULL,
+        .trace = node_ring(node, "net", index),
+        .trace_every = node->page->trace_every,
+        .page = node->page,
     };
 
     node_net_config(node, index, &config);
@@ -327,6 +364,35 @@ static int node_assemble(struct node *node, struct fault *fault)
     return err;
 }
 
+/* Without a page from outside the node has one that nobody sees. Pages of zeros cost nothing until
+ * they are written. */
+static int node_page_set(struct node *node, struct fault *fault)
+{
+    const struct config *c = node->config;
+    struct node_page *page = node->env.page ? node->env.page(node->env.page_self) : NULL;
+    bool shown = page != NULL;
+
+    if (!shown) {
+        page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                    0);
+        if (page == MAP_FAILED)
+            return fault_set(fault, ERR_NOMEM, "no memory for a node's page");
+        node->page_own = true;
+    }
+    node->page = page;
+    page->node_id = c->node_id;
+    page->trace_every = shown ? c->trace_every : 0;
+    page->started_ns = node->env.now.mono_ns;
+    page->started_ms = node->env.now.wall_ms;
+    snprintf(page->build, sizeof(page->build), "%s, %s", TAKT_VERSION, TAKT_BUILT);
+    snprintf(page->data_dir, sizeof(page->data_dir), "%s", c->data_dir);
+    snprintf(page->cluster, sizeof(page->cluster), "%s", c->cluster_name);
+    config_value_print(c, config_table_find("listen"), page->listen, sizeof(page->listen));
+    config_value_print(c, config_table_find("roles.layout"), page->layout_name,
+                       sizeof(page->layout_name));
+    return 0;
+}
+
 int node_open(struct node **to, const struct config *config, const struct node_env *env,
               struct fault *fault)
 {
@@ -339,6 +405,8 @@ int node_open(struct node **to, const struct config *config, const struct node_e
     int err = env->threads ? topology_check(config, fault) : 0;
     if (!err)
         err = node_recover(node, fault);
+    if (!err)
+        err = node_page_set(node, fault);
     if (!err)
         err = node_assemble(node, fault);
     if (err) {
@@ -359,6 +427,7 @@ int node_start(struct node *node, struct fault *fault)
     CHECK(node->env.threads);
     node->started = true;
     node_touch(node);
+    atomic_store_explicit(&node->page->state, NODE_PAGE_RUNNING, memory_order_release);
     for (uint32_t i = 0; i < TOPOLOGY_WORKER_MAX; i++) {
         int err = node->worker_used[i] ? worker_start(&node->workers[i]) : 0;
         if (err) {
@@ -368,6 +437,15 @@ int node_start(struct node *node, struct fault *fault)
         }
     }
     return 0;
+}
+
+/* The page says from now on how the node ended, should it end so. */
+static void node_page_ended(struct node *node, int err)
+{
+    if (err)
+        snprintf(node->page->reason, sizeof(node->page->reason), "%.255s", node->reason.text);
+    atomic_store_explicit(&node->page->state, err ? NODE_PAGE_FAILED : NODE_PAGE_STOPPED,
+                          memory_order_release);
 }
 
 void node_stop(struct node *node)
@@ -384,6 +462,7 @@ int node_wait(struct node *node, struct fault *fault)
             worker_join(&node->workers[i]);
     node->started = false;
     int err = atomic_load(&node->failed);
+    node_page_ended(node, err);
     if (err && fault)
         *fault = node->reason;
     return err;
@@ -436,13 +515,15 @@ bool node_idle(const struct node *node)
 /* Nobody reads any more: memory that waits for a grace period, on either link, may go. */
 static void node_reclaim_all(struct node *node)
 {
+    if (!node->page)
+        return;
     struct link *links[] = {node_link(node, TOPOLOGY_CTL_APPLY, 0),
                             node_link(node, TOPOLOGY_APPLY_CTL, 0)};
 
     for (int i = 0; i < 2; i++) {
         const struct retired *retired;
         uint32_t size;
-        while (links[i]->data && (retired = link_peek(links[i], &size))) {
+        while (links[i] && links[i]->data && (retired = link_peek(links[i], &size))) {
             if (retired->tree_batch)
                 tree_reclaim(node->tree, retired->tree_batch);
             if (retired->acl_batch)
@@ -493,6 +574,8 @@ void node_close(struct node *node)
     for (uint32_t i = 0; i < TOPOLOGY_WORKER_MAX; i++)
         if (node->worker_used[i])
             worker_fini(&node->workers[i]);
+    if (node->page_own)
+        munmap(node->page, sizeof(*node->page));
     free(node);
 }
 

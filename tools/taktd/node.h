@@ -13,6 +13,7 @@
 #include "base/core_state.h"
 #include "base/counters.h"
 #include "base/disk_io.h"
+#include "base/node_page.h"
 #include "dataplane/port/datagram.h"
 #include "dataplane/port/port.h"
 #include "tools/taktd/config.h"
@@ -40,6 +41,10 @@ struct node_env {
      * production, where only the simulator's checkers would want it. Role: APPLY */
     void (*tap)(void *self, const struct entry *entry);
     void *tap_self;
+    /* gives the page in which the node shows itself, or NULL: it is not shown. Called once the data
+     * directory is this node's; the page outlives the node. The function may be NULL */
+    struct node_page *(*page)(void *self);
+    void *page_self;
     struct now now; /* at the time of node_open */
     bool threads;   /* false: node_turn drives it, and nothing blocks but the disk */
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/link.h"
+#include "base/node_page.h"
 #include "consensus/log_tail.h"
 #include "consensus/raft.h"
 #include "consensus/role_core.h"
@@ -62,7 +63,7 @@ struct node {
     struct tree *tree;
     struct machine *machine;
 
-    struct link links[TOPOLOGY_LINK_COUNT][CONFIG_NET_MAX];
+    struct link *links[TOPOLOGY_LINK_COUNT][CONFIG_NET_MAX]; /* in the page; NULL: there is none */
     struct role_core core;
     struct role_disk disk;
     struct role_apply apply;
@@ -71,12 +72,12 @@ struct node {
     struct net *nets; /* [config->net_count] */
     struct beat *beat; /* native sessions, of NET 0; NULL: none are served */
     struct core_state state;
-    struct core_status status;
     struct node_peers *peers; /* NULL: a node alone */
     uint32_t nets_ready;
     char words[NODE_WORDS_SIZE], schemes[NODE_WORDS_SIZE]; /* comma lists, lent to the NETs */
 
-    struct counters pages[NODE_ROLES_MAX];
+    struct node_page *page; /* what is shown outside */
+    bool page_own;          /* of node_open's making */
     struct counters_book book;
     struct role roles[NODE_ROLES_MAX]; /* for node_turn, in the order of the drawing */
     uint32_t role_count;

@@ -4,6 +4,19 @@
 #include "base/check.h"
 #include "dataplane/qsbr.h"
 
+#include <stdio.h>
+
+/* Where the role is shown, and its turns are counted. */
+static struct node_page_role *node_role_slot(struct node *node, struct role *role, uint32_t index)
+{
+    CHECK(node->page->role_count < NODE_PAGE_ROLES);
+    struct node_page_role *slot = &node->page->roles[node->page->role_count++];
+    snprintf(slot->name, sizeof(slot->name), "%s", role->name);
+    slot->index = index;
+    role->turns = &slot->turns;
+    return slot;
+}
+
 static int node_role_add(struct node *node, enum topology_role which, uint32_t index,
                          struct role role, struct fault *fault)
 {
@@ -12,6 +25,7 @@ static int node_role_add(struct node *node, enum topology_role which, uint32_t i
 
     CHECK(node->role_count < NODE_ROLES_MAX);
     role.name = topology_roles[which].name;
+    struct node_page_role *slot = node_role_slot(node, &role, index);
     node->roles[node->role_count++] = role;
     if (!node->env.threads)
         return 0;
@@ -26,6 +40,9 @@ static int node_role_add(struct node *node, enum topology_role which, uint32_t i
         worker->linger_ns = node->config->linger_us * 1000ull;
         node->worker_used[number] = true;
     }
+    snprintf(slot->worker, sizeof(slot->worker), "%s", worker->name);
+    slot->idle = worker->idle;
+    atomic_store_explicit(&slot->cpu, worker->cpu, memory_order_relaxed);
     int err = worker_role_add(worker, &role);
     return err ? fault_set(fault, err, "too many roles on one worker") : 0;
 }

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/counters.h"
+#include "base/node_page.h"
 #include "consensus/disk_posix.h"
 #include "consensus/disk_uring.h"
 #include "dataplane/port/dpdk/datagram_dpdk.h"
@@ -24,6 +25,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* The node's page, for all its lives in this process. Nothing depends on it. */
+struct run_page {
+    char path[NODE_PAGE_PATH_MAX];
+    struct node_page *page; /* NULL: not shown */
+    struct node_page_watch *watch;
+};
+
 struct run {
     const struct config *config;
     struct disk_uring *uring; /* one of the two */
@@ -32,6 +40,7 @@ struct run {
     struct disk_io disk;
     struct port_dpdk_device *device; /* with port.kind dpdk */
     struct node *node;
+    struct run_page *shown;
     pthread_t ctl;
     bool ctl_started;
     int signal; /* that asked to stop; 0 = none. Written by CTL, read after it has ended */
@@ -145,7 +154,7 @@ static void run_raise_files(const struct config *config)
             config->connections_max, (uint64_t)limit.rlim_cur);
 }
 
-#define RUN_RESOLVE_MS 1000 /* between two looks for members that are not heard */
+#define RUN_LOOK_MS 1000 /* between two looks: at traced requests, for members not heard */
 
 /* ---- CTL: signals and the watchdog ----------------------------------------------------------- */
 
@@ -193,8 +202,8 @@ static void *run_ctl(void *self)
 
     run_signals(&signals);
     pthread_setname_np(pthread_self(), "ctl");
-    if (ensemble && (!wait_ms || wait_ms > RUN_RESOLVE_MS))
-        wait_ms = RUN_RESOLVE_MS;
+    if ((ensemble || run->shown->page) && (!wait_ms || wait_ms > RUN_LOOK_MS))
+        wait_ms = RUN_LOOK_MS;
     while (!run->stopped) {
         struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000};
         int got = wait_ms ? sigtimedwait(&signals, NULL, &wait) : sigwaitinfo(&signals, NULL);
@@ -212,6 +221,8 @@ static void *run_ctl(void *self)
             run_watchdog(run, &applied);
         if (ensemble)
             node_resolve(run->node);
+        if (run->shown->page)
+            node_page_look(run->shown->watch, clock_now());
     }
     return NULL;
 }
@@ -303,6 +314,30 @@ static int run_resolve(void *self, const char *host, struct address *at, struct 
     return 0;
 }
 
+/* ---- the page ---- */
+
+/* Asked for by node_open, when the data directory is locked. */
+static struct node_page *run_page_open(void *self)
+{
+    struct run *run = self;
+    struct run_page *shown = run->shown;
+    struct fault fault;
+
+    if (shown->page) {
+        node_page_reset(shown->page);
+        memset(shown->watch, 0, sizeof(*shown->watch));
+    } else if (run->config->page_shown) {
+        shown->watch = calloc(1, sizeof(*shown->watch));
+        if (!shown->watch || node_page_path(run->config->data_dir, shown->path) != 0)
+            return NULL;
+        if (node_page_create(shown->path, run->config->net_count + 2, &shown->page, &fault) != 0)
+            say(SAY_WARN, "takt top will not see this node: %s", fault.text);
+    }
+    if (shown->page)
+        shown->watch->page = shown->page;
+    return shown->page;
+}
+
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 static int run_open(struct run *run, struct fault *fault)
@@ -318,6 +353,8 @@ static int run_open(struct run *run, struct fault *fault)
                                  .datagram_open = run_datagram_open,
                                  .resolve = run_resolve,
                                  .random = run_random,
+                                 .page = run_page_open,
+                                 .page_self = run,
                                  .now = clock_now(),
                                  .threads = true};
     return node_open(&run->node, run->config, &env, fault);
@@ -356,9 +393,17 @@ static void run_close(struct run *run)
     run_disk_close(run);
 }
 
+static void run_page_close(struct run_page *shown, int err)
+{
+    if (shown->page && !err)
+        node_page_remove(shown->path, shown->page); /* of one that failed, it stays */
+    free(shown->watch);
+}
+
 int run_node(const struct config *config, struct fault *fault)
 {
     static struct run run; /* 100 KB of disk state: kept off the stack */
+    struct run_page shown = {0};
     sigset_t signals;
     int err;
 
@@ -369,6 +414,7 @@ int run_node(const struct config *config, struct fault *fault)
     do {
         memset(&run, 0, sizeof(run));
         run.config = config;
+        run.shown = &shown;
         err = run_once(&run, clock_now().mono_ns, fault);
         if (err == ERR_RESTART)
             say(SAY_INFO, "%s", fault->text);
@@ -376,6 +422,7 @@ int run_node(const struct config *config, struct fault *fault)
             say(SAY_INFO, "stopping: %s", strsignal(run.signal));
         run_close(&run);
     } while (err == ERR_RESTART);
+    run_page_close(&shown, err);
     if (!err)
         say(SAY_INFO, "stopped; the log is closed");
     return err;
