@@ -3,7 +3,7 @@
  * that it is still there after a crash, as the node left it.
  *
  *   taktd ── roles write their own parts, as they go ──▶ ┌───────────────┐
- *            CTL writes seen_ns and steps, each second ─▶ │ struct        │ ◀── takt top, takt trace
+ *          CTL writes seen_ns and steps once a second ─▶ │ struct        │ ◀── takt top, takt trace
  *                                                        │ node_page     │     map it read-only
  *                                                        └───────────────┘
  *
@@ -106,10 +106,11 @@ struct node_page {
  * of the directory's real path. Returns 0 or ERR_NOTFOUND (there is no such directory). */
 MUST_USE int node_page_path(const char *data_dir, char path[NODE_PAGE_PATH_MAX]);
 
-/* node_page_create makes the file, with room for ring_count rings, and maps it. A file that is there
- * is of a node that ended: one that crashed is kept as PATH.crashed, others are replaced; those of
- * nodes whose process and data directory are both gone are removed. Returns 0, ERR_IO or ERR_NOMEM with
- * the reason (somebody else's file of that name, no /dev/shm). The data directory is locked. */
+/* node_page_create makes the file, with room for ring_count rings, and maps it. A file that is
+ * there is of a node that ended: one that crashed is kept as PATH.crashed, others are replaced;
+ * those of nodes whose process and data directory are both gone are removed. Returns 0, ERR_IO or
+ * ERR_NOMEM with the reason (somebody else's file of that name, no /dev/shm). The data directory is
+ * locked. */
 MUST_USE int node_page_create(const char *path, uint32_t ring_count, struct node_page **page,
                               struct fault *fault);
 

@@ -11,7 +11,7 @@
  * A ring keeps the last TRACE_RING_DEPTH stamps; older ones are overwritten, never waited for.
  *
  *              stamp   collect     - : safe at the same time     X : one role, the ring's owner
- *     stamp      X        -        collect finds out what was overwritten meanwhile, and skips it */
+ *     stamp      X        -        collect finds out what was overwritten, and skips it */
 #pragma once
 
 #include "base/hist.h"

@@ -240,8 +240,14 @@ void net_answered(struct net *net, uint32_t id)
         net->answered[net->answered_count++] = id;
 }
 
-static void net_stamp_sent(struct net *net)
+/* Lets the port send. */
+static void net_flush(struct net *net)
 {
+    port_flush(net->port);
+    if (net->beat)
+        beat_flush(net->beat);
+    if (LIKELY(net->answered_count == 0))
+        return;
     for (uint32_t i = 0; i < net->answered_count; i++)
         trace_stamp(net->parts.trace, net->answered[i], TRACE_TX, 0);
     net->answered_count = 0;
@@ -310,11 +316,7 @@ uint32_t net_poll(void *self, struct now now)
     if (!core_state_alone(net->parts.state))
         net_quorum_flush(net);
     link_publish(net->parts.net_core);
-    port_flush(net->port);
-    if (net->beat)
-        beat_flush(net->beat);
-    if (UNLIKELY(net->answered_count))
-        net_stamp_sent(net);
+    net_flush(net);
     counters_set(net->parts.counters, METRIC_net_watches, net->watches.count);
     counters_set(net->parts.counters, METRIC_net_outstanding, net->outstanding);
     return work;
@@ -329,9 +331,7 @@ uint32_t net_finish(void *self, struct now now)
     qsbr_quiescent();
     net->view = tree_view(net->parts.tree);
     uint32_t work = net_apply_poll(net);
-    port_flush(net->port);
-    if (net->beat)
-        beat_flush(net->beat);
+    net_flush(net);
     return work;
 }
 

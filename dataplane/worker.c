@@ -155,11 +155,11 @@ static uint64_t worker_finish(struct worker *worker, struct now now, uint64_t at
         uint32_t work = role->finish ? role->finish(role->self, now) : 0;
         if (work == 0)
             continue;
-        struct worker_counters *counters = &worker->counters[i];
+        struct turns *turns = role->turns;
         uint64_t end_ns = worker_mono_ns();
         worker->role_work[i] += work;
-        worker_count(&counters->work, work);
-        worker_count(&counters->busy_ns, end_ns - at_ns);
+        worker_count(&turns->work, work);
+        worker_count(&turns->busy_ns, end_ns - at_ns);
         at_ns = end_ns;
     }
     return at_ns;

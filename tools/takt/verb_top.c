@@ -11,7 +11,7 @@
 static const struct verb_page verb_top_page = {
     .usage = "takt top [--data DIR | --page FILE] [--interval S] [--once] [-o table|json]",
     .about =
-        "A node on this machine from inside, each second: what its roles do and how busy they are,\n"
+        "A node on this machine from inside, each second: what its roles do, how busy they are,\n"
         "how full the links between them were, throughput, where a request's time goes, how it\n"
         "stands in its ensemble. It reads a page of memory that the node shares, and asks it\n"
         "nothing. After a crash the page is still there, as the node left it. q ends it.",

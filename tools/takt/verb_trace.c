@@ -13,8 +13,8 @@ static const struct verb_page verb_trace_page = {
     .usage = "takt trace [--data DIR] [--count N] [--writes] [--slowest] [-o table|json]",
     .about =
         "The way of single requests through a node on this machine, with the time of each stage:\n"
-        "the newest that were stamped (one request in page.trace_every is), or the slowest of what\n"
-        "the node still holds. A stage of a node that does not lead may lie at the leader.",
+        "the newest that were stamped (one request in page.trace_every is), or the slowest of\n"
+        "what the node still holds. A stage of a node that does not lead may lie at the leader.",
     .examples = "  takt trace\n"
                 "  takt trace --writes --slowest --count 3\n"
                 "  takt trace --page /dev/shm/takt-1000-0123456789abcdef.crashed\n",
