@@ -34,9 +34,19 @@ __attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc, con
     for (; n >= 8; n -= 8, at += 8)
         wide = __builtin_ia32_crc32di(wide, crc32c_word(at));
     crc = (uint32_t)wide;
-    while (n--)
-        crc = __builtin_ia32_crc32qi(crc, *at++);
-    return crc;
+    if (n & 4) {
+        uint32_t half;
+        memcpy(&half, at, 4);
+        crc = __builtin_ia32_crc32si(crc, half);
+        at += 4;
+    }
+    if (n & 2) {
+        uint16_t pair;
+        memcpy(&pair, at, 2);
+        crc = __builtin_ia32_crc32hi(crc, pair);
+        at += 2;
+    }
+    return n & 1 ? __builtin_ia32_crc32qi(crc, *at) : crc;
 }
 #endif
 
