@@ -324,6 +324,7 @@ void sim_network_heal(struct sim_network *network, uint64_t now_ns)
             hop->cuts = 0;
             hop->rate = 0;
             hop->burst_left = 0;
+            hop->last_due_ns = 0; /* nothing waits behind one that takes seconds */
             while (hop->clogs)
                 sim_network_clog(network, from, to, false, now_ns);
         }
