@@ -119,6 +119,7 @@ void forward_leader(struct forward *f, uint8_t leader, uint64_t term, uint64_t n
     f->term = term;
     f->ready = PLANTED(36) && leader == f->config.node_id;
     f->full_until_ns = 0; /* that was the one before */
+    f->silent_ns = 0;
     forward_rewind_all(f);
 }
 
@@ -164,8 +165,11 @@ void forward_sent(struct forward *f, const struct forward_out *out, uint64_t now
 {
     CHECK(out->head.first == f->sent + 1);
     CHECK(f->sent_at + out->head.size <= f->outbox.head);
+    if (f->silent_ns == 0 || f->applied >= f->asked)
+        f->silent_ns = now_ns;
     f->sent_at += out->head.size;
     f->sent += out->head.count;
+    f->asked = f->sent > f->asked ? f->sent : f->asked;
     f->sent_count += out->head.count;
     if (f->retry_ns == 0)
         f->retry_ns = f->config.retry_ns_min;
@@ -200,6 +204,7 @@ int forward_reply(struct forward *f, uint8_t from, uint64_t term, const void *pa
     memcpy(&answer, payload, sizeof(answer));
     if (from != f->leader || term != f->term || answer.incarnation != f->config.incarnation)
         return 0; /* of another time */
+    f->silent_ns = 0;
     if (answer.flags & FORWARD_STALE) {
         if (answer.accepted <= f->config.incarnation)
             return ERR_MALFORMED;
@@ -221,6 +226,12 @@ int forward_reply(struct forward *f, uint8_t from, uint64_t term, const void *pa
         forward_rewind(f, now_ns); /* once for all the messages behind the lost one */
     }
     return 0;
+}
+
+bool forward_silent(const struct forward *f, uint64_t ns, uint64_t now_ns)
+{
+    bool asked = f->silent_ns && f->applied < f->asked;
+    return asked && forward_follows(f) && now_ns >= f->silent_ns + ns;
 }
 
 uint64_t forward_deadline_ns(const struct forward *f)

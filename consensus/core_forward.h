@@ -111,6 +111,8 @@ struct forward {
     uint64_t sent_at, sent;
     uint64_t accepted_at, accepted;
     uint64_t retry_ns, retry_at_ns; /* 0 = nothing waits for an answer */
+    uint64_t silent_ns; /* when the first message was sent that this leader has not answered; 0 */
+    uint64_t asked;     /* the last lane ever sent to a leader */
     uint64_t pause_until_ns;        /* HOLD: nothing is sent before */
     uint64_t rewound_ns;
     uint64_t full_until_ns;
@@ -169,6 +171,10 @@ void forward_sent(struct forward *forward, const struct forward_out *out, uint64
  * 0 or ERR_MALFORMED. */
 MUST_USE int forward_reply(struct forward *forward, uint8_t from, uint64_t term,
                            const void *payload, uint32_t size, uint64_t now_ns);
+
+/* forward_silent says whether the leader has answered nothing for `ns`, of what it was sent: this
+ * node hears it, and is not heard. */
+bool forward_silent(const struct forward *forward, uint64_t ns, uint64_t now_ns);
 
 /* forward_deadline_ns is when forward_to_send should next be called; UINT64_MAX: only after another
  * call. */

@@ -117,6 +117,7 @@ void core_on_hash(struct role_core *core, const struct peer_message *message,
 bool core_wait(struct role_core *core, const struct core_apply *head, const struct command *command,
                bool barrier);
 void core_ask_reads(struct role_core *core, struct now now);
+bool core_reads_silent(struct role_core *core, struct now now);
 bool core_reads_due(struct role_core *core);
 uint32_t core_tell_reads(struct role_core *core);
 

@@ -49,6 +49,19 @@ bool core_reads_due(struct role_core *core)
             (wait->context <= core->read_ready && core->read_index <= core->commit_told));
 }
 
+/* Has nobody answered the READs of this node for CORE_SILENT_NS? Asked when the pages are told. */
+bool core_reads_silent(struct role_core *core, struct now now)
+{
+    uint32_t size;
+    const struct core_wait *wait = link_peek(&core->reads, &size);
+
+    if (!wait || wait->context <= core->read_ready || core->reads_moved != core->read_ready) {
+        core->reads_moved = core->read_ready;
+        core->reads_moved_ns = now.mono_ns;
+    }
+    return now.mono_ns >= core->reads_moved_ns + CORE_SILENT_NS;
+}
+
 uint32_t core_tell_reads(struct role_core *core)
 {
     uint32_t n = 0;

@@ -130,9 +130,12 @@ static void core_show_standing(struct role_core *core, struct now now)
                           : voter                    ? CORE_ROLE_FOLLOWER
                                                      : CORE_ROLE_OBSERVER;
 
-    /* without room for what the others write it is as if it heard of no leader: its clients find
-     * others, or read */
-    uint8_t leader = core->starved ? 0 : raft->leader;
+    /* Without room for what the others write, or heard by nobody, it is as if it heard of no leader:
+     * its clients find others, or read. */
+    bool silent = core_reads_silent(core, now) ||
+                  forward_silent(&core->forward, CORE_SILENT_NS, now.mono_ns);
+    bool led = raft->state == RAFT_LEADER || (!core->starved && !silent);
+    uint8_t leader = led ? raft->leader : 0;
     core_state_tell(core->state, members->count, leader, role, raft->term, now.mono_ns);
 }
 

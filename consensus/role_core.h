@@ -35,6 +35,7 @@
  * sent a message of its own this much later. */
 #define CORE_NEWS_NS           (250 * NS_PER_MS / 1000)
 #define CORE_SHOW_NS           (10 * NS_PER_MS) /* the pages are looked at so often */
+#define CORE_SILENT_NS         NS_PER_S        /* a leader that answers nothing so long is none */
 #define CORE_JOIN_NS           (10 * NS_PER_S) /* a new voter has so long to catch up */
 #define CORE_OLD_SIZE          (256u << 10)    /* bytes of old entries read at once */
 #define CORE_SETTLE_NS         (5 * NS_PER_S)  /* of a membership, until others are forgotten */
@@ -188,6 +189,7 @@ struct role_core {
     struct link reads;               /* own FIFO of struct core_wait */
     uint32_t refusal_count;          /* refusals among them */
     uint64_t read_context;           /* of the last READ */
+    uint64_t reads_moved_ns, reads_moved; /* when read_ready was last seen to move, or not needed */
     uint64_t read_ready, read_index; /* READs up to this context may be served at read_index */
     bool read_wanted;                /* a query of this turn needs a READ */
     bool stopped;                    /* `failed` was called */

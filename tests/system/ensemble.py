@@ -217,7 +217,8 @@ class Ensemble:
                         number, node.process.returncode if node.process else None,
                         harness.tail(node.log)))
             modes = [self.nodes[number].mode() for number in numbers]
-            return modes if None not in modes and modes.count('leader') == 1 else None
+            serve = None not in modes and 'read-only' not in modes
+            return modes if serve and modes.count('leader') == 1 else None
         while True:
             modes = look()
             if modes:

@@ -560,8 +560,18 @@ static void test_retry_backs_off(void **state)
         assert_true(next_message(at, bytes) > 0);
         wait = 2 * wait < 200 * NS_PER_MS ? 2 * wait : 200 * NS_PER_MS;
     }
+    uint64_t first = 20 * NS_PER_MS; /* 0 is no time; this is of the second message */
+    assert_true(forward_silent(&one.origin, at - first, at));
+    assert_false(forward_silent(&one.origin, at - first + 1, at));
     forward_leader(&one.origin, 3, 4, at); /* at once to another */
+    assert_false(forward_silent(&one.origin, 0, at));
     assert_true(next_message(at, bytes) > 0);
+    /* any answer ends the silence, also one that has taken nothing */
+    assert_true(forward_silent(&one.origin, 5, at + 5));
+    struct forward_answer answer = {.incarnation = one.origin.config.incarnation,
+                                    .flags = FORWARD_HOLD};
+    assert_int_equal(forward_reply(&one.origin, 3, 4, &answer, sizeof(answer), at + 6), 0);
+    assert_false(forward_silent(&one.origin, 5, at + 20));
 }
 
 static void test_lost_message_goes_again(void **state)
