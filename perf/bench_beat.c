@@ -1,8 +1,8 @@
 /* Goal: what a controller's request costs through the whole node on the sim port: datagram in,
- * checked, look-up or order, log, apply, datagram out. Method: a node in memory (bench_node), driven
- * by turns in one thread; the client's datagrams are put into its datagram port and the answers
- * taken. arg = requests in flight, 16 a session. beat_client_* is the client's own part of an
- * iteration, in the port's memory: to be taken off. */
+ * checked, look-up or order, log, apply, datagram out. Method: a node in memory (bench_node),
+ * driven by turns in one thread; the client's datagrams are put into its datagram port and the
+ * answers taken. arg = requests in flight, 16 a session. beat_client_* is the client's own part of
+ * an iteration, in the port's memory: to be taken off. */
 #include "perf/bench.h"
 #include "perf/bench_node.h"
 

@@ -400,6 +400,14 @@ static void test_together(void **state)
          "the shortest session timeout is 120000 ms and the longest 40000 ms: see "
          "session.timeout_min "
          "(--set), session.timeout_max (default), session.tick (default)"},
+        {{"data.dir=/d", "beat.listen=nowhere"},
+         ERR_CONFIG,
+         "beat.listen (--set): 'nowhere' is not an address such as 0.0.0.0:2182"},
+        {{"data.dir=/d", "beat.listen=:2182", "beat.session_min=1m"},
+         ERR_CONFIG,
+         "beat.session_min (--set) is longer than session.timeout_max (default): 60000 ms and "
+         "40000 ms"},
+        {{"data.dir=/d", "beat.listen=:2182", "beat.session_min=1ms"}, 0, NULL},
         {{"data.dir=/d", "limits.tree_memory=1M"},
          ERR_CONFIG,
          "limits.tree_memory (--set) is less than 16M: no tree fits"},
@@ -446,6 +454,23 @@ static void test_together(void **state)
             set(cases[i].sets[n]);
         expect_checked(cases[i].err, cases[i].sentence);
     }
+}
+
+/* --dev serves controllers too, but not when it was told to be elsewhere. */
+static void test_dev_beat(void **state)
+{
+    config_init(&config);
+    config_dev(&config);
+    expect_checked(0, NULL);
+    assert_string_equal(config.beat_listen, "127.0.0.1:2182");
+    config_init(&config);
+    config_dev(&config);
+    set("listen=127.0.0.1:3181");
+    expect_checked(0, NULL);
+    assert_string_equal(config.beat_listen, "");
+    set("beat.listen=127.0.0.1:3182");
+    expect_checked(0, NULL);
+    assert_string_equal(config.beat_listen, "127.0.0.1:3182");
 }
 
 static void test_spinning(void **state)
@@ -517,6 +542,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ensemble_refusals, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_myid_yaml, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_together, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_dev_beat, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_spinning, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_derived, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_dpdk, set_up, tear_down),
