@@ -130,8 +130,8 @@ static void core_show_standing(struct role_core *core, struct now now)
                           : voter                    ? CORE_ROLE_FOLLOWER
                                                      : CORE_ROLE_OBSERVER;
 
-    /* Without room for what the others write, or heard by nobody, it is as if it heard of no leader:
-     * its clients find others, or read. */
+    /* Without room for what the others write, or heard by nobody, it is as if it heard of no
+     * leader: its clients find others, or read. */
     bool silent = core_reads_silent(core, now) ||
                   forward_silent(&core->forward, CORE_SILENT_NS, now.mono_ns);
     bool led = raft->state == RAFT_LEADER || (!core->starved && !silent);
