@@ -440,6 +440,14 @@ void sim_faults_aim(struct sim_world *world, uint32_t index)
     }
 }
 
+bool sim_faults_aim_install(struct sim_world *world, uint32_t index)
+{
+    if (world->calm || !world->knobs.aim_ack || below(world, 2))
+        return false;
+    fault_last_word(world, index, "installed a snapshot");
+    return true;
+}
+
 void sim_faults_stop(struct sim_world *world)
 {
     struct sim_faults *faults = &world->faults;

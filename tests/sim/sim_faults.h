@@ -54,6 +54,10 @@ void sim_faults_step(struct sim_world *world);
  * then that is its last word, or everybody's. */
 void sim_faults_aim(struct sim_world *world, uint32_t node);
 
+/* sim_faults_aim_install: the node has just put a snapshot in place of its log. True: it lost power
+ * right then. */
+bool sim_faults_aim_install(struct sim_world *world, uint32_t node);
+
 /* sim_faults_stop ends everything and mends what can be mended. */
 void sim_faults_stop(struct sim_world *world);
 

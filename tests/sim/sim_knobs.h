@@ -25,7 +25,7 @@
     X(drift_ppm, 50, 1, 500, "clocks run wrong by up to")                                          \
     X(power_percent, 80, 1, 100, "crashes that take unsynced sectors with them")                   \
     X(aim_vote, 25, 1, 30, "percent of votes told that are their node's last word: power loss")    \
-    X(aim_ack, 25, 1, 20, "of 10000 acknowledgements to the leader: the same")                     \
+    X(aim_ack, 25, 1, 20, "of 10000 acknowledgements: the same; half the installs")                \
     X(aim_entry, 20, 1, 20, "of 10000 entries first applied somewhere: the same")                  \
     X(aim_all, 20, 1, 10, "of 10000 entries first applied somewhere: all nodes lose power")        \
     X(uneven, 60, 1, 60, "percent of turns in which some roles of the node stand still")           \

@@ -155,6 +155,8 @@ static void world_turn_node(struct sim_world *world, struct sim_node *node)
     if (err == ERR_RESTART) { /* it was sent a snapshot: it begins again from there */
         sim_world_say(world, "node %u starts again: %s", node->index + 1, fault.text);
         world->installed++;
+        if (sim_faults_aim_install(world, node->index))
+            return;
         sim_node_stop(node);
         world_start_node(world, node);
         return;
