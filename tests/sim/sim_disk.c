@@ -56,6 +56,11 @@ struct sim_disk {
     uint32_t change_count;
     struct handle handles[HANDLES_MAX];
     struct flight flights[DISK_WRITES_MAX];
+    struct extent {
+        int inode;
+        uint64_t begin, end;
+    } last[2]; /* written last; in flight when the process ended */
+    bool damaged_late;
     bool locked;
     uint64_t hang_until_ns;
     uint32_t fail[SIM_DISK_CALLS]; /* so many calls from now the last one fails; 0: none */
@@ -396,6 +401,8 @@ static int flight_land(struct sim_disk *disk, struct flight *flight, struct faul
     if (!room_for(disk, inode, flight->offset + flight->size))
         return fault_set(fault, ERR_NOSPACE, "write: No space left on device");
     sim_file_write(inode, flight->offset, flight->memory, flight->size, true);
+    disk->last[0] = disk->last[1] =
+        (struct extent){flight->inode, flight->offset, flight->offset + flight->size};
     return 0;
 }
 
@@ -507,8 +514,11 @@ static void flights_crash(struct sim_disk *disk, enum sim_disk_crash how)
         else if (flight->kind == FLIGHT_UNLINK)
             (void)!flight_land(disk, flight, NULL);
         else if (flight->kind == FLIGHT_WRITE &&
-                 room_for(disk, inode, flight->offset + flight->size))
+                 room_for(disk, inode, flight->offset + flight->size)) {
             sim_file_write(inode, flight->offset, flight->memory, flight->size, false);
+            disk->last[1] =
+                (struct extent){flight->inode, flight->offset, flight->offset + flight->size};
+        }
         flight->used = false;
     }
 }
@@ -575,8 +585,12 @@ bool sim_disk_damage(struct sim_disk *disk, const char *prefix, enum sim_disk_da
     uint8_t sector[SIM_SECTOR_SIZE], other[SIM_SECTOR_SIZE];
     uint64_t at = 0, from = 0;
 
+    disk->damaged_late = false;
     if (!entry || !sim_file_sector_draw(&disk->inodes[entry->inode], &disk->rand, &at))
         return false;
+    for (int i = 0; i < 2; i++)
+        disk->damaged_late |= disk->last[i].inode == entry->inode && at < disk->last[i].end &&
+                              at + sizeof(sector) > disk->last[i].begin;
     struct sim_file *file = &disk->inodes[entry->inode];
     sim_file_read(file, at, sector, sizeof(sector));
     if (how == SIM_DISK_FLIPPED) {
@@ -624,13 +638,17 @@ uint64_t sim_disk_used(const struct sim_disk *disk)
     return disk_used(disk);
 }
 
-uint32_t sim_disk_files(const struct sim_disk *disk, const char *prefix)
+bool sim_disk_damaged_late(const struct sim_disk *disk)
+{
+    return disk->damaged_late;
+}
+
+uint32_t sim_disk_files(const struct sim_disk *disk, const char *text)
 {
     uint32_t count = 0;
 
     for (int i = 0; i < INODES_MAX; i++)
-        count += disk->seen.entries[i].name[0] &&
-                 strncmp(disk->seen.entries[i].name, prefix, strlen(prefix)) == 0;
+        count += disk->seen.entries[i].name[0] && strstr(disk->seen.entries[i].name, text) != NULL;
     return count;
 }
 

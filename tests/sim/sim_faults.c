@@ -132,6 +132,8 @@ static void fault_damage(struct sim_world *world, enum sim_fault_kind kind, uint
         break;
     default: sim_disk_wipe(node->disk); check_promise_void(&node->promise);
     }
+    if (kind == SIM_FAULT_flip || kind == SIM_FAULT_stale || kind == SIM_FAULT_misdirect)
+        node->damaged_late &= !hit || sim_disk_damaged_late(node->disk);
     if (hit)
         sim_atlas_damaged(world, index);
 }

@@ -227,8 +227,10 @@ static void node_promises(struct sim_node *node)
 void sim_node_keep_whole(struct sim_node *node, uint64_t seed)
 {
     CHECK(!node->node);
-    if (!node->whole)
-        node->whole = sim_disk_copy(node->disk, seed);
+    if (node->whole)
+        return;
+    node->whole = sim_disk_copy(node->disk, seed);
+    node->damaged_late = true;
 }
 
 /* Was the damage taken for a torn write? Then there was none. */
@@ -236,7 +238,11 @@ static bool node_damage_undone(struct sim_node *node)
 {
     const struct raft *raft = &node->node->core.raft;
 
-    if (!node->whole || !raft->config.voting || raft->last_index >= node->held_index) {
+    /* what was set aside was noticed, and what is older than the last write could be */
+    bool noticed =
+        node->whole && (!node->damaged_late || sim_disk_files(node->disk, ".damaged") >
+                                                   sim_disk_files(node->whole, ".damaged"));
+    if (!node->whole || noticed || !raft->config.voting || raft->last_index >= node->held_index) {
         node_drop_whole(node);
         return false;
     }

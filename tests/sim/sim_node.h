@@ -57,7 +57,8 @@ struct sim_node {
     uint32_t overflow; /* so many datagrams more find its receive ring full */
     bool skewed;       /* it says that it speaks another wire version */
 
-    bool troubled; /* since its last start its disk was told to fail */
+    bool damaged_late; /* all damage since `whole` was in what was written last */
+    bool troubled;     /* since its last start its disk was told to fail */
 
     struct check_log_place place; /* how far its log was compared */
     struct check_promise promise;
