@@ -66,6 +66,8 @@ int worker_init(struct worker *worker, const char *name, enum worker_idle idle, 
     worker->cpu = cpu;
     worker->linger_ns = WORKER_LINGER_NS;
     worker->waiter = -1;
+    worker->cpu_wanted = WORKER_CPU_KEEP;
+    worker->cpu_now = cpu;
     worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     worker->park_fd = epoll_create1(EPOLL_CLOEXEC);
     if (worker->wake_fd < 0 || worker->park_fd < 0) {
@@ -247,6 +249,7 @@ static void worker_park(struct worker *worker, struct now now)
     atomic_thread_fence(memory_order_seq_cst); /* pairs with worker_wake and worker_turn */
     uint64_t deadline_ns = worker_deadline_ns(worker, now);
     if (!worker_all_idle(worker) || atomic_load_explicit(&worker->stop, memory_order_relaxed) ||
+        atomic_load_explicit(&worker->cpu_wanted, memory_order_relaxed) != WORKER_CPU_KEEP ||
         deadline_ns <= now.mono_ns) {
         atomic_store_explicit(&worker->parked, 0, memory_order_relaxed);
         return;
@@ -371,12 +374,42 @@ static int worker_park_set(struct worker *worker)
     return worker_watch(worker, worker->wake_fd, EPOLLET);
 }
 
+static int worker_bind(struct worker *worker, int cpu)
+{
+    cpu_set_t set;
+
+    CPU_ZERO(&set);
+    if (cpu >= CPU_SETSIZE)
+        return ERR_RANGE;
+    if (cpu >= 0)
+        CPU_SET(cpu, &set);
+    for (int any = 0; cpu < 0 && any < CPU_SETSIZE; any++) /* the kernel keeps what is allowed */
+        CPU_SET(any, &set);
+    if (sched_setaffinity(0, sizeof(set), &set))
+        return ERR_RANGE;
+    atomic_store_explicit(&worker->cpu_now, cpu, memory_order_relaxed);
+    return 0;
+}
+
+/* Between two turns. What the roles hold stays theirs; only the core under them is another. */
+static void worker_move_now(struct worker *worker, int cpu)
+{
+    int err = worker_bind(worker, cpu);
+
+    atomic_store_explicit(&worker->move_error, err, memory_order_relaxed);
+    /* release; pairs with acquire in worker_move */
+    atomic_store_explicit(&worker->cpu_wanted, WORKER_CPU_KEEP, memory_order_release);
+}
+
 static void worker_loop(struct worker *worker)
 {
     for (uint32_t i = 0; i < worker->role_count; i++)
         if (worker->roles[i].online)
             worker->roles[i].online(worker->roles[i].self);
     while (!atomic_load_explicit(&worker->stop, memory_order_acquire)) {
+        int wanted = atomic_load_explicit(&worker->cpu_wanted, memory_order_acquire);
+        if (UNLIKELY(wanted != WORKER_CPU_KEEP))
+            worker_move_now(worker, wanted);
         struct now now = clock_now();
         uint32_t work = worker_turn(worker, now);
         worker_rest(worker, now, work);
@@ -386,21 +419,28 @@ static void worker_loop(struct worker *worker)
             worker->roles[i].offline(worker->roles[i].self);
 }
 
-static int worker_bind(const struct worker *worker)
+int worker_move(struct worker *worker, int cpu, uint64_t wait_ns)
 {
-    if (worker->cpu < 0)
-        return 0;
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    if (worker->cpu >= CPU_SETSIZE)
+    const struct timespec nap = {.tv_nsec = 100000};
+    uint64_t begin_ns = worker_mono_ns();
+
+    if (!worker->started)
+        return ERR_CLOSED;
+    if (cpu < -1 || cpu >= CPU_SETSIZE)
         return ERR_RANGE;
-    CPU_SET(worker->cpu, &set);
-    return sched_setaffinity(0, sizeof(set), &set) ? ERR_RANGE : 0;
+    atomic_store_explicit(&worker->cpu_wanted, cpu, memory_order_release);
+    worker_wake(worker); /* a parked one would move only when something else wakes it */
+    while (atomic_load_explicit(&worker->cpu_wanted, memory_order_acquire) != WORKER_CPU_KEEP) {
+        if (worker_mono_ns() - begin_ns > wait_ns)
+            return ERR_BUSY;
+        nanosleep(&nap, NULL);
+    }
+    return atomic_load_explicit(&worker->move_error, memory_order_relaxed);
 }
 
 int worker_run(struct worker *worker)
 {
-    int err = worker_bind(worker);
+    int err = worker->cpu < 0 ? 0 : worker_bind(worker, worker->cpu);
     if (!err)
         err = worker_park_set(worker);
     if (!err)

@@ -12,6 +12,7 @@
  *
  *                 run   wake  stop  counters     - : safe at the same time, from different threads
  *     run          X     -     -      -          X : one thread, one call at a time
+ *     move         -     -     -      -          (move: one thread, CTL)
  *     wake         -     -     -      -
  *     stop         -     -     -      -                                                         */
 #pragma once
@@ -28,6 +29,8 @@
 #define WORKER_ROLES_MAX       24
 #define WORKER_DOWNSTREAMS_MAX 64
 #define WORKER_FDS_MAX         64
+
+#define WORKER_CPU_KEEP (-2)
 
 /* One loop body. self is passed to every function. */
 struct role {
@@ -96,6 +99,9 @@ struct worker {
     _Atomic uint64_t park_count;
     _Atomic uint64_t park_ns; /* time asleep */
     _Atomic bool stop;
+    _Atomic int32_t cpu_wanted; /* by CTL: where to run from the next turn on; WORKER_CPU_KEEP */
+    _Atomic int32_t cpu_now;    /* -1: any; what worker_bind last did */
+    _Atomic int32_t move_error; /* of the last move: 0 or ERR_RANGE; before cpu_wanted is KEEP */
     /* written by the worker and by whoever wakes it */
     _Alignas(64) _Atomic uint32_t parked;
 };
@@ -125,6 +131,12 @@ MUST_USE int worker_run(struct worker *worker);
 /* worker_stop makes run return after the turn it is in; worker_join waits for a started thread. */
 void worker_stop(struct worker *worker);
 void worker_join(struct worker *worker);
+
+/* worker_move asks the worker to run on cpu (-1: any that the process may use) and waits until it
+ * does: it pins itself between two turns, so no request is touched. Returns 0; ERR_RANGE: that cpu
+ * is not for this process, and it stays where it was; ERR_BUSY: a turn took longer than wait_ns (it
+ * moves when that ends); ERR_CLOSED: it does not run. Role: CTL, one call at a time. */
+MUST_USE int worker_move(struct worker *worker, int cpu, uint64_t wait_ns);
 
 /* worker_wake ends a park, or keeps the next one from starting, if the worker is parked or about to
  * be. Costs a fence and a load when it is not. For a producer that is not a worker's role; the

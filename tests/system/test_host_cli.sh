@@ -184,8 +184,101 @@ test_cores() {
     gives "cores: no word" 2 "$takt" cores -- 'what about the cores'
 }
 
+# A running node, its roles moved to and fro under load: no request may fail or stay unanswered.
+test_move() {
+    local data=$work/move-data server try pid= code
+    if [ "$(nproc)" -lt 2 ]; then
+        number=$((number + 1)); echo "ok $number - cores move # SKIP one cpu"
+        return
+    fi
+    for try in 1 2 3 4 5; do
+        server=127.0.0.1:$((20000 + RANDOM % 10000))
+        "$build/tools/taktd" --dev --listen "$server" --data "$data" --set roles.layout=spread \
+            --set roles.nets=2 --set roles.idles=disk-park >"$work/taktd.log" 2>&1 &
+        pid=$!
+        timeout 20 "$takt" ready -s "$server" --timeout 10 2>/dev/null && kill -0 $pid && break
+    done
+    gives "cores workers: a running node's threads" 0 "$takt" cores workers --data "$data" -- \
+        'net0 +any +hybrid' 'disk +any +park' 'snap reclaim'
+    [ "$(stat -c %a "$data/control.sock")" = 600 ] && ok "cores: the socket is its user's alone" ||
+        not_ok "cores: the socket is its user's alone"
+    timeout 60 "$takt" bench -s "$server" --duration 4 --warmup 0 --connections 8 -o json \
+        >"$work/bench" 2>"$work/bench.err" &
+    local bench=$! moves=0 bad=0 role
+    while kill -0 $bench 2>/dev/null; do
+        for role in net0 net1 core disk apply snap; do
+            "$takt" cores move $role $((moves % 2)) --data "$data" >/dev/null 2>"$work/move.err" ||
+                { bad=$((bad + 1)); cp "$work/move.err" "$work/move.bad"; }
+            moves=$((moves + 1))
+        done
+    done
+    wait $bench
+    code=$?
+    if [ $code = 0 ] && [ $bad = 0 ] && [ $moves -gt 10 ] && /usr/bin/python3 -c 'import json, sys
+a = json.load(open(sys.argv[1]))
+sys.exit(a["errors"] != {} or a.get("unanswered", 0) != 0 or a["total"]["done"] < 100)' "$work/bench"; then
+        ok "cores move: $moves moves under load, and no request failed"
+    else
+        not_ok "cores move: $moves moves under load, and no request failed" "code $code, $bad refused" \
+            "$(cat "$work/move.bad" 2>/dev/null)" "$(cat "$work/bench" "$work/bench.err")"
+    fi
+    gives "cores move: a thread is where it was sent" 0 "$takt" cores move core 1 --data "$data" -- \
+        'core +1 +hybrid'
+    local tid
+    tid=$(grep -lx core /proc/$pid/task/*/comm | head -n 1)
+    grep -q '^Cpus_allowed_list:[[:space:]]*1$' "${tid%comm}status" &&
+        ok "cores move: the kernel says so too" || not_ok "cores move: the kernel says so too"
+    json "cores move any: JSON" 'a == [{"roles": "core", "cpu": -1, "idle": "hybrid"}]' \
+        "$takt" cores move core any --data "$data" -o json
+    gives "cores move: no such role" 1 "$takt" cores move cook 1 --data "$data" -- "no role 'cook'"
+    gives "cores move: no such cpu" 1 "$takt" cores move core 1000 --data "$data" -- 'not there'
+    gives "cores move: no number" 2 "$takt" cores move core x --data "$data" -- 'no cpu'
+    gives "cores move: a word is missing" 2 "$takt" cores move core -- 'ROLE CPU'
+    # callers that say nothing, or nonsense, or too much, do no harm
+    /usr/bin/python3 - "$data/control.sock" <<'PYTHON' >"$work/out" 2>&1
+import socket, sys, time
+def say(what):
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(sys.argv[1])
+    s.sendall(what)
+    s.settimeout(5)
+    got = s.recv(4096)
+    s.close()
+    return got
+silent = socket.socket(socket.AF_UNIX)
+silent.connect(sys.argv[1])
+assert say(b'dance\n').startswith(b'error'), 'nonsense'
+assert say(b'move core 1 2\n').startswith(b'error'), 'a word too many'
+assert say(b'move core -7\n').startswith(b'error'), 'below any'
+try:
+    assert say(b'x' * 500) == b'', 'too long'
+except ConnectionError:
+    pass
+assert say(b'workers\n').startswith(b'ok\n'), 'after all that'
+PYTHON
+    [ $? = 0 ] && ok "cores: bad callers of the socket are answered or dropped" ||
+        not_ok "cores: bad callers of the socket are answered or dropped" "$(cat "$work/out")"
+    kill $pid
+    wait $pid
+    code=$?
+    [ $code = 0 ] && [ ! -e "$data/control.sock" ] && ok "cores: a stopped node takes its socket along" ||
+        not_ok "cores: a stopped node takes its socket along" "code $code" "$(tail -n 5 "$work/taktd.log")"
+    gives "cores workers: no node there" 1 "$takt" cores workers --data "$data" -- 'no node runs there'
+    gives "roles.idles: more spinning threads than cores are refused" 2 "$build/tools/taktd" --dev \
+        --data "$data" --set roles.layout=spread --set roles.nets=16 --set roles.idles=net-spin -- \
+        '16 workers would spin on [0-9]+ cores'
+    gives "roles.idles: two that spin on one cpu are refused" 2 "$build/tools/taktd" --dev \
+        --data "$data" --set roles.layout=spread --set roles.idles=core-spin,disk-pause \
+        --set roles.cpus.core=1 --set roles.cpus.disk=1 -- 'both spin on cpu 1'
+    gives "roles.idles: no such role" 2 "$build/tools/taktd" --dev --data "$data" \
+        --set roles.idles=cook-spin -- "'cook-spin' is not a role"
+    gives "roles.idles: one thread has one policy" 2 "$build/tools/taktd" --dev --data "$data" \
+        --set roles.idles=core-spin,disk-park -- 'are for one thread'
+}
+
 test_doctor
 test_jitter
 test_cores
+test_move
 echo "1..$number"
 exit $((failed > 0))

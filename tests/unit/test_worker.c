@@ -6,6 +6,7 @@
 #include "dataplane/worker.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -75,8 +76,12 @@ static void relay_offline(void *self)
 
 static struct role relay_role(struct relay *relay)
 {
-    return (struct role){.name = "relay", .self = relay, .poll = relay_poll, .idle = relay_idle,
-                         .online = relay_online, .offline = relay_offline};
+    return (struct role){.name = "relay",
+                         .self = relay,
+                         .poll = relay_poll,
+                         .idle = relay_idle,
+                         .online = relay_online,
+                         .offline = relay_offline};
 }
 
 static bool wait_for(_Atomic uint64_t *value, uint64_t at_least, uint64_t limit_ns)
@@ -227,8 +232,8 @@ static void test_parked_costs_under_one_percent_and_keeps_deadlines(void **state
     struct worker worker;
     struct ticker ticker = {0};
     assert_int_equal(worker_init(&worker, "ticker", WORKER_IDLE_PARK, -1), 0);
-    const struct role role = {.name = "ticker", .self = &ticker, .poll = ticker_poll,
-                              .deadline_ns = ticker_deadline_ns};
+    const struct role role = {
+        .name = "ticker", .self = &ticker, .poll = ticker_poll, .deadline_ns = ticker_deadline_ns};
     assert_int_equal(worker_role_add(&worker, &role), 0);
     assert_int_equal(worker_start(&worker), 0);
     uint64_t begin_ns = mono_ns(), cpu_ns = thread_cpu_ns(worker.thread);
@@ -330,6 +335,80 @@ static void test_run_ends_at_stop(void **state)
     worker_fini(&worker);
 }
 
+static _Atomic int where_cpu;
+
+static uint32_t where_poll(void *self, struct now now)
+{
+    atomic_store(&where_cpu, sched_getcpu());
+    return 0;
+}
+
+static bool where_idle(void *self)
+{
+    return true;
+}
+
+/* A worker goes where it is told, also out of a park, whatever it does without work; where it may
+ * not go it stays. */
+static void test_moves(void **state)
+{
+    static const enum worker_idle idles[] = {WORKER_IDLE_PARK, WORKER_IDLE_YIELD, WORKER_IDLE_SPIN,
+                                             WORKER_IDLE_PAUSE, WORKER_IDLE_HYBRID};
+    cpu_set_t mine;
+    assert_int_equal(sched_getaffinity(0, sizeof(mine), &mine), 0);
+    for (size_t i = 0; i < sizeof(idles) / sizeof(idles[0]); i++) {
+        struct worker worker;
+        const struct role role = {.name = "where", .poll = where_poll, .idle = where_idle};
+        assert_int_equal(worker_init(&worker, "where", idles[i], -1), 0);
+        assert_int_equal(worker_role_add(&worker, &role), 0);
+        assert_int_equal(worker_move(&worker, 0, NS_PER_S), ERR_CLOSED);
+        assert_int_equal(worker_start(&worker), 0);
+        for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+            if (!CPU_ISSET(cpu, &mine))
+                continue;
+            assert_int_equal(worker_move(&worker, cpu, 10 * NS_PER_S), 0);
+            assert_int_equal(atomic_load(&worker.cpu_now), cpu);
+            cpu_set_t has;
+            assert_int_equal(pthread_getaffinity_np(worker.thread, sizeof(has), &has), 0);
+            assert_true(CPU_COUNT(&has) == 1 && CPU_ISSET(cpu, &has));
+        }
+        int last = atomic_load(&worker.cpu_now);
+        assert_int_equal(worker_move(&worker, CPU_SETSIZE - 1, 10 * NS_PER_S), ERR_RANGE);
+        assert_int_equal(worker_move(&worker, CPU_SETSIZE, 10 * NS_PER_S), ERR_RANGE);
+        assert_int_equal(worker_move(&worker, -2, 10 * NS_PER_S), ERR_RANGE);
+        assert_int_equal(atomic_load(&worker.cpu_now), last);
+        assert_int_equal(worker_move(&worker, -1, 10 * NS_PER_S), 0);
+        assert_int_equal(atomic_load(&worker.cpu_now), -1);
+        worker_stop(&worker);
+        worker_join(&worker);
+        worker_fini(&worker);
+    }
+}
+
+static uint32_t slow_poll(void *self, struct now now)
+{
+    usleep(300000);
+    return 0;
+}
+
+/* A long turn is not interrupted: the move is said to be late, and is made when it ends. */
+static void test_move_waits_for_the_turn(void **state)
+{
+    struct worker worker;
+    const struct role role = {.name = "slow", .poll = slow_poll};
+    assert_int_equal(worker_init(&worker, "slow", WORKER_IDLE_SPIN, -1), 0);
+    assert_int_equal(worker_role_add(&worker, &role), 0);
+    assert_int_equal(worker_start(&worker), 0);
+    usleep(50000);
+    assert_int_equal(worker_move(&worker, 0, 1000000), ERR_BUSY);
+    for (int i = 0; i < 100 && atomic_load(&worker.cpu_now) != 0; i++)
+        usleep(20000);
+    assert_int_equal(atomic_load(&worker.cpu_now), 0);
+    worker_stop(&worker);
+    worker_join(&worker);
+    worker_fini(&worker);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -340,6 +419,8 @@ int main(void)
         cmocka_unit_test(test_descriptor_ends_the_park),
         cmocka_unit_test(test_limits_and_names),
         cmocka_unit_test(test_run_ends_at_stop),
+        cmocka_unit_test(test_moves),
+        cmocka_unit_test(test_move_waits_for_the_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

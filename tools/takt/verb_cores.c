@@ -6,7 +6,8 @@
 #include <string.h>
 
 const struct verb_page verb_cores_page = {
-    .usage = "takt cores show|plan|check|apply|undo [options]",
+    .usage =
+        "takt cores show|plan|check|apply|undo|workers [options]   |   takt cores move ROLE CPU",
     .about =
         "Which role runs on which core, and what the system does to those cores.\n"
         "  show    the machine: sockets, NUMA nodes, cores, threads, caches, isolated sets, load\n"
@@ -16,12 +17,20 @@ const struct verb_page verb_cores_page = {
         "  apply   writes the layout into --config; with --system also what a running system can\n"
         "          change: an isolated cgroup, interrupts, sleep states, kernel work\n"
         "  undo    puts back what apply changed, by its journal\n"
-        "show, plan and check need no root and change nothing.",
+        "  workers the threads of a running node: their roles, cpus, and what they do without "
+        "work\n"
+        "  move    lets the thread of ROLE (net0, core, disk, apply, ...) of a running node run "
+        "on\n"
+        "          CPU (or any) from its next turn on; no request is lost; until the next start\n"
+        "show, plan and check need no root and change nothing. workers and move talk to the node "
+        "by\n"
+        "control.sock in its data directory, which only its user and root may open.",
     .examples = "  takt cores show\n"
                 "  takt cores plan --nic ens1 --net 2\n"
                 "  takt cores apply --config /etc/takt/takt.yaml --nic ens1 --net 2 --system\n"
                 "  takt cores check --config /etc/takt/takt.yaml --nic ens1 --net 2\n"
-                "  takt cores undo --config /etc/takt/takt.yaml\n",
+                "  takt cores undo --config /etc/takt/takt.yaml\n"
+                "  takt cores move core 5 --data /var/lib/takt\n",
 };
 
 /* ---- show -------------------------------------------------------------------------------------
@@ -212,10 +221,12 @@ static const struct {
     const char *word;
     int (*run)(struct verb_cores *cores);
     bool plans; /* the machine is read, and the plan made, before it runs */
+    int words;  /* that follow */
 } verb_cores_words[] = {
-    {"show", verb_cores_show, false},  {"plan", verb_cores_plan, true},
-    {"check", verb_cores_check, true}, {"apply", verb_cores_apply, true},
-    {"undo", verb_cores_undo, false},
+    {"show", verb_cores_show, false},    {"plan", verb_cores_plan, true},
+    {"check", verb_cores_check, true},   {"apply", verb_cores_apply, true},
+    {"undo", verb_cores_undo, false},    {"workers", verb_cores_workers, false},
+    {"move", verb_cores_move, false, 2},
 };
 
 static int verb_cores_run(struct verb_cores *cores, size_t which)
@@ -253,6 +264,8 @@ int verb_cores(int argc, char **argv)
         {"journal", 0, OPTS_STRING, &cores.journal, "FILE",
          "apply, undo: what was there before; "
          "default: the configuration's name with .cores-journal"},
+        {"data", 'd', OPTS_STRING, &cores.data_dir, "DIR",
+         "workers, move: the data directory of the node"},
         {"root", 0, OPTS_STRING, &cores.where.root, "DIR",
          "a tree with proc and sys instead of "
          "this machine's"},
@@ -269,8 +282,13 @@ int verb_cores(int argc, char **argv)
     for (size_t i = 0; i < sizeof(verb_cores_words) / sizeof(verb_cores_words[0]); i++) {
         if (strcmp(argv[1], verb_cores_words[i].word) != 0)
             continue;
-        if (rest > 1)
-            return verb_usage(&verb_cores_page, "\"%s\" is one word too many", argv[2]);
+        int words = verb_cores_words[i].words;
+        if (rest > 1 + words)
+            return verb_usage(&verb_cores_page, "\"%s\" is one word too many", argv[2 + words]);
+        if (rest < 1 + words)
+            return verb_usage(&verb_cores_page, "takt cores move ROLE CPU, please");
+        cores.words[0] = words ? argv[2] : NULL;
+        cores.words[1] = words ? argv[3] : NULL;
         return verb_cores_run(&cores, i);
     }
     return verb_usage(&verb_cores_page, "there is no \"takt cores %s\"", argv[1]);

@@ -8,7 +8,8 @@
 struct verb_cores {
     struct verb_host where;
     const char *output, *journal;
-    const char *data_dir; /* move, roles: of the running node */
+    const char *data_dir; /* move, workers: of the running node */
+    const char *words[2]; /* behind the first: ROLE, CPU */
     bool system, dry_run;
     bool as_json;
     struct host host;
@@ -23,3 +24,5 @@ extern const struct verb_page verb_cores_page;
 int verb_cores_apply(struct verb_cores *cores);
 int verb_cores_check(struct verb_cores *cores);
 int verb_cores_undo(struct verb_cores *cores);
+int verb_cores_workers(struct verb_cores *cores);
+int verb_cores_move(struct verb_cores *cores);

@@ -319,7 +319,8 @@ static int config_check_roles(const struct config *config, struct fault *fault)
         if (err)
             return err;
     }
-    if (spins && threads > (uint32_t)CPU_COUNT(&usable))
+    /* with roles.idles, topology_check counts them thread by thread */
+    if (spins && config->idle_of.count == 0 && threads > (uint32_t)CPU_COUNT(&usable))
         return fault_set(
             fault, ERR_CONFIG,
             "%s: %u threads would spin on %d cpus and keep each other from working; use "

@@ -106,6 +106,7 @@ struct config {
     uint32_t linger_us; /* hybrid: yields so long before it parks */
     bool page_shown;
     uint32_t trace_every; /* requests; 0 = none is traced */
+    struct config_words idle_of; /* "net1-spin": otherwise than `idle` for one role */
     struct config_cpus cpus_net, cpus_core, cpus_disk, cpus_apply, cpus_snap, cpus_ctl;
 
     /* data, log, snapshots */

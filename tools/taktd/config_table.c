@@ -140,6 +140,13 @@ const struct config_setting config_table[] = {
      .fallback = "50",
      .help =
          "Microseconds that hybrid yields before it parks; less on a core that others want too."},
+    {.key = "roles.idles",
+     .type = CONFIG_WORDS,
+     AT(idle_of),
+     .max = CONFIG_WORDS_MAX,
+     .fallback = "",
+     .help = "The same for single roles: [net-spin, core-hybrid]. net is every NET, net1 the second.\n"
+             "Threads that spin need a core each; more of them are refused."},
     {.key = "roles.cpus.net",
      .type = CONFIG_CPUS,
      AT(cpus_net),

@@ -90,6 +90,24 @@ int64_t node_turn_held(struct node *node, struct now now, uint32_t held, uint64_
  * asking the outside. Assumes !env.threads. */
 bool node_idle(const struct node *node);
 
+/* One worker, as it runs now. */
+struct node_worker {
+    char roles[96]; /* "net0 core disk apply" */
+    const char *idle;
+    int cpu;        /* -1: any */
+};
+
+/* node_worker_at describes the i-th worker; false behind the last. Role: CTL. */
+bool node_worker_at(struct node *node, uint32_t i, struct node_worker *to);
+
+/* node_move lets the worker of a role ("core", "net1") run on another cpu (-1: any) from its next
+ * turn on; the roles that share its thread go with it, and no request is lost. Waits for that turn,
+ * at most 1 s; *which is the worker, if not NULL. Returns 0; ERR_NOTFOUND: no such role; ERR_RANGE:
+ * that cpu is not for this process; ERR_CONFIG: two workers that never sleep would share it;
+ * ERR_BUSY; ERR_CLOSED; each with a sentence. Role: CTL. */
+MUST_USE int node_move(struct node *node, const char *role, int cpu, struct node_worker *which,
+                       struct fault *fault);
+
 /* node_resolve looks up again where the members are that have names and are not heard (while nobody
  * leads: all that have names), and tells the peer link of addresses that are new. One name a call;
  * it may block for as long as the resolver does, and is then not asked again for four times as

@@ -32,7 +32,8 @@ static int node_role_add(struct node *node, enum topology_role which, uint32_t i
     if (!node->worker_used[number]) {
         /* what may block is never worth a core of its own */
         bool slow = which == TOPOLOGY_SNAP || which == TOPOLOGY_RECLAIM;
-        enum worker_idle idle = slow ? WORKER_IDLE_PARK : (enum worker_idle)node->config->idle;
+        enum worker_idle idle = slow ? WORKER_IDLE_PARK
+                                     : (enum worker_idle)topology_idle(node->config, number);
         int err = worker_init(worker, slow ? "slow" : role.name, idle,
                               topology_cpu(node->config, which, index));
         if (err)

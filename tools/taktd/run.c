@@ -9,6 +9,7 @@
 #include "dataplane/port/dpdk/datagram_dpdk.h"
 #include "dataplane/port/datagram_kernel.h"
 #include "dataplane/port/port_kernel.h"
+#include "tools/taktd/control.h"
 #include "tools/taktd/node.h"
 #include "tools/taktd/notify.h"
 
@@ -16,12 +17,14 @@
 #include <inttypes.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -41,6 +44,7 @@ struct run {
     struct port_dpdk_device *device; /* with port.kind dpdk */
     struct node *node;
     struct run_page *shown;
+    struct control control; /* CTL's */
     pthread_t ctl;
     bool ctl_started;
     int signal; /* that asked to stop; 0 = none. Written by CTL, read after it has ended */
@@ -192,6 +196,22 @@ static bool run_rekey(const struct run *run, int got)
     return true;
 }
 
+/* Waits for a signal, a caller or the time. Returns the signal, or 0. */
+static int run_ctl_wait(struct run *run, int signal_fd, uint32_t wait_ms)
+{
+    struct pollfd ready[2] = {{.fd = signal_fd, .events = POLLIN},
+                              {.fd = run->control.fd, .events = POLLIN}}; /* -1: passed over */
+    struct signalfd_siginfo got;
+
+    if (poll(ready, 2, wait_ms ? (int)wait_ms : -1) <= 0)
+        return 0;
+    if (ready[1].revents)
+        control_serve(&run->control, run->node);
+    if (ready[0].revents && read(signal_fd, &got, sizeof(got)) == (ssize_t)sizeof(got))
+        return (int)got.ssi_signo;
+    return 0;
+}
+
 static void *run_ctl(void *self)
 {
     struct run *run = self;
@@ -201,12 +221,14 @@ static void *run_ctl(void *self)
     sigset_t signals;
 
     run_signals(&signals);
+    int signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    CHECK(signal_fd >= 0);
     pthread_setname_np(pthread_self(), "ctl");
     if ((ensemble || run->shown->page) && (!wait_ms || wait_ms > RUN_LOOK_MS))
         wait_ms = RUN_LOOK_MS;
+    uint64_t due_ns = clock_now().mono_ns;
     while (!run->stopped) {
-        struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000};
-        int got = wait_ms ? sigtimedwait(&signals, NULL, &wait) : sigwaitinfo(&signals, NULL);
+        int got = run_ctl_wait(run, signal_fd, wait_ms);
         if (run->stopped)
             break;
         if (got > 0 && run_rekey(run, got))
@@ -217,6 +239,10 @@ static void *run_ctl(void *self)
             node_stop(run->node);
             continue;
         }
+        /* a caller is no reason to look at the names before their time */
+        if (!wait_ms || clock_now().mono_ns < due_ns)
+            continue;
+        due_ns = clock_now().mono_ns + (wait_ms - wait_ms / 8) * NS_PER_MS;
         if (watchdog_ms)
             run_watchdog(run, &applied);
         if (ensemble)
@@ -224,15 +250,20 @@ static void *run_ctl(void *self)
         if (run->shown->page)
             node_page_look(run->shown->watch, clock_now());
     }
+    close(signal_fd);
     return NULL;
 }
 
 static int run_ctl_start(struct run *run, struct fault *fault)
 {
+    if (control_open(&run->control, run->config->data_dir, fault) != 0)
+        say(SAY_WARN, "no control socket, so roles cannot be moved: %s", fault->text);
     int os_error = pthread_create(&run->ctl, NULL, run_ctl, run);
 
-    if (os_error)
+    if (os_error) {
+        control_close(&run->control);
         return fault_set(fault, ERR_LIMIT, "no thread for CTL: %s", strerror(os_error));
+    }
     run->ctl_started = true;
     return 0;
 }
@@ -244,6 +275,7 @@ static void run_ctl_stop(struct run *run)
     run->stopped = true;
     pthread_kill(run->ctl, SIGTERM);
     pthread_join(run->ctl, NULL);
+    control_close(&run->control);
 }
 
 /* ---- lines for people ------------------------------------------------------------------------ */

@@ -5,6 +5,7 @@
 
 #include <sched.h>
 #include <stddef.h>
+#include <string.h>
 
 #define TOPOLOGY_REQUEST_EXTRA 4096u /* command header, and what a link puts before it */
 
@@ -88,24 +89,130 @@ int topology_cpu(const struct config *config, enum topology_role role, uint32_t 
     return at < cpus->count ? cpus->cpu[at] : -1;
 }
 
-static uint32_t topology_workers_hot(const struct config *config)
+/* ---- what a worker does without work ------------------------------------------------------------
+ */
+
+static const char *const topology_idle_names[] = {"spin", "pause", "yield", "park", "hybrid"};
+
+#define TOPOLOGY_IDLE_COUNT (sizeof(topology_idle_names) / sizeof(topology_idle_names[0]))
+
+/* Reads "net1-spin" (or "net-spin": each NET). Returns false when it is no such thing. */
+static bool topology_idle_word(const struct config *config, const char *word, uint32_t *worker,
+                               uint32_t *last, enum config_idle *idle)
 {
-    return config->layout == CONFIG_LAYOUT_TOGETHER ? 1 : config->net_count + 3;
+    const char *dash = strchr(word, '-');
+    size_t i = 0, n = dash ? (size_t)(dash - word) : 0;
+
+    while (dash && i < TOPOLOGY_IDLE_COUNT && strcmp(topology_idle_names[i], dash + 1) != 0)
+        i++;
+    if (!dash || i == TOPOLOGY_IDLE_COUNT)
+        return false;
+    *idle = (enum config_idle)i;
+    for (int role = 0; role < TOPOLOGY_SNAP; role++) {
+        size_t size = strlen(topology_roles[role].name);
+        bool net = role == TOPOLOGY_NET && n == size + 1 && word[size] >= '0' && word[size] <= '9';
+        if (strncmp(word, topology_roles[role].name, size) != 0 || (n != size && !net))
+            continue;
+        uint32_t first = net ? (uint32_t)(word[size] - '0') : 0;
+        if (first >= config->net_count || !topology_has_role(config, (enum topology_role)role))
+            return false;
+        *worker = topology_worker(config, (enum topology_role)role, first);
+        *last = role == TOPOLOGY_NET && !net
+                    ? topology_worker(config, TOPOLOGY_NET, config->net_count - 1)
+                    : *worker;
+        return true;
+    }
+    return false;
+}
+
+enum config_idle topology_idle(const struct config *config, uint32_t worker)
+{
+    enum config_idle found = (enum config_idle)config->idle, idle;
+    uint32_t first, last;
+
+    for (uint32_t i = 0; i < config->idle_of.count; i++)
+        if (topology_idle_word(config, config->idle_of.word[i], &first, &last, &idle) &&
+            worker >= first && worker <= last)
+            found = idle;
+    return found;
+}
+
+static int topology_check_idles(const struct config *config, struct fault *fault)
+{
+    enum config_idle idle, other;
+    uint32_t first, last, from, to;
+
+    for (uint32_t i = 0; i < config->idle_of.count; i++) {
+        const char *word = config->idle_of.word[i];
+        if (!topology_idle_word(config, word, &first, &last, &idle))
+            return fault_set(fault, ERR_CONFIG,
+                             "roles.idles: '%s' is not a role of this node and what it does "
+                             "without work: net-spin, net1-park, core-hybrid, disk-yield (snap and "
+                             "reclaim may block, so they always park)",
+                             word);
+        for (uint32_t k = 0; k < i; k++)
+            if (topology_idle_word(config, config->idle_of.word[k], &from, &to, &other) &&
+                other != idle && from <= last && first <= to)
+                return fault_set(fault, ERR_CONFIG,
+                                 "roles.idles: '%s' and '%s' are for one thread (layout %s)",
+                                 config->idle_of.word[k], word,
+                                 config->layout == CONFIG_LAYOUT_TOGETHER ? "together" : "spread");
+    }
+    return 0;
+}
+
+static bool topology_spins(enum config_idle idle)
+{
+    return idle == CONFIG_IDLE_SPIN || idle == CONFIG_IDLE_PAUSE;
+}
+
+/* Workers that never let their core go: no more than cores, and no two on one. */
+static int topology_check_spinners(const struct config *config, const cpu_set_t *mine,
+                                   struct fault *fault)
+{
+    bool seen[TOPOLOGY_WORKER_MAX] = {false};
+    const char *by_cpu[CPU_SETSIZE] = {NULL};
+    uint32_t count = 0, cores = (uint32_t)CPU_COUNT(mine);
+
+    for (int role = 0; role < TOPOLOGY_SNAP; role++) {
+        uint32_t instances = role == TOPOLOGY_NET ? config->net_count : 1;
+        for (uint32_t i = 0; topology_has_role(config, (enum topology_role)role) && i < instances;
+             i++) {
+            uint32_t worker = topology_worker(config, (enum topology_role)role, i);
+            int cpu = topology_cpu(config, (enum topology_role)role, i);
+            if (seen[worker] || !topology_spins(topology_idle(config, worker)))
+                continue;
+            seen[worker] = true;
+            count++;
+            if (cpu >= 0 && cpu < CPU_SETSIZE && by_cpu[cpu])
+                return fault_set(fault, ERR_CONFIG,
+                                 "the threads of %s and %s would both spin on cpu %d, and each "
+                                 "would wait for the other's time slices: give them cpus of their "
+                                 "own (takt cores plan), or idle 'hybrid'",
+                                 by_cpu[cpu], topology_roles[role].name, cpu);
+            if (cpu >= 0 && cpu < CPU_SETSIZE)
+                by_cpu[cpu] = topology_roles[role].name;
+        }
+    }
+    if (count > cores)
+        return fault_set(fault, ERR_CONFIG,
+                         "%u workers would spin on %u cores, and each would wait for the others' "
+                         "time slices: choose the layout 'together', or idle 'hybrid' or 'park'",
+                         count, cores);
+    return 0;
 }
 
 int topology_check(const struct config *config, struct fault *fault)
 {
-    bool spins = config->idle == CONFIG_IDLE_SPIN || config->idle == CONFIG_IDLE_PAUSE;
     cpu_set_t mine;
 
     CPU_ZERO(&mine);
     CHECK(sched_getaffinity(0, sizeof(mine), &mine) == 0);
-    uint32_t cores = (uint32_t)CPU_COUNT(&mine), hot = topology_workers_hot(config);
-    if (spins && hot > cores)
-        return fault_set(fault, ERR_CONFIG,
-                         "%u workers would spin on %u cores, and each would wait for the others' "
-                         "time slices: choose the layout 'together', or idle 'hybrid' or 'park'",
-                         hot, cores);
+    int err = topology_check_idles(config, fault);
+    if (!err)
+        err = topology_check_spinners(config, &mine, fault);
+    if (err)
+        return err;
     for (int role = 0; role < TOPOLOGY_ROLE_COUNT; role++) {
         if (!topology_has_role(config, (enum topology_role)role))
             continue;

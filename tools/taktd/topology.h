@@ -74,10 +74,15 @@ uint32_t topology_worker(const struct config *config, enum topology_role role, u
 /* topology_cpu gives the cpu configured for a role's instance, or -1: any. */
 int topology_cpu(const struct config *config, enum topology_role role, uint32_t net);
 
+/* topology_idle gives what a worker without work does: roles.idle, or what roles.idles says for one
+ * of its roles. Assumes that topology_check found nothing. */
+enum config_idle topology_idle(const struct config *config, uint32_t worker);
+
 /* topology_depth gives a link's depth in bytes: a request of the configured size must fit in those
  * that carry requests. */
 uint64_t topology_depth(const struct config *config, enum topology_link which);
 
-/* topology_check refuses what cannot run: more roles that never let their core go than cores, a cpu
- * that this process may not use. Returns 0 or ERR_CONFIG with what to change. */
+/* topology_check refuses what cannot run: more workers that never let their core go than cores, or
+ * two of them on one; a cpu that this process may not use; roles.idles that it cannot read. Returns
+ * 0 or ERR_CONFIG with what to change. */
 MUST_USE int topology_check(const struct config *config, struct fault *fault);
