@@ -24,6 +24,9 @@ get-1          pipeline ^pipeline_get/1/           2000 1
 get-64         pipeline ^pipeline_get/64/          100  64
 set-1          pipeline ^pipeline_set/1/           500  1
 set-64         pipeline ^pipeline_set/64/          50   64
+beat-get-64    beat     ^beat_get/64/              100  64
+beat-renew-64  beat     ^beat_renew/64/            100  64
+beat-set-64    beat     ^beat_set/64/              50   64
 watched-event  net      ^net_tell_1000_watchers    16   1000
 replicated-1   ensemble ^ensemble_set_leader/1/    500  1
 replicated-64  ensemble ^ensemble_set_leader/64/   50   64
