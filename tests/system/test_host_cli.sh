@@ -276,9 +276,28 @@ PYTHON
         --set roles.idles=core-spin,disk-park -- 'are for one thread'
 }
 
+test_nic() {
+    gives "nic list: a server" 0 "$takt" nic list --root "$work/tuned" -- \
+        'ens1 +0000:5e:00.0 +mlx5_core +up +25000 +1 .*default route' 'ens2 +0000:af:00.0 +ice'
+    gives "nic list: this machine" 0 "$takt" nic list -- 'interface'
+    json "nic show: JSON" 'a["pci"] == "0000:5e:00.0" and a["default_route"] and a["node"] == 1' \
+        "$takt" nic show ens1 --root "$work/tuned" -o json
+    gives "nic show: what stands in the way" 0 "$takt" nic show ens2 --root "$work/tuned" -- \
+        'x16 at 8.0 GT/s' 'IOMMU group +none' 'in no IOMMU group'
+    gives "nic bind: the default route stays" 1 "$takt" nic bind ens1 --root "$work/tuned" -- \
+        "carries this machine's default route"
+    gives "nic bind: another driver" 0 "$takt" nic bind ens2 --driver mlx5_core --root "$work/tuned" -- \
+        '0000:af:00.0 went from ice to mlx5_core' 'takt nic unbind 0000:af:00.0'
+    gives "nic unbind" 0 "$takt" nic unbind ens2 --root "$work/tuned" -- 'given back'
+    gives "nic show: no such card" 1 "$takt" nic show ens7 --root "$work/tuned" -- 'no network card'
+    gives "nic: no word" 2 "$takt" nic -- 'list; or show'
+    gives "nic: no card" 2 "$takt" nic bind -- 'list; or show'
+}
+
 test_doctor
 test_jitter
 test_cores
 test_move
+test_nic
 echo "1..$number"
 exit $((failed > 0))

@@ -17,6 +17,7 @@ static const struct verb main_verbs[] = {
     {"top", "a node on this machine, from inside: roles, links, throughput, latency", verb_top},
     {"trace", "the way of single requests through a node, with the time of each stage", verb_trace},
     {"latency", "how long each step of a request takes: percentiles, plots", verb_latency},
+    {"nic", "the network cards: list, show, hand one over to takt and back", verb_nic},
     {"log", "a stopped node's log: list it, check it", verb_log},
     {"snapshot", "a snapshot's contents, whether it is whole, where two differ", verb_snapshot},
 };

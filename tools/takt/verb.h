@@ -46,6 +46,7 @@ int verb_bench(int argc, char **argv);
 int verb_cores(int argc, char **argv);
 int verb_doctor(int argc, char **argv);
 int verb_jitter(int argc, char **argv);
+int verb_nic(int argc, char **argv);
 int verb_log(int argc, char **argv);
 int verb_snapshot(int argc, char **argv);
 int verb_top(int argc, char **argv);
