@@ -145,8 +145,8 @@ const struct config_setting config_table[] = {
      AT(idle_of),
      .max = CONFIG_WORDS_MAX,
      .fallback = "",
-     .help = "The same for single roles: [net-spin, core-hybrid]. net is every NET, net1 the second.\n"
-             "Threads that spin need a core each; more of them are refused."},
+     .help = "The same for single roles: [net-spin, core-hybrid]. net is every NET, net1 the\n"
+             "second. Threads that spin need a core each; more of them are refused."},
     {.key = "roles.cpus.net",
      .type = CONFIG_CPUS,
      AT(cpus_net),
