@@ -80,8 +80,10 @@ class Veth:
         # The driver locks its rings in memory: root of the host may, others up to ulimit -l.
         with open('/proc/self/uid_map') as uid_map:
             frames = 8192 if int(uid_map.read().split()[2]) > 1 else 1024
+        nets = int(DEFAULTS.get('roles.nets', 1))   # a queue pair for each
         return ('--no-pci --no-huge -m 256 --no-shconf --vdev net_af_packet0,iface=%s,qdisc_bypass=1,'
-                'blocksz=65536,framesz=2048,framecnt=%d' % (self.port, frames))
+                'blocksz=65536,framesz=2048,framecnt=%d%s'
+                % (self.port, frames // nets, ',qpairs=%d' % nets if nets > 1 else ''))
 
     def remove(self):
         subprocess.run(['ip', 'link', 'del', self.port], stderr=subprocess.DEVNULL)
