@@ -232,7 +232,7 @@ void core_install_done(struct role_core *core, const struct disk_core *done)
 
     from->installing = false;
     if (done->error) {
-        say(SAY_WARN, "the snapshot %llu of node %u is not good: %s; it is asked for again",
+        say(SAY_WARN, "the snapshot %llu of node %u cannot be used: %s; it is asked for again",
             (unsigned long long)from->message.index, from->message.from, err_name(done->error));
         from->offset = 0;
         return;

@@ -120,6 +120,12 @@ static int snapshot_install(struct role_disk *disk, struct wal_position at, int3
         say(SAY_WARN, "a snapshot that a peer sent is not used: %s", why.text);
         return 0;
     }
+    /* From the next line on there is no way back: the log must find its place. */
+    err = wal_reset_room(disk->wal, &disk->fault);
+    if (err) {
+        *refused = ERR_NOSPACE;
+        return err == ERR_NOSPACE ? 0 : err;
+    }
     state->installed_index = state->snapshot_index = at.index;
     state->installed_term = state->snapshot_term = at.term;
     state->installed_chain = at.chain;

@@ -191,6 +191,10 @@ bool wal_prepare_wanted(const struct wal *wal, struct now now);
  * whose room has been reserved. A batch may leave up to its own size unused at a segment's end. */
 uint64_t wal_room(const struct wal *wal);
 
+/* wal_reset_room finds out whether wal_reset would find room for its segment: it tries. Returns 0,
+ * ERR_NOSPACE or ERR_IO. Nothing is being written. Role: DISK. */
+MUST_USE int wal_reset_room(struct wal *wal, struct fault *fault);
+
 /* wal_reset lets the log begin anew behind `at` (a snapshot that was installed): a new segment with
  * a header that says so, then the older ones go. Assumes that nothing is in flight (wal_busy).
  * After a crash at any point either the old log is there or the new one. Blocks. Returns 0,

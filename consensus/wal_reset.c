@@ -61,6 +61,23 @@ int wal_reset_begin(struct wal *wal, uint64_t sequence, struct wal_position at, 
     return 0;
 }
 
+int wal_reset_room(struct wal *wal, struct fault *fault)
+{
+    uint64_t sequence = wal->sequence + 1;
+    char name[DISK_PATH_SIZE_MAX];
+    int file;
+
+    CHECK(!wal_busy(wal));
+    if (wal->spare != WAL_SPARE_NONE)
+        return 0; /* its room is given back first */
+    int err = wal_segment_create(wal->io, sequence, wal->config.segment_size, &file, fault);
+    if (err)
+        return err == ERR_EXISTS ? 0 : err;
+    wal->io->close(wal->io->ctx, file);
+    wal_segment_name(name, sequence);
+    return wal->io->unlink(wal->io->ctx, name, fault);
+}
+
 int wal_reset(struct wal *wal, struct wal_position at, struct fault *fault)
 {
     char name[DISK_PATH_SIZE_MAX];
