@@ -5,20 +5,38 @@
 #include "base/jute.h"
 #include "base/zk.h"
 
-/* jute_stat_put writes it; out->bad turns true when there is no room. */
+static inline uint8_t *jute_stat_put_int(uint8_t *at, int32_t v)
+{
+    uint32_t be = __builtin_bswap32((uint32_t)v);
+    memcpy(at, &be, 4);
+    return at + 4;
+}
+
+static inline uint8_t *jute_stat_put_long(uint8_t *at, int64_t v)
+{
+    uint64_t be = __builtin_bswap64((uint64_t)v);
+    memcpy(at, &be, 8);
+    return at + 8;
+}
+
+/* jute_stat_put writes it; out->bad turns true, and nothing is written, when there is no room. One
+ * look at the room, not one for each field: most replies carry a Stat. */
 static inline void jute_stat_put(struct jute_out *out, const struct zk_stat *stat)
 {
-    jute_put_long(out, stat->czxid);
-    jute_put_long(out, stat->mzxid);
-    jute_put_long(out, stat->ctime_ms);
-    jute_put_long(out, stat->mtime_ms);
-    jute_put_int(out, stat->version);
-    jute_put_int(out, stat->cversion);
-    jute_put_int(out, stat->aversion);
-    jute_put_long(out, stat->ephemeral_owner);
-    jute_put_int(out, stat->data_length);
-    jute_put_int(out, stat->num_children);
-    jute_put_long(out, stat->pzxid);
+    uint8_t *at = jute_room(out, ZK_STAT_SIZE);
+    if (!at)
+        return;
+    at = jute_stat_put_long(at, stat->czxid);
+    at = jute_stat_put_long(at, stat->mzxid);
+    at = jute_stat_put_long(at, stat->ctime_ms);
+    at = jute_stat_put_long(at, stat->mtime_ms);
+    at = jute_stat_put_int(at, stat->version);
+    at = jute_stat_put_int(at, stat->cversion);
+    at = jute_stat_put_int(at, stat->aversion);
+    at = jute_stat_put_long(at, stat->ephemeral_owner);
+    at = jute_stat_put_int(at, stat->data_length);
+    at = jute_stat_put_int(at, stat->num_children);
+    jute_stat_put_long(at, stat->pzxid);
 }
 
 /* jute_stat_get reads it, every byte of the struct written; in->bad turns true when it is cut

@@ -23,11 +23,10 @@ int32_t op_set_data_run(struct op *op, const struct op_request *r, struct jute_o
     struct zk_stat stat;
     if (!op->session)
         return ZK_SESSION_EXPIRED;
-    if (!path_valid(r->path))
-        return ZK_BAD_ARGUMENTS;
-    const struct znode *node = op_node(op, r->path);
+    /* The path of a node that exists was looked at when it was created. "" finds the root. */
+    const struct znode *node = r->path.size > 0 ? op_node(op, r->path) : NULL;
     if (!node)
-        return ZK_NO_NODE;
+        return path_valid(r->path) ? ZK_NO_NODE : ZK_BAD_ARGUMENTS;
     /* The configuration is the ensemble's: not even super sets it (zk_protocol.md section 22). */
     if (path_is(r->path, "/zookeeper/config") || !op_allows(op, node, ZK_PERM_WRITE))
         return ZK_NO_AUTH;

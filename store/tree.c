@@ -112,9 +112,21 @@ static bool tree_is_root(struct bytes path)
     return path.size == 1;
 }
 
-static tree_hash_slot *tree_slot(struct tree *tree, struct bytes path)
+static tree_hash_slot *tree_slot_probe(struct tree *tree, struct bytes path)
 {
     return tree_hash_find(&tree->hash, path, tree_hash_of(&tree->hash, path));
+}
+
+/* A command asks for one path several times over: looks at the slot found last before it probes. */
+static tree_hash_slot *tree_slot(struct tree *tree, struct bytes path)
+{
+    tree_hash_slot *slot = tree->slot_last;
+    if (slot && znode_path_is(tree_hash_at(slot), path))
+        return slot;
+    slot = tree_slot_probe(tree, path);
+    if (slot && tree->in_command)
+        tree->slot_last = slot;
+    return slot;
 }
 
 /* The place that leads to `node`, which is current: its left neighbour's link or its parent's. */
@@ -124,7 +136,7 @@ static _Atomic(struct znode *) *tree_link_to(struct tree *tree, const struct zno
     CHECK(!(node->prev & ZNODE_PREV_REPLACED));
     if (prev)
         return &prev->next;
-    tree_hash_slot *slot = tree_slot(tree, tree_parent_path(znode_path(node)));
+    tree_hash_slot *slot = tree_slot_probe(tree, tree_parent_path(znode_path(node)));
     CHECK(slot);
     struct znode_parent *parent = znode_parent(tree_hash_at(slot));
     CHECK(parent);
@@ -166,6 +178,7 @@ void tree_begin(struct tree *tree, int64_t zxid, int64_t time_ms)
 {
     CHECK(!tree->in_command && !tree->loading);
     CHECK(zxid > tree->zxid);
+    CHECK(!tree->slot_last);
     tree->in_command = true;
     tree->zxid = zxid;
     tree->time_ms = time_ms;
@@ -208,6 +221,7 @@ static void tree_push_first(struct tree *tree, struct znode_parent *parent, stru
     atomic_store_explicit(&parent->first_child, node, memory_order_release);
     if (head)
         head->prev = (uintptr_t)node;
+    tree->slot_last = NULL; /* an insert may move entries */
     tree_hash_insert(&tree->hash, node, value);
     tree_undo_reserve(tree, 1);
     tree->undo[tree->undo_count++] = node;
@@ -224,6 +238,7 @@ static void tree_pop(struct tree *tree, struct znode *node)
         tree_take_place(tree, slot, node, old);
     } else {
         tree_unlink(tree, node);
+        tree->slot_last = NULL;
         tree_hash_remove(&tree->hash, slot);
     }
     tree_retire_add(tree, node, TREE_RETIRE_LOOSE, tree->zxid);
@@ -252,6 +267,7 @@ void tree_commit(struct tree *tree)
     }
     tree->undo_count = 0;
     tree->in_command = false;
+    tree->slot_last = NULL;
     tree_show_counts(tree);
 }
 
@@ -262,6 +278,7 @@ void tree_rollback(struct tree *tree)
         tree_pop(tree, tree->undo[--tree->undo_count]);
     tree->counts = tree->counts_before;
     tree->in_command = false;
+    tree->slot_last = NULL;
 }
 
 void tree_publish(struct tree *tree, int64_t zxid)

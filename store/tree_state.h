@@ -31,6 +31,8 @@ struct tree {
     struct tree_config config;
     int64_t zxid, time_ms; /* of the command that is open, or was last */
     bool in_command, loading;
+    tree_hash_slot
+        *slot_last; /* found last by the open command; NULL when entries may have moved */
     struct tree_counts counts, counts_before;
     struct znode **undo; /* versions made by the open command, in order */
     uint32_t undo_count, undo_room;

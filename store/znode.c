@@ -13,8 +13,10 @@ static uint32_t znode_name_size(struct bytes path)
 /* The bits that a recipe leads to. */
 static uint32_t znode_bits(const struct znode_recipe *recipe, int32_t data_size)
 {
-    uint32_t name_size = znode_name_size(recipe->path);
     uint32_t bits = (uint32_t)recipe->path.size;
+    DCHECK(!recipe->from || znode_path_is(recipe->from, recipe->path));
+    uint32_t name_size =
+        recipe->from ? recipe->from->path_bits >> ZNODE_NAME_SHIFT : znode_name_size(recipe->path);
     if (recipe->parent)
         bits |= ZNODE_PARENT;
     if (data_size > ZNODE_INLINE_MAX)
