@@ -29,6 +29,11 @@ int heap_init(struct heap *heap)
     if (mallctl("tcache.create", &heap->tcache, &size, NULL, 0) != 0)
         return ERR_NOMEM;
     heap->flags = (int)(MALLOCX_ARENA(heap->arena) | MALLOCX_TCACHE(heap->tcache));
+    for (uint32_t i = 1; i < HEAP_STEP_COUNT; i++) {
+        size_t class_size = nallocx(i * HEAP_STEP_SIZE, heap->flags);
+        CHECK(class_size <= HEAP_SMALL_SIZE && class_size % HEAP_STEP_SIZE == 0);
+        heap->class_size[i] = (uint16_t)class_size;
+    }
     return 0;
 }
 
@@ -45,9 +50,41 @@ void heap_fini(struct heap *heap)
     memset(heap, 0, sizeof(*heap));
 }
 
+static void *heap_alloc_small(struct heap *heap, size_t size)
+{
+    uint32_t class_size = heap->class_size[(size + HEAP_STEP_SIZE - 1) / HEAP_STEP_SIZE];
+    struct heap_piece **kept = &heap->kept[class_size / HEAP_STEP_SIZE], *piece = *kept;
+    if (piece) {
+        *kept = piece->next;
+        heap->kept_size -= class_size;
+    } else {
+        piece = mallocx(class_size, heap->flags);
+        if (!piece)
+            return NULL;
+    }
+    heap_count(heap, class_size, 0);
+    return piece;
+}
+
+static void heap_free_small(struct heap *heap, struct heap_piece *piece, size_t size)
+{
+    uint32_t class_size = heap->class_size[(size + HEAP_STEP_SIZE - 1) / HEAP_STEP_SIZE];
+    struct heap_piece **kept = &heap->kept[class_size / HEAP_STEP_SIZE];
+    heap_count(heap, 0, class_size);
+    if (heap->kept_size + class_size > HEAP_KEPT_SIZE) {
+        sdallocx(piece, class_size, heap->flags);
+        return;
+    }
+    piece->next = *kept;
+    *kept = piece;
+    heap->kept_size += class_size;
+}
+
 void *heap_alloc(struct heap *heap, size_t size)
 {
     CHECK(size > 0);
+    if (size <= HEAP_SMALL_SIZE)
+        return heap_alloc_small(heap, size);
     void *piece = mallocx(size, heap->flags);
     if (piece)
         heap_count(heap, nallocx(size, heap->flags), 0);
@@ -57,6 +94,10 @@ void *heap_alloc(struct heap *heap, size_t size)
 void heap_free(struct heap *heap, void *piece, size_t size)
 {
     CHECK(piece);
+    if (size <= HEAP_SMALL_SIZE) {
+        heap_free_small(heap, piece, size);
+        return;
+    }
     heap_count(heap, 0, nallocx(size, heap->flags));
     sdallocx(piece, size, heap->flags);
 }
