@@ -1,5 +1,6 @@
 /* Followers that are further behind than the log tail reaches: old entries are read back by DISK,
- * one range at a time, into one buffer. */
+ * one range at a time, into one buffer. Some of it is used, so that DISK is soon back with the
+ * batches; all of it for an entry that is longer than that, of which there are few. */
 #include "consensus/core_parts.h"
 
 #include "base/say.h"
@@ -70,7 +71,7 @@ bool core_catch_up(struct role_core *core, const struct raft_range *range)
         return false;
     memset(read, 0, sizeof(*read));
     read->kind = CORE_DISK_READ;
-    read->size = CORE_OLD_SIZE;
+    read->size = old->long_entry ? CORE_OLD_SIZE_MAX : CORE_OLD_SIZE;
     read->first_index = range->first;
     read->last_index = range->last;
     read->number = range->first;
@@ -89,6 +90,9 @@ void core_catch_up_read(struct role_core *core, const struct disk_core *done, st
     old->first = done->index;
     old->count = done->error ? 0 : done->count;
     old->size = done->error ? 0 : done->size;
+    old->long_entry = done->error == ERR_FULL && !old->long_entry;
+    if (old->long_entry)
+        return;        /* asked for again, with all of the buffer */
     if (done->error) { /* not held any more, or not readable: a snapshot is needed */
         say(SAY_INFO, "entry %llu cannot be read back for a member: %s",
             (unsigned long long)done->number, err_name(done->error));

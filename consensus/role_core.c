@@ -12,7 +12,7 @@ static int core_ensemble_init(struct role_core *core)
 
     if (!err)
         err = link_init(&core->reads, "core_reads", config->waiting_depth);
-    core->old.buffer = aligned_alloc(4096, CORE_OLD_SIZE);
+    core->old.buffer = aligned_alloc(4096, CORE_OLD_SIZE_MAX);
     core->sending.buffer = aligned_alloc(4096, CORE_CHUNK_SIZE);
     core->receiving.buffer = aligned_alloc(4096, CORE_CHUNK_SIZE);
     if (!core->old.buffer || !core->sending.buffer || !core->receiving.buffer)

@@ -38,6 +38,7 @@
 #define CORE_SILENT_NS         NS_PER_S        /* a leader that answers nothing so long is none */
 #define CORE_JOIN_NS           (10 * NS_PER_S) /* a new voter has so long to catch up */
 #define CORE_OLD_SIZE          (256u << 10)    /* bytes of old entries read at once */
+#define CORE_OLD_SIZE_MAX      LOG_TAIL_BATCH_SIZE_MAX /* when one entry is longer than that */
 #define CORE_SETTLE_NS         (5 * NS_PER_S)  /* of a membership, until others are forgotten */
 #define CORE_BULK_SIZE         (1u << 20)      /* a member that lacks more is sent bulk */
 /* Messages of it on their way to one member: what PEER puts together at once of one sender's bulk
@@ -94,8 +95,9 @@ struct core_hash {
 
 /* Old entries, read back from disk for a follower. */
 struct core_old {
-    uint8_t *buffer; /* CORE_OLD_SIZE bytes; lent to DISK while `reading` */
+    uint8_t *buffer; /* CORE_OLD_SIZE_MAX bytes; lent to DISK while `reading` */
     bool reading;
+    bool long_entry; /* the next one did not fit in CORE_OLD_SIZE: all of the buffer is used */
     uint64_t first; /* index of the first record in it */
     uint32_t count, size;
 };
