@@ -31,7 +31,7 @@ void host_fixture_put(const char *dir, const char *path, const char *format, ...
     snprintf(full, sizeof(full), "%s%s", dir, path);
     host_fixture_folders(full);
     FILE *file = fopen(full, "w");
-    CHECK(file != NULL);
+    CHECK(file != NULL && format != NULL);
     va_start(args, format);
     vfprintf(file, format, args);
     va_end(args);
