@@ -155,7 +155,8 @@ void core_member_wanted(struct role_core *core, int64_t zxid, const void *lines,
     core->member_until_ns = now.mono_ns + CORE_JOIN_NS;
 }
 
-/* Has the member nearly all that is committed: what it lacks comes while others decide. */
+/* Has the member nearly all that is committed: what it lacks comes while others decide. One without
+ * a vote has not: were this leader lost in the middle of the change, nobody might be elected. */
 static bool member_caught_up(const struct role_core *core, uint8_t id)
 {
     const struct raft *raft = &core->raft;
@@ -163,7 +164,7 @@ static bool member_caught_up(const struct role_core *core, uint8_t id)
 
     if (id == core->config.node_id)
         return true;
-    return at >= 0 && raft->progress[at].state == RAFT_REPLICATE &&
+    return at >= 0 && raft->progress[at].state == RAFT_REPLICATE && raft->progress[at].votes &&
            raft->progress[at].match_index + CORE_TURN_COMMANDS_MAX >= raft->commit_index;
 }
 

@@ -73,8 +73,9 @@ enum peer_message_flag {
     PEER_FULL = 8,     /* APPEND_REPLY: the sender's disk is as good as full */
     PEER_LAST = 16,    /* SNAPSHOT: the last chunk */
     PEER_BULK = 32,    /* any kind: catching up; paced, behind what is not */
+    PEER_MUTE = 64,    /* APPEND_REPLY: the sender lost its disk, and has no vote yet */
 };
-#define PEER_FLAGS_KNOWN 63u
+#define PEER_FLAGS_KNOWN 127u
 
 struct peer_message {
     uint8_t kind;     /* enum peer_message_kind */

@@ -104,6 +104,7 @@ struct raft_inflight {
 /* What the leader knows of a member. */
 struct raft_progress {
     uint8_t id;
+    bool votes;          /* it said so, in this term: it has caught up, if it lost its disk */
     bool full;           /* it said so: one message of entries at a time, and it is no heir */
     uint64_t full_round; /* of the last one; 0 = the next one may go at once */
     enum raft_progress_state state;

@@ -40,7 +40,7 @@ void raft_append_answer(struct raft *raft, struct raft_output *out)
     reply->commit = raft->commit_index;
     reply->context = raft->answer_round;
     reply->extra = raft->matched_index;
-    reply->flags = raft->full ? PEER_FULL : 0;
+    reply->flags = (raft->full ? PEER_FULL : 0) | (raft->config.voting ? 0 : PEER_MUTE);
 }
 
 /* The hint: the last entry here that the leader's log may hold too, below the one it named. */

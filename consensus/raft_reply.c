@@ -187,6 +187,7 @@ void raft_reply_take(struct raft *raft, const struct peer_message *m, struct raf
         return; /* no member that follows this leader says so */
     uint64_t before = p->match_index;
     p->full = m->flags & PEER_FULL;
+    p->votes = !(m->flags & PEER_MUTE);
     raft_reply_matched(raft, p, m);
     if (p->match_index > before)
         p->full_round = 0;
