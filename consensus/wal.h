@@ -191,8 +191,9 @@ bool wal_prepare_wanted(const struct wal *wal, struct now now);
  * whose room has been reserved. A batch may leave up to its own size unused at a segment's end. */
 uint64_t wal_room(const struct wal *wal);
 
-/* wal_reset_room finds out whether wal_reset would find room for its segment: it tries. Returns 0,
- * ERR_NOSPACE or ERR_IO. Nothing is being written. Role: DISK. */
+/* wal_reset_room makes sure that wal_reset will find room: the next segment's file is made now, as
+ * the spare. wal_reset is to follow, unless the node stops. Returns 0, ERR_NOSPACE or ERR_IO.
+ * Assumes that nothing is in flight (wal_busy). Role: DISK. */
 MUST_USE int wal_reset_room(struct wal *wal, struct fault *fault);
 
 /* wal_reset lets the log begin anew behind `at` (a snapshot that was installed): a new segment with

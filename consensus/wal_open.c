@@ -436,7 +436,7 @@ static int log_anew(struct wal *wal, const struct wal_survey *survey, uint64_t b
     }
     wal->number = batch;
     if (!err)
-        err = wal_reset_begin(wal, last + 1, at, first ? 0 : WAL_HEADER_RESET, fault);
+        err = wal_reset_begin(wal, last + 1, -1, at, first ? 0 : WAL_HEADER_RESET, fault);
     for (uint64_t i = 0; !err && !survey->damaged && i < survey->count; i++) {
         wal_segment_name(name, survey->sequences[i]);
         err = wal->io->unlink(wal->io->ctx, name, fault);

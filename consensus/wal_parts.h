@@ -44,10 +44,10 @@ MUST_USE int wal_mend_unfinished(struct disk_io *io, struct fault *fault);
 MUST_USE int wal_mend(struct wal *wal, struct wal_survey *survey, const struct wal_scan *scan,
                       uint64_t keep, struct wal_recovery *recovery, struct fault *fault);
 
-/* wal_reset_begin makes segment `sequence`, zeroed and durable, whose header says that the log
- * goes on behind `at`; flags as in the header. It becomes the active one. Returns 0, ERR_NOSPACE
- * (the file is gone again) or ERR_IO. */
-MUST_USE int wal_reset_begin(struct wal *wal, uint64_t sequence, struct wal_position at,
+/* wal_reset_begin makes segment `sequence` (of the file `spare`, unless that is -1), zeroed and
+ * durable, whose header says that the log goes on behind `at`; flags as in the header. It becomes
+ * the active one. Returns 0, ERR_NOSPACE (the file is gone again) or ERR_IO. */
+MUST_USE int wal_reset_begin(struct wal *wal, uint64_t sequence, int spare, struct wal_position at,
                              uint32_t flags, struct fault *fault);
 
 void wal_note_back(struct wal *wal, const struct wal_back *back);

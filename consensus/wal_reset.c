@@ -17,8 +17,8 @@ static int segment_fill(struct wal *wal, int file, uint64_t size, struct fault *
     return err;
 }
 
-int wal_reset_begin(struct wal *wal, uint64_t sequence, struct wal_position at, uint32_t flags,
-                    struct fault *fault)
+int wal_reset_begin(struct wal *wal, uint64_t sequence, int spare, struct wal_position at,
+                    uint32_t flags, struct fault *fault)
 {
     struct wal_header header = {.sequence = sequence,
                                 .flags = flags,
@@ -30,8 +30,9 @@ int wal_reset_begin(struct wal *wal, uint64_t sequence, struct wal_position at, 
                                 .segment_size = wal->config.segment_size,
                                 .block_size = wal->io->block_size};
     char name[DISK_PATH_SIZE_MAX];
-    int file;
-    int err = wal_segment_create(wal->io, sequence, header.segment_size, &file, fault);
+    int file = spare, err = 0;
+    if (file < 0)
+        err = wal_segment_create(wal->io, sequence, header.segment_size, &file, fault);
     if (err)
         return err;
     err = segment_fill(wal, file, header.segment_size, fault);
@@ -61,37 +62,47 @@ int wal_reset_begin(struct wal *wal, uint64_t sequence, struct wal_position at, 
     return 0;
 }
 
+/* A file of the next segment's name that could not be dropped holds nothing. */
+static int reset_clear(struct wal *wal, struct fault *fault)
+{
+    char name[DISK_PATH_SIZE_MAX];
+
+    wal_segment_name(name, wal->sequence + 1);
+    int err = wal->io->unlink(wal->io->ctx, name, fault);
+    return err == ERR_NOTFOUND ? 0 : err;
+}
+
 int wal_reset_room(struct wal *wal, struct fault *fault)
 {
-    uint64_t sequence = wal->sequence + 1;
-    char name[DISK_PATH_SIZE_MAX];
-    int file;
-
     CHECK(!wal_busy(wal));
     if (wal->spare != WAL_SPARE_NONE)
-        return 0; /* its room is given back first */
-    int err = wal_segment_create(wal->io, sequence, wal->config.segment_size, &file, fault);
+        return 0;
+    int err = reset_clear(wal, fault);
+    if (!err)
+        err = wal_segment_create(wal->io, wal->sequence + 1, wal->config.segment_size,
+                                 &wal->spare_file, fault);
     if (err)
-        return err == ERR_EXISTS ? 0 : err;
-    wal->io->close(wal->io->ctx, file);
-    wal_segment_name(name, sequence);
-    return wal->io->unlink(wal->io->ctx, name, fault);
+        return err;
+    wal->spare = WAL_SPARE_FILLING;
+    wal->spare_filled = 0;
+    return 0;
 }
 
 int wal_reset(struct wal *wal, struct wal_position at, struct fault *fault)
 {
     char name[DISK_PATH_SIZE_MAX];
     uint64_t first = wal->first_sequence, last = wal->sequence;
-    int old = wal->file;
+    int old = wal->file, spare = -1, err = 0;
     CHECK(!wal_busy(wal));
     CHECK(at.index > 0);
     if (wal->spare != WAL_SPARE_NONE)
-        wal_spare_drop(wal);
-    wal_segment_name(name, last + 1);
-    int err = wal->io->unlink(wal->io->ctx, name, fault); /* a spare that could not be dropped */
-    if (err && err != ERR_NOTFOUND)
-        return err;
-    err = wal_reset_begin(wal, last + 1, at, WAL_HEADER_RESET, fault);
+        spare = wal->spare_file; /* its room is ours already, on a disk that is full meanwhile too */
+    else
+        err = reset_clear(wal, fault);
+    wal->spare = WAL_SPARE_NONE;
+    wal->spare_filled = 0;
+    if (!err)
+        err = wal_reset_begin(wal, last + 1, spare, at, WAL_HEADER_RESET, fault);
     if (err)
         return err;
     wal->io->close(wal->io->ctx, old);

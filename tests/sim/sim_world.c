@@ -163,9 +163,7 @@ static void world_turn_node(struct sim_world *world, struct sim_node *node)
     }
     if (err) {
         sim_world_say(world, "node %u stops: %s", node->index + 1, fault.text);
-        /* a log that begins anew behind a snapshot needs room for a segment */
-        bool full = world->knobs.disk_full && strstr(fault.text, "No space left") != NULL;
-        if (!node->troubled && !full)
+        if (!node->troubled)
             sim_world_wrong(world, "node %u stopped: %s", node->index + 1, fault.text);
         world->stopped++;
         sim_node_crash(node, rand_below(&world->rand, 2) ? SIM_DISK_KILL : SIM_DISK_POWER);
