@@ -96,7 +96,7 @@ int wal_reset(struct wal *wal, struct wal_position at, struct fault *fault)
     CHECK(!wal_busy(wal));
     CHECK(at.index > 0);
     if (wal->spare != WAL_SPARE_NONE)
-        spare = wal->spare_file; /* its room is ours already, on a disk that is full meanwhile too */
+        spare = wal->spare_file; /* its room is ours already, also when the disk is full now */
     else
         err = reset_clear(wal, fault);
     wal->spare = WAL_SPARE_NONE;
