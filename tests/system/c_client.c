@@ -191,6 +191,9 @@ static void test_acl(zhandle_t *zh) {
     zhandle_t *other = open_session(NULL);
     CODE(zoo_get(other, at("mine"), 0, data, &size, &stat), ZNOAUTH);
     CODE(zoo_set_acl(zh, at("mine"), 0, &ZOO_OPEN_ACL_UNSAFE), ZOK);
+    /* at another node of an ensemble the change is seen a little later */
+    for (int i = 0; i < 200 && zoo_get(other, at("mine"), 0, data, &size, &stat) == ZNOAUTH; i++)
+        usleep(10000);
     CODE(zoo_get(other, at("mine"), 0, data, &size, &stat), ZOK);
     expect(stat.aversion == 1, "aversion %d", stat.aversion);
     CODE(zookeeper_close(other), ZOK);
