@@ -281,7 +281,8 @@ void plan_config(const struct plan *plan, struct config *config)
         bool net = role == TOPOLOGY_NET;
         if (role == TOPOLOGY_PEER) /* on NET's list */
             continue;
-        to->count = net && plan->layout == CONFIG_LAYOUT_SPREAD ? plan->net_count : 1;
+        bool spread = plan->layout == CONFIG_LAYOUT_SPREAD;
+        to->count = net && spread ? plan->net_count : net || spread;
         for (uint32_t i = 0; i < to->count; i++)
             to->cpu[i] = (uint16_t)plan_cpu(plan, config, (enum topology_role)role, i);
     }

@@ -99,6 +99,8 @@ static int verb_cores_edited(struct verb_cores *cores, const struct config *want
         config_init(&again);
         err = config_load(&again, probe, fault);
     }
+    if (!err && !*cores->where.root) /* of another machine's picture this one cannot judge */
+        err = config_check(&again, fault);
     unlink(probe);
     for (size_t i = 0; !err && i < VERB_CORES_KEYS; i++) {
         char got[300];

@@ -246,6 +246,10 @@ int verb_doctor(int argc, char **argv)
         return verb_doctor_explain(rest == 2 ? argv[2] : NULL);
     if (rest > 0)
         return verb_usage(&verb_doctor_page, "\"%s\" is one word too many", argv[1]);
+    if (doctor.measure && doctor.seconds < 0.05)
+        return verb_usage(&verb_doctor_page, "--seconds: at least 0.05");
+    if (doctor.data_dir && !*doctor.where.root && access(doctor.data_dir, F_OK) != 0)
+        return verb_usage(&verb_doctor_page, "--data: there is no directory %s", doctor.data_dir);
     int err = verb_host_read(&doctor.where, &doctor.host, &doctor.config, &fault);
     if (!err)
         err = verb_doctor_look(&doctor, &fault);

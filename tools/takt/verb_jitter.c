@@ -308,6 +308,8 @@ int verb_jitter(int argc, char **argv)
     exit_code = verb_begin(&verb_jitter_page, items, argc, argv, &rest);
     if (exit_code != VERB_GO_ON)
         return exit_code;
+    if (jitter.seconds < 0.01)
+        return verb_usage(&verb_jitter_page, "--seconds: at least 0.01");
     if (rest > 0)
         return verb_usage(&verb_jitter_page, "\"%s\" is one word too many", argv[1]);
     int err = verb_jitter_measure(&jitter, &fault);

@@ -78,6 +78,8 @@ static void verb_status_peers(struct json *json, const char *memb, bool as_json)
     if (as_json)
         json_open(json, "members", '[');
     for (const char *at = memb; (at = strstr(at, "\npeer_")) != NULL; at++) {
+        if (at[6] < '0' || at[6] > '9')
+            continue; /* what the peer link counts */
         unsigned long id = strtoul(at + 6, NULL, 10);
         char line[128] = "", *tab = strchr(at, '\t');
         if (tab != NULL)

@@ -60,8 +60,9 @@ void args_help(FILE *to)
         fprintf(to, "  %-20s %s\n", left, args_flags[i].help);
     }
     fputs("\nLater wins: defaults, --dev, the file, --set, the other flags.\n"
-          "SIGTERM or Ctrl-C: closes the log and leaves. Exit code: 0 stopped as asked, 1 failed,\n"
-          "2 the command line or the configuration is wrong.\n",
+          "SIGTERM or Ctrl-C: closes the log and leaves; SIGHUP too, unless peers.key_file is\n"
+          "set, which it reads again. Exit code: 0 stopped as asked, 1 failed, 2 the command line\n"
+          "or the configuration is wrong.\n",
           to);
 }
 

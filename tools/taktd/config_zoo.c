@@ -149,7 +149,9 @@ static bool config_zoo_next(struct config_zoo *z)
 
 static void config_zoo_ignore(struct config_zoo *z, const char *name)
 {
-    const char *why = config_table_zk_why(name);
+    const char *why = config_table_find(name)
+                          ? "takt's own: give it to taktd with --set, or use a takt.yaml"
+                          : config_table_zk_why(name);
 
     if (z->ignored_count < IGNORED_MAX) {
         z->ignored[z->ignored_count].why = why ? why : "not known to takt";
