@@ -279,7 +279,7 @@ static void world_held(struct sim_world *world, struct sim_node *node)
     const struct role_core *core = &node->node->core;
     const struct check_calm_held held[] = {
         {"requests", node->node->nets[0].outstanding, 0},
-        {"connections", node->node->nets[0].conn_count, 8 * world->knobs.clients},
+        {"connections", node->node->nets[0].conn_count, 16 + 8 * world->knobs.clients},
         {"reads of its own", core->raft.own_read_count, 0},
         {"reads of others", core->raft.peer_read_count, 4}, /* asked twice, on its way at the end */
         /* what ends sessions and reaps nodes goes on by itself, many at once */
