@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define SESSION_SETTLE_NS (3 * NS_PER_S) /* mended, it takes so long until all touches arrive */
+#define SESSION_LAG_NS (1000 * NS_PER_MS) /* that APPLY of a leader may be behind */
 
 void check_session_init(struct check_session *check)
 {
@@ -98,8 +99,12 @@ const char *check_session_entry(struct check_session *check, const struct comman
         return NULL; /* opened before the first entry that was seen */
     if (command->kind == COMMAND_ATTACH) {
         memcpy(&open, command + 1, sizeof(open));
-        life->timeout_ms_before = life->timeout_ms;
+        /* The leader expires by what it has applied: while it lags that may be two attaches ago. */
+        bool lags = when.now_ns - life->attached_ns < SESSION_LAG_NS;
+        if (!lags || life->timeout_ms < life->timeout_ms_before)
+            life->timeout_ms_before = life->timeout_ms;
         life->timeout_ms = open.timeout_ms;
+        life->attached_ns = when.now_ns;
         return NULL;
     }
     if (command->kind == COMMAND_EXPIRE)

@@ -20,6 +20,7 @@ struct check_session_life {
     int64_t opened_zxid, ended_zxid; /* ended_zxid 0: it lives */
     int32_t timeout_ms,
         timeout_ms_before; /* a re-attach changes it; the leader may learn it late */
+    uint64_t attached_ns; /* when an attach of it was last seen; 0 = never */
     bool again;            /* the id was another session's before */
     uint64_t heard_ns;
 };
