@@ -60,9 +60,12 @@ static void trace_join_stamp(struct trace_join *join, const uint64_t words[3],
                              void (*done)(void *self, const struct trace_way *way), void *self)
 {
     uint32_t id = (uint32_t)(words[0] >> 32), stage = (uint32_t)words[0];
-    struct trace_way *way = &join->ways[(id * 2654435761u) >> 20];
+    /* A NET's ids follow each other: as long as it has fewer open ways than there are places, none
+     * takes another's. */
+    struct trace_way *way =
+        &join->ways[(id + (id >> TRACE_ID_LOG2) * 1361u) & (TRACE_WAYS - 1)];
 
-    static_assert(TRACE_WAYS == 1u << 12, "the hash above gives twelve bits");
+    static_assert((TRACE_WAYS & (TRACE_WAYS - 1)) == 0, "places are found by a mask");
     if (id == 0 || stage >= TRACE_STAGES)
         return; /* of a page that somebody damaged */
     if (way->id != id)
