@@ -68,6 +68,9 @@ static void trace_join_stamp(struct trace_join *join, const uint64_t words[3],
     static_assert((TRACE_WAYS & (TRACE_WAYS - 1)) == 0, "places are found by a mask");
     if (id == 0 || stage >= TRACE_STAGES)
         return; /* of a page that somebody damaged */
+    bool later = (int32_t)((way->id - id) << (32 - TRACE_ID_LOG2)) > 0;
+    if (way->id && later && way->id >> TRACE_ID_LOG2 == id >> TRACE_ID_LOG2)
+        return; /* a ring that is passed once goes back further than one that is passed often */
     if (way->id != id)
         *way = (struct trace_way){.id = id};
     way->stages |= 1u << stage;

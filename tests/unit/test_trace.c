@@ -145,6 +145,32 @@ static void test_overwritten(void **state)
     free(join);
 }
 
+/* APPLY stamps once what CORE stamps three times: its ring reaches back to ways whose places are
+ * taken by later ones, which keep them. */
+static void test_older_ways_give_way(void **state)
+{
+    struct trace_ring *net = ring_new(), *core = ring_new(), *apply = ring_new();
+    struct trace_join *join = join_new();
+    struct seen seen = {0};
+    uint64_t at[3] = {0}, lost = 0;
+    uint32_t id = TRACE_WAYS + 5;
+
+    trace_stamp_at(core, id, TRACE_PROPOSE, 20, 9);
+    trace_stamp_at(apply, id - TRACE_WAYS, TRACE_APPLY, 10, 0);
+    trace_stamp_at(apply, id, TRACE_APPLY, 30, 0);
+    trace_stamp_at(net, id, TRACE_TX, 40, 0);
+    trace_collect(join, core, &at[0], trace_head(core), &lost, test_seen, &seen);
+    trace_collect(join, apply, &at[1], trace_head(apply), &lost, test_seen, &seen);
+    trace_collect(join, net, &at[2], trace_head(net), &lost, test_seen, &seen);
+    assert_int_equal(seen.count, 1);
+    assert_true(trace_way_has(&seen.last, TRACE_PROPOSE));
+    assert_int_equal(seen.last.ns[TRACE_APPLY], 30);
+    free(net);
+    free(core);
+    free(apply);
+    free(join);
+}
+
 /* A page that somebody damaged, or of a crash in the middle of a stamp. */
 static void test_nonsense(void **state)
 {
@@ -233,9 +259,13 @@ static void test_race(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_way),      cmocka_unit_test(test_read),
-        cmocka_unit_test(test_overwritten), cmocka_unit_test(test_nonsense),
-        cmocka_unit_test(test_sampler),  cmocka_unit_test(test_race),
+        cmocka_unit_test(test_way),
+        cmocka_unit_test(test_read),
+        cmocka_unit_test(test_overwritten),
+        cmocka_unit_test(test_nonsense),
+        cmocka_unit_test(test_older_ways_give_way),
+        cmocka_unit_test(test_sampler),
+        cmocka_unit_test(test_race),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
