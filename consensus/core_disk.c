@@ -10,14 +10,11 @@ static void core_send_trim(struct role_core *core)
     core->trim_index = 0;
 }
 
-/* Is the term on the disk, or on its way there in front of what is sent now? Entries of a term that
- * the superblock does not know yet would be refused at the next start. */
-static bool disk_has_term(const struct role_core *core)
+bool core_disk_has_term(const struct role_core *core)
 {
     const struct raft *raft = &core->raft;
 
-    return !core->save_again &&
-           (raft->saving ? raft->saving_term : raft->saved_term) == raft->term;
+    return !core->save_again && (raft->saving ? raft->saving_term : raft->saved_term) == raft->term;
 }
 
 void core_send_batch(struct role_core *core)
@@ -25,7 +22,7 @@ void core_send_batch(struct role_core *core)
     struct core_disk batch;
 
     core_send_trim(core);
-    if (core->writing || !disk_has_term(core) || !log_tail_close_batch(core->tail, &batch))
+    if (core->writing || !core_disk_has_term(core) || !log_tail_close_batch(core->tail, &batch))
         return;
     struct core_disk *at = link_reserve(core->core_disk, sizeof(batch));
     CHECK(at); /* at most one batch and one trim are in flight; the link holds many */
