@@ -18,7 +18,8 @@ static void promise_vote(struct check_promise *promise, uint64_t term, uint8_t v
         promise->vote = vote;
 }
 
-void check_promise_sent(struct check_promise *promise, const struct peer_message *message)
+void check_promise_sent(struct check_promise *promise, const struct peer_message *message,
+                        uint64_t entry_term)
 {
     switch (message->kind) {
     case PEER_VOTE: promise_vote(promise, message->term, message->from); break;
@@ -33,8 +34,10 @@ void check_promise_sent(struct check_promise *promise, const struct peer_message
         promise_term(promise, message->term);
         if ((message->flags & PEER_REJECT) || message->term < promise->match_term)
             break;
-        if (message->term > promise->match_term || message->index > promise->match_index)
+        if (message->term > promise->match_term || message->index > promise->match_index) {
             promise->match_index = message->index;
+            promise->match_entry_term = entry_term;
+        }
         promise->match_term = message->term;
         break;
     default: break; /* the others promise nothing of the disk */
@@ -63,6 +66,10 @@ const char *check_promise_kept(struct check_promise *promise,
         return promise_broken("of its vote for node", promise->vote, found->vote);
     if (found->term == promise->match_term && found->last_index < promise->match_index)
         return promise_broken("that it holds entry", promise->match_index, found->last_index);
+    if (found->term == promise->match_term && promise->match_entry_term && found->entry_term &&
+        found->entry_term != promise->match_entry_term)
+        return promise_broken("that it holds an entry of term", promise->match_entry_term,
+                              found->entry_term);
     return NULL;
 }
 

@@ -57,11 +57,14 @@ struct sim_disk {
     struct handle handles[HANDLES_MAX];
     struct flight flights[DISK_WRITES_MAX];
     struct extent {
+        int inode;
         uint64_t begin, end;
-    } last[INODES_MAX][2]; /* of each file: written last; in flight when the process ended */
+    } last[2]; /* written last; in flight when the process ended */
     bool damaged_late;
     bool locked;
     uint64_t hang_until_ns;
+    uint32_t power_left;           /* operations until power fails; 0: it does not */
+    bool power_waits, powerless;   /* power_waits: for a rename, before it counts */
     uint32_t fail[SIM_DISK_CALLS]; /* so many calls from now the last one fails; 0: none */
 };
 
@@ -72,7 +75,6 @@ static int inode_new(struct sim_disk *disk)
     for (int i = 0; i < INODES_MAX; i++) {
         if (!disk->inodes[i].used) {
             disk->inodes[i].used = true;
-            memset(disk->last[i], 0, sizeof(disk->last[i]));
             return i;
         }
     }
@@ -181,6 +183,16 @@ static bool failing(struct sim_disk *disk, enum sim_disk_call call, struct fault
     return true;
 }
 
+/* False: power has failed before this operation. */
+static bool powered(struct sim_disk *disk, struct fault *fault)
+{
+    if (disk->power_left && !disk->power_waits && --disk->power_left == 0)
+        disk->powerless = true;
+    if (disk->powerless)
+        (void)!fault_set(fault, ERR_IO, "power has failed");
+    return !disk->powerless;
+}
+
 static struct sim_file *inode_of(struct sim_disk *disk, int file)
 {
     CHECK(file >= 0 && file < HANDLES_MAX && disk->handles[file].inode >= 0);
@@ -196,6 +208,8 @@ static int sim_open(void *ctx, const char *path, uint32_t flags, int *file, stru
         return fault_set(fault, ERR_EXISTS, "open %s: File exists", path);
     if (!entry && !(flags & DISK_OPEN_CREATE))
         return fault_set(fault, ERR_NOTFOUND, "open %s: No such file or directory", path);
+    if (!entry && !powered(disk, fault))
+        return ERR_IO;
     int i = 0;
     while (i < HANDLES_MAX && disk->handles[i].inode >= 0)
         i++;
@@ -251,7 +265,7 @@ static int sim_pwrite(void *ctx, int file, uint64_t offset, const void *from, ui
     struct sim_disk *disk = ctx;
     struct sim_file *inode = inode_of(disk, file);
     aligned_check(disk, file, offset, from, size);
-    if (failing(disk, SIM_DISK_WRITE, fault))
+    if (!powered(disk, fault) || failing(disk, SIM_DISK_WRITE, fault))
         return ERR_IO;
     if (!room_for(disk, inode, offset + size))
         return fault_set(fault, ERR_NOSPACE, "write: No space left on device");
@@ -261,7 +275,7 @@ static int sim_pwrite(void *ctx, int file, uint64_t offset, const void *from, ui
 
 static int sim_sync(void *ctx, int file, struct fault *fault)
 {
-    if (failing(ctx, SIM_DISK_SYNC, fault))
+    if (!powered(ctx, fault) || failing(ctx, SIM_DISK_SYNC, fault))
         return ERR_IO;
     sim_file_sync(inode_of(ctx, file));
     return 0;
@@ -270,6 +284,8 @@ static int sim_sync(void *ctx, int file, struct fault *fault)
 static int sim_sync_dir(void *ctx, struct fault *fault)
 {
     struct sim_disk *disk = ctx;
+    if (!powered(disk, fault))
+        return ERR_IO;
     directory_settle(disk, disk->change_count);
     return 0;
 }
@@ -280,6 +296,9 @@ static int sim_rename(void *ctx, const char *from, const char *to, struct fault 
     struct entry *entry = entry_find(&disk->seen, from);
     if (!entry)
         return fault_set(fault, ERR_NOTFOUND, "rename %s: No such file or directory", from);
+    if (!powered(disk, fault))
+        return ERR_IO;
+    disk->power_waits = false;
     changed(disk, CHANGE_RENAME, from, to, entry->inode);
     return 0;
 }
@@ -290,6 +309,8 @@ static int sim_unlink(void *ctx, const char *path, struct fault *fault)
     struct entry *entry = entry_find(&disk->seen, path);
     if (!entry)
         return fault_set(fault, ERR_NOTFOUND, "remove %s: No such file or directory", path);
+    if (!powered(disk, fault))
+        return ERR_IO;
     changed(disk, CHANGE_UNLINK, path, "", entry->inode);
     return 0;
 }
@@ -396,13 +417,13 @@ static int flight_land(struct sim_disk *disk, struct flight *flight, struct faul
         return sim_unlink(disk, flight->path, fault);
     if (flight->kind == FLIGHT_SYNC_DIR)
         return sim_sync_dir(disk, fault);
-    if (failing(disk, SIM_DISK_WRITE, fault))
+    if (!powered(disk, fault) || failing(disk, SIM_DISK_WRITE, fault))
         return ERR_IO;
     if (!room_for(disk, inode, flight->offset + flight->size))
         return fault_set(fault, ERR_NOSPACE, "write: No space left on device");
     sim_file_write(inode, flight->offset, flight->memory, flight->size, true);
-    disk->last[flight->inode][0] = disk->last[flight->inode][1] =
-        (struct extent){flight->offset, flight->offset + flight->size};
+    disk->last[0] = disk->last[1] =
+        (struct extent){flight->inode, flight->offset, flight->offset + flight->size};
     return 0;
 }
 
@@ -410,7 +431,7 @@ static uint32_t sim_poll(void *ctx, struct disk_done *done, uint32_t max, struct
 {
     struct sim_disk *disk = ctx;
     uint32_t n = 0;
-    for (int i = 0; i < DISK_WRITES_MAX && n < max; i++) {
+    for (int i = 0; i < DISK_WRITES_MAX && n < max && !disk->powerless; i++) {
         struct flight *flight = &disk->flights[i];
         if (!flight->used || flight->due_ns > disk->now_ns)
             continue;
@@ -516,8 +537,8 @@ static void flights_crash(struct sim_disk *disk, enum sim_disk_crash how)
         else if (flight->kind == FLIGHT_WRITE &&
                  room_for(disk, inode, flight->offset + flight->size)) {
             sim_file_write(inode, flight->offset, flight->memory, flight->size, false);
-            disk->last[flight->inode][1] =
-                (struct extent){flight->offset, flight->offset + flight->size};
+            disk->last[1] =
+                (struct extent){flight->inode, flight->offset, flight->offset + flight->size};
         }
         flight->used = false;
     }
@@ -526,6 +547,8 @@ static void flights_crash(struct sim_disk *disk, enum sim_disk_crash how)
 void sim_disk_crash(struct sim_disk *disk, enum sim_disk_crash how)
 {
     memset(disk->fail, 0, sizeof(disk->fail));
+    disk->power_left = 0;
+    disk->power_waits = disk->powerless = false;
     disk->hang_until_ns = 0;
     flights_crash(disk, how);
     for (int i = 0; i < HANDLES_MAX; i++)
@@ -588,10 +611,9 @@ bool sim_disk_damage(struct sim_disk *disk, const char *prefix, enum sim_disk_da
     disk->damaged_late = false;
     if (!entry || !sim_file_sector_draw(&disk->inodes[entry->inode], &disk->rand, &at))
         return false;
-    for (int i = 0; i < 2; i++) {
-        const struct extent *last = &disk->last[entry->inode][i];
-        disk->damaged_late |= at < last->end && at + sizeof(sector) > last->begin;
-    }
+    for (int i = 0; i < 2; i++)
+        disk->damaged_late |= disk->last[i].inode == entry->inode && at < disk->last[i].end &&
+                              at + sizeof(sector) > disk->last[i].begin;
     struct sim_file *file = &disk->inodes[entry->inode];
     sim_file_read(file, at, sector, sizeof(sector));
     if (how == SIM_DISK_FLIPPED) {
@@ -632,6 +654,18 @@ void sim_disk_fail(struct sim_disk *disk, enum sim_disk_call call, uint32_t nth)
 {
     CHECK(nth > 0);
     disk->fail[call] = nth;
+}
+
+void sim_disk_power(struct sim_disk *disk, uint32_t nth, bool behind_rename)
+{
+    disk->power_left = nth;
+    disk->power_waits = nth && behind_rename;
+    disk->powerless = false;
+}
+
+bool sim_disk_powerless(const struct sim_disk *disk)
+{
+    return disk->powerless;
 }
 
 uint64_t sim_disk_used(const struct sim_disk *disk)

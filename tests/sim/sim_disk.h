@@ -63,11 +63,18 @@ void sim_disk_hang(struct sim_disk *disk, uint64_t until_ns);
 enum sim_disk_call { SIM_DISK_READ, SIM_DISK_WRITE, SIM_DISK_SYNC, SIM_DISK_CALLS };
 void sim_disk_fail(struct sim_disk *disk, enum sim_disk_call call, uint32_t nth);
 
+/* sim_disk_power lets power fail at the nth operation that changes the disk from now on, in the
+ * middle of whatever the process does; `behind_rename`: from the next rename on. From then on
+ * nothing changes any more and everything fails with ERR_IO (sim_disk_powerless), until
+ * sim_disk_crash. nth 0: it does not fail. */
+void sim_disk_power(struct sim_disk *disk, uint32_t nth, bool behind_rename);
+bool sim_disk_powerless(const struct sim_disk *disk);
+
 /* sim_disk_used is how many bytes its files have. */
 uint64_t sim_disk_used(const struct sim_disk *disk);
 
-/* sim_disk_damaged_late: did the last damage hit what was written last to its file, or was being
- * written when the process ended? Whoever reads it cannot tell it from a write that was torn. */
+/* sim_disk_damaged_late: did the last damage hit what was written last, or was being written when
+ * the process ended? Whoever reads it cannot tell it from a write that was torn. */
 bool sim_disk_damaged_late(const struct sim_disk *disk);
 
 /* sim_disk_files is how many files have a name that holds `text`. */

@@ -1,6 +1,7 @@
 #include "tests/sim/sim_faults.h"
 
 #include "base/check.h"
+#include "consensus/raft_parts.h"
 #include "tests/sim/sim_world.h"
 #include "tools/taktd/node_parts.h"
 
@@ -115,6 +116,7 @@ static void fault_damage(struct sim_world *world, enum sim_fault_kind kind, uint
     if (!sim_atlas_may_damage(world, index) || (kind == SIM_FAULT_copies && node->copy_hit))
         return; /* with both copies gone it is a node that never comes back */
     fault_kill(world, index, down_draw(world));
+    node->honest = false;
     if (kind == SIM_FAULT_flip || kind == SIM_FAULT_stale || kind == SIM_FAULT_misdirect)
         sim_node_keep_whole(node, rand_next(&world->faults.rand));
     switch (kind) {
@@ -149,6 +151,7 @@ static void fault_roll_back(struct sim_world *world, uint32_t index)
         node->disk = node->image;
         sim_disk_latency(node->disk, 20000, 20000 + world->knobs.disk_us * 1000ull);
         node->image = NULL;
+        node->honest = false;
         check_promise_void(&node->promise);
         sim_atlas_damaged(world, index);
         return;
@@ -160,6 +163,14 @@ static void fault_roll_back(struct sim_world *world, uint32_t index)
 }
 
 /* ---- begin ----------------------------------------------------------------------------------- */
+
+static bool of_network(enum sim_fault_kind kind)
+{
+    return kind == SIM_FAULT_cut_link || kind == SIM_FAULT_cut_one_way ||
+           kind == SIM_FAULT_partition || kind == SIM_FAULT_isolate_leader ||
+           kind == SIM_FAULT_deaf_leader || kind == SIM_FAULT_mute_leader ||
+           kind == SIM_FAULT_clog || kind == SIM_FAULT_swizzle || kind == SIM_FAULT_collapse;
+}
 
 static void fault_links(struct sim_world *world, struct sim_fault *fault, bool begin)
 {
@@ -183,6 +194,52 @@ static void cut_group(struct sim_world *world, struct sim_fault *fault, uint32_t
             fault->cut[a] |= (uint8_t)(out ? 1u << b : 0);
             fault->cut[b] |= (uint8_t)(in ? 1u << a : 0);
         }
+}
+
+static struct sim_fault *fault_add(struct sim_world *world, enum sim_fault_kind kind,
+                                   uint64_t lasts_ns)
+{
+    struct sim_faults *faults = &world->faults;
+
+    if (faults->active_count == SIM_FAULTS_ACTIVE_MAX ||
+        (of_network(kind) && world->node_count == 1))
+        return NULL;
+    struct sim_fault *fault = &faults->active[faults->active_count++];
+    memset(fault, 0, sizeof(*fault));
+    fault->kind = kind;
+    fault->until_ns = world->now_ns + lasts_ns;
+    return fault;
+}
+
+/* Nobody hears the node; at times it hears others late, in lumps: it may lead on in its own eyes
+ * while another one is elected. Clients ask it what is new meanwhile. */
+static void fault_mute(struct sim_world *world, uint32_t index)
+{
+    struct sim_fault *fault = fault_add(world, SIM_FAULT_mute_leader, span_draw(world, 50, 2000));
+
+    if (!fault)
+        return;
+    cut_group(world, fault, 1u << index, true, false);
+    for (uint32_t i = 0; i < world->node_count; i++)
+        if (i != index && below(world, 4))
+            fault->clog[i] |= (uint8_t)(1u << index);
+    fault->lump_ns = world->now_ns + span_draw(world, 20, 400);
+    world->faults.chased = index;
+    world->faults.chased_ns = fault->until_ns;
+    fault_links(world, fault, true);
+}
+
+/* What the clogged links of a mute leader hold gets through. */
+static void fault_lump(struct sim_world *world, struct sim_fault *fault)
+{
+    for (uint32_t from = 0; from < world->node_count; from++)
+        for (uint32_t to = 0; to < world->node_count; to++) {
+            if (!(fault->clog[from] >> to & 1))
+                continue;
+            sim_network_clog(world->network, from, to, false, world->now_ns);
+            sim_network_clog(world->network, from, to, true, world->now_ns);
+        }
+    fault->lump_ns = world->now_ns + span_draw(world, 20, 400);
 }
 
 static void begin_network(struct sim_world *world, struct sim_fault *fault)
@@ -263,31 +320,17 @@ static void end_node(struct sim_world *world, struct sim_fault *fault)
     sim_node_wake(node);
 }
 
-static bool of_network(enum sim_fault_kind kind)
-{
-    return kind == SIM_FAULT_cut_link || kind == SIM_FAULT_cut_one_way ||
-           kind == SIM_FAULT_partition || kind == SIM_FAULT_isolate_leader ||
-           kind == SIM_FAULT_deaf_leader || kind == SIM_FAULT_clog || kind == SIM_FAULT_swizzle ||
-           kind == SIM_FAULT_collapse;
-}
-
 static void fault_lasts(struct sim_world *world, enum sim_fault_kind kind)
 {
-    struct sim_faults *faults = &world->faults;
-    struct sim_fault *fault = &faults->active[faults->active_count];
     uint64_t lasts_ns = kind == SIM_FAULT_pause || kind == SIM_FAULT_pause_role
                             ? span_draw(world, 0.1, 8000)
                         : kind == SIM_FAULT_disk_full ? span_draw(world, 1000, 20000)
                                                       : span_draw(world, 20, 6000);
 
-    if (faults->active_count == SIM_FAULTS_ACTIVE_MAX ||
-        (of_network(kind) && world->node_count == 1))
+    struct sim_fault *fault = fault_add(world, kind, lasts_ns);
+    if (!fault)
         return;
-    memset(fault, 0, sizeof(*fault));
-    fault->kind = kind;
-    fault->until_ns = world->now_ns + lasts_ns;
     fault->node = below(world, 3) ? below(world, world->node_count) : leader_or_any(world);
-    faults->active_count++;
     if (of_network(kind))
         begin_network(world, fault);
     else
@@ -319,6 +362,13 @@ static void fault_begin(struct sim_world *world, enum sim_fault_kind kind)
     case SIM_FAULT_copies:
     case SIM_FAULT_snapshot_flip:
     case SIM_FAULT_wipe: fault_damage(world, kind, any); break;
+    case SIM_FAULT_mute_leader: fault_mute(world, leader_or_any(world)); break;
+    case SIM_FAULT_power_turn: /* where a file gets its name, or anywhere */
+        if (below(world, 2))
+            sim_disk_power(world->nodes[any].disk, 1 + below(world, 40), false);
+        else
+            sim_disk_power(world->nodes[any].disk, 1 + below(world, 6), true);
+        break;
     case SIM_FAULT_rollback: fault_roll_back(world, any); break;
     case SIM_FAULT_blackout: fault_blackout(world); break;
     case SIM_FAULT_rolling:
@@ -378,9 +428,11 @@ uint64_t sim_faults_next_ns(const struct sim_world *world)
     const struct sim_faults *faults = &world->faults;
     uint64_t next = faults->next_ns;
 
-    for (uint32_t i = 0; i < faults->active_count; i++)
-        if (faults->active[i].until_ns < next)
-            next = faults->active[i].until_ns;
+    for (uint32_t i = 0; i < faults->active_count; i++) {
+        const struct sim_fault *fault = &faults->active[i];
+        next = fault->until_ns < next ? fault->until_ns : next;
+        next = fault->lump_ns && fault->lump_ns < next ? fault->lump_ns : next;
+    }
     if (faults->rolling && faults->rolling_ns < next)
         next = faults->rolling_ns;
     return next;
@@ -391,6 +443,8 @@ void sim_faults_step(struct sim_world *world)
     struct sim_faults *faults = &world->faults;
 
     for (uint32_t i = 0; i < faults->active_count;) {
+        if (faults->active[i].lump_ns && faults->active[i].lump_ns <= world->now_ns)
+            fault_lump(world, &faults->active[i]);
         if (faults->active[i].until_ns > world->now_ns) {
             i++;
             continue;
@@ -422,16 +476,48 @@ static void fault_last_word(struct sim_world *world, uint32_t index, const char 
     node->start_ns = world->now_ns + span_draw(world, 1, 300);
 }
 
+/* A leader that has appended what removes it, and nobody knows yet: it is not heard for long enough
+ * to lose its office. */
+static void fault_aim_leave(struct sim_world *world, uint32_t index)
+{
+    struct sim_node *node = &world->nodes[index];
+    const struct raft *raft = &node->node->core.raft;
+    const struct raft_membership *last = &raft->configs[raft->config_count - 1];
+
+    if (!world->knobs.aim_leave || raft->state != RAFT_LEADER || raft->config_count < 2 ||
+        last->index <= node->left_index || raft_member_is_voter(raft, raft->config.id))
+        return;
+    node->left_index = last->index;
+    if (below(world, 100) >= world->knobs.aim_leave)
+        return;
+    struct sim_fault *fault =
+        fault_add(world, SIM_FAULT_isolate_leader, span_draw(world, 300, 3000));
+    if (!fault)
+        return;
+    sim_world_say(world, "node %u is cut off: it has just removed itself", index + 1);
+    cut_group(world, fault, 1u << index, true, true);
+    fault_links(world, fault, true);
+}
+
 void sim_faults_aim(struct sim_world *world, uint32_t index)
 {
     const struct sim_knobs *knobs = &world->knobs;
     uint32_t told = world->nodes[index].told;
 
-    if (world->calm || !told)
+    if (world->calm)
+        return;
+    fault_aim_leave(world, index);
+    if (!told)
         return;
     if ((told & SIM_TOLD_ENTRY) && knobs->aim_all && below(world, 10000) < knobs->aim_all) {
         sim_world_say(world, "all lose power: node %u has just applied", index + 1);
         fault_blackout(world);
+    } else if ((told & SIM_TOLD_ENTRY) && knobs->aim_mute &&
+               below(world, 10000) < knobs->aim_mute && sim_node_leads(&world->nodes[index])) {
+        sim_world_say(world, "node %u is mute: it has just committed", index + 1);
+        fault_mute(world, index);
+    } else if ((told & SIM_TOLD_CUT) && knobs->aim_cut && below(world, 100) < knobs->aim_cut) {
+        fault_last_word(world, index, "acknowledged behind a cut");
     } else if ((told & SIM_TOLD_VOTE) && knobs->aim_vote && below(world, 100) < knobs->aim_vote) {
         fault_last_word(world, index, "voted");
     } else if ((told & SIM_TOLD_ACK) && knobs->aim_ack && below(world, 10000) < knobs->aim_ack) {
@@ -465,6 +551,7 @@ void sim_faults_stop(struct sim_world *world)
         node->paused_ns = node->slow_ns = node->held_ns = 0;
         node->held_roles = 0;
         node->overflow = 0;
+        sim_disk_power(node->disk, 0, false);
         sim_disk_hang(node->disk, 0);
         if (!node->node && node->start_ns > world->now_ns + NS_PER_S)
             node->start_ns = world->now_ns + NS_PER_S;

@@ -26,8 +26,9 @@ struct sim_fault {
     enum sim_fault_kind kind;
     uint64_t until_ns;
     uint32_t node;
-    uint8_t cut[8];  /* from node i: a set of nodes it cannot send to */
-    uint8_t clog[8]; /* the same, of clogged links */
+    uint8_t cut[8];   /* from node i: a set of nodes it cannot send to */
+    uint8_t clog[8];  /* the same, of clogged links */
+    uint64_t lump_ns; /* what clogged links hold is let through then; 0: at the end only */
 };
 
 struct sim_faults {
@@ -38,7 +39,9 @@ struct sim_faults {
     uint64_t counts[SIM_FAULT_COUNT];
     uint32_t rolling; /* nodes still to be restarted by a rolling restart */
     uint64_t rolling_ns;
-    uint32_t looping; /* starts of a crash loop still to fail */
+    uint32_t chased;    /* reads are aimed at this node ... */
+    uint64_t chased_ns; /* ... until then */
+    uint32_t looping;   /* starts of a crash loop still to fail */
     uint32_t loop_node;
 };
 

@@ -12,10 +12,34 @@ static bool all_zero(const uint8_t *at, uint64_t size)
     return size == 0 || (at[0] == 0 && memcmp(at, at + 1, size - 1) == 0);
 }
 
+/* Pieces that came back, each with the next one's address at its start. */
+static void *pieces_free;
+
+static struct sim_piece *piece_take(void)
+{
+    struct sim_piece *piece = pieces_free;
+
+    if (piece)
+        memcpy(&pieces_free, piece, sizeof(pieces_free));
+    else
+        piece = malloc(sizeof(*piece));
+    CHECK(piece);
+    memset(piece, 0, sizeof(*piece));
+    return piece;
+}
+
+static void piece_give(struct sim_piece *piece)
+{
+    if (!piece)
+        return;
+    memcpy(piece, &pieces_free, sizeof(pieces_free));
+    pieces_free = piece;
+}
+
 void sim_file_free(struct sim_file *file)
 {
     for (uint32_t i = 0; i < file->piece_count; i++)
-        free(file->pieces[i]);
+        piece_give(file->pieces[i]);
     free(file->pieces);
     memset(file, 0, sizeof(*file));
 }
@@ -35,10 +59,8 @@ static struct sim_piece *file_piece_make(struct sim_file *file, uint64_t index)
                (count - file->piece_count) * sizeof(*file->pieces));
         file->piece_count = count;
     }
-    if (!file->pieces[index]) {
-        file->pieces[index] = calloc(1, sizeof(struct sim_piece));
-        CHECK(file->pieces[index]);
-    }
+    if (!file->pieces[index])
+        file->pieces[index] = piece_take();
     return file->pieces[index];
 }
 
@@ -184,7 +206,7 @@ void sim_file_copy(struct sim_file *to, const struct sim_file *from)
     for (uint32_t i = 0; i < from->piece_count; i++) {
         if (!from->pieces[i])
             continue;
-        to->pieces[i] = calloc(1, sizeof(struct sim_piece));
+        to->pieces[i] = piece_take();
         CHECK(to->pieces[i]);
         memcpy(to->pieces[i]->seen, from->pieces[i]->seen, SIM_PIECE_SIZE);
         memcpy(to->pieces[i]->medium, from->pieces[i]->seen, SIM_PIECE_SIZE);

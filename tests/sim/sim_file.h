@@ -1,6 +1,8 @@
 /* sim_file: the bytes of one file of sim_disk, twice: as they are seen now, and as the medium holds
  * them. Sparse: a piece that was never written with anything but zeros takes no memory, so that
- * pre-zeroed segments of 16 MiB cost nothing. */
+ * pre-zeroed segments of 16 MiB cost nothing. Pieces that come back serve the next file, of
+ * whatever disk: a simulator's worker runs many seeds, and fresh memory costs more than zeroing.
+ * One thread. */
 #pragma once
 
 #include "base/rand.h"
@@ -9,7 +11,7 @@
 #include <stdint.h>
 
 #define SIM_SECTOR_SIZE 512u
-#define SIM_PIECE_SIZE  65536u /* bytes that are taken together */
+#define SIM_PIECE_SIZE  16384u /* bytes that are taken together */
 
 struct sim_piece {
     uint8_t seen[SIM_PIECE_SIZE], medium[SIM_PIECE_SIZE];

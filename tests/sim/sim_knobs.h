@@ -28,6 +28,9 @@
     X(aim_ack, 25, 1, 20, "of 10000 acknowledgements: the same; half the installs")                \
     X(aim_entry, 20, 1, 20, "of 10000 entries first applied somewhere: the same")                  \
     X(aim_all, 20, 1, 10, "of 10000 entries first applied somewhere: all nodes lose power")        \
+    X(aim_cut, 40, 5, 60, "percent of acknowledgements behind a cut under a write: power loss")    \
+    X(aim_mute, 30, 5, 60, "of 10000 entries first applied at their leader: nobody hears it then") \
+    X(aim_leave, 40, 10, 80, "percent of leaders that have just removed themselves: cut off")      \
     X(uneven, 60, 1, 60, "percent of turns in which some roles of the node stand still")           \
     X(linearizable, 20, 1, 1, "reads.mode: linearizable on every node")                            \
     X(reconfig, 25, 2, 60, "of 1000 requests ask for another membership, or another leader")       \
@@ -42,6 +45,7 @@
     X(reorder_percent, 40, 1, 60, "datagrams that may overtake")                                   \
     X(flip_per_mille, 30, 1, 20, "datagrams with a flipped bit")                                   \
     X(truncate_per_mille, 30, 1, 20, "datagrams cut short")                                        \
+    X(haunt, 30, 20, 100, "percent of restarts behind which old datagrams come again")             \
     X(mtu, 15, 1232, 1472, "largest datagram that a third of the links carry")
 #define SIM_KNOBS_FAULT(X)                                                                         \
     X(kill, 60, 20, 400, "a node's process dies and comes back")                                   \
@@ -56,10 +60,12 @@
     X(partition, 40, 20, 200, "the nodes fall into two groups")                                    \
     X(isolate_leader, 30, 20, 150, "the leader hears and is heard by nobody")                      \
     X(deaf_leader, 30, 20, 150, "the leader is heard and does not hear")                           \
+    X(mute_leader, 25, 20, 150, "the leader hears, at times late, and is heard by nobody")         \
     X(clients_cut, 30, 20, 200, "no client reaches one node")                                      \
     X(clog, 40, 20, 300, "a link delivers nothing for a while, then all")                          \
     X(swizzle, 25, 10, 100, "links clog one by one and open in another order")                     \
     X(collapse, 25, 10, 100, "a link's bandwidth collapses")                                       \
+    X(power_turn, 30, 20, 150, "power fails in the middle of a turn, between two disk operations") \
     X(disk_slow, 30, 20, 200, "a disk takes 100 ms")                                               \
     X(disk_hang, 20, 10, 60, "a disk answers nothing for seconds")                                 \
     X(disk_full, 15, 20, 100, "a disk is full for a while")                                        \

@@ -16,7 +16,7 @@ struct packet {
 
 struct hop {
     uint32_t cuts, clogs;
-    bool narrow_mtu; /* the knob's MTU holds here */
+    bool narrow_mtu;              /* the knob's MTU holds here */
     uint64_t rate, busy_until_ns; /* bandwidth: when the last byte so far has left */
     uint64_t last_due_ns;         /* without reordering nothing comes before this */
     uint32_t burst_left;          /* datagrams of this burst still to be lost */
@@ -253,7 +253,7 @@ void sim_network_send(struct sim_network *network, uint32_t from, uint32_t to, c
             network->counters.lost_full++;
         return;
     }
-    if (knobs->replay_per_mille)
+    if (knobs->replay_per_mille || knobs->haunt)
         hop_keep_old(hop, from, to, bytes, size);
     if (per_mille(network, knobs->duplicate_per_mille)) {
         network->counters.doubled++;
@@ -328,6 +328,29 @@ void sim_network_heal(struct sim_network *network, uint64_t now_ns)
             while (hop->clogs)
                 sim_network_clog(network, from, to, false, now_ns);
         }
+}
+
+static void hop_haunt(struct sim_network *network, const struct hop *hop, uint64_t now_ns)
+{
+    for (uint32_t i = 0; i < OLD_MAX; i++) {
+        const struct packet *old = &hop->old[i];
+        if (!old->bytes || rand_below(&network->rand, 4) != 0)
+            continue;
+        struct packet again = packet_copy(old->from, old->to, old->bytes, old->size);
+        again.due_ns = now_ns + 1000 + rand_below(&network->rand, 300000000);
+        network->counters.replayed++;
+        heap_push(network, again);
+    }
+}
+
+void sim_network_haunt(struct sim_network *network, uint32_t node, uint64_t now_ns)
+{
+    for (uint32_t i = 0; i < SIM_NETWORK_NODES_MAX && !network->healed; i++) {
+        if (i == node)
+            continue;
+        hop_haunt(network, &network->hops[i][node], now_ns);
+        hop_haunt(network, &network->hops[node][i], now_ns);
+    }
 }
 
 const struct sim_network_counters *sim_network_counters(const struct sim_network *network)

@@ -57,4 +57,8 @@ void sim_network_narrow(struct sim_network *network, uint32_t from, uint32_t to,
  * twice or overtaken. */
 void sim_network_heal(struct sim_network *network, uint64_t now_ns);
 
+/* sim_network_haunt brings some of what was sent last from and to the node once more, within
+ * 300 ms: old datagrams may come long after a restart. */
+void sim_network_haunt(struct sim_network *network, uint32_t node, uint64_t now_ns);
+
 const struct sim_network_counters *sim_network_counters(const struct sim_network *network);

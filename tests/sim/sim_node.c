@@ -155,6 +155,7 @@ static void node_configure(struct sim_node *node)
     c->tree_memory_limit = 64 << 20;
     c->tree_nodes_max = 1 << 16;
     c->net_memory_limit = 256 << 20;
+    c->watches_max = 1 << 14;      /* a small table: its pages are touched anew by every start */
     c->log_segment_size = 1 << 20; /* batches of 256 KiB, a log tail of 1 MiB */
     c->request_size_max = 128 << 10;
     c->snapshot_every_count = node->world->knobs.snapshot_entries;
@@ -198,6 +199,7 @@ static void node_drop_whole(struct sim_node *node)
 void sim_node_fini(struct sim_node *node)
 {
     if (node->node) {
+        sim_disk_power(node->disk, 0, false);
         sim_disk_hang(node->disk, 0);
         sim_disk_time(node->disk, UINT64_MAX); /* what is in flight ends */
         node_close(node->node);
@@ -217,9 +219,14 @@ static void node_promises(struct sim_node *node)
     struct check_promise_found found = {.term = raft->term,
                                         .vote = raft->vote,
                                         .last_index = raft->last_index,
-                                        .voting = raft->config.voting};
+                                        .voting = raft->config.voting,
+                                        .entry_term =
+                                            raft_terms_at(&raft->terms, node->promise.match_index)};
     const char *wrong = check_promise_kept(&node->promise, &found);
 
+    if (!wrong && node->honest && node->voted && !found.voting)
+        wrong = "its disk kept everything, and it says that it lost something";
+    node->honest = true;
     if (wrong)
         sim_world_wrong(node->world, "node %u: %s", node->index + 1, wrong);
 }
@@ -276,8 +283,9 @@ int sim_node_start(struct sim_node *node, struct fault *fault)
     check_log_begin(&node->place);
     node->starts++;
     int err = node_open(&node->node, &node->config, &env, fault);
+    node->dark = sim_disk_powerless(node->disk);
     if (err) {
-        sim_disk_crash(node->disk, SIM_DISK_KILL);
+        sim_disk_crash(node->disk, node->dark ? SIM_DISK_POWER : SIM_DISK_KILL);
         node->node = NULL;
         node->port = NULL;
         node->datagrams = NULL;
@@ -292,6 +300,9 @@ int sim_node_start(struct sim_node *node, struct fault *fault)
     if (!node->place.next)
         node->place.next = found->snapshot_index + 1;
     node_promises(node);
+    check_read_begin(&node->reads, node->node->core.read_context, node->node->core.read_ready);
+    check_stale_begin(&node->stale);
+    node->cut = false;
     node->world->recovered_entries += found->entries;
     node->world->from_snapshot += found->snapshot_index > 0;
     node->copy_hit = false;
@@ -359,6 +370,7 @@ void sim_node_crash(struct sim_node *node, enum sim_disk_crash how)
 
 void sim_node_trouble(struct sim_node *node, enum sim_disk_call call, uint32_t nth)
 {
+    node->honest = false;
     node->troubled = true;
     sim_disk_fail(node->disk, call, nth);
 }
@@ -369,6 +381,7 @@ void sim_node_stop(struct sim_node *node)
 
     CHECK(node->node);
     node->held_index = node->node->core.raft.durable_index;
+    sim_disk_power(node->disk, 0, false);
     for (uint32_t i = 0; i < world->knobs.clients; i++)
         sim_client_node_lost(&world->clients[i], node->index);
     sim_disk_hang(node->disk, 0);
@@ -413,7 +426,9 @@ static void node_told(struct sim_node *node, const uint8_t *bytes, uint32_t size
         frame.size < sizeof(message))
         return;
     memcpy(&message, frame.bytes, sizeof(message));
-    check_promise_sent(&node->promise, &message);
+    const struct raft *raft = &node->node->core.raft;
+    check_promise_sent(&node->promise, &message,
+                       raft->term == message.term ? raft_terms_at(&raft->terms, message.index) : 0);
     if (message.flags & PEER_REJECT)
         return;
     if (message.kind == PEER_APPEND_REPLY)
@@ -421,6 +436,45 @@ static void node_told(struct sim_node *node, const uint8_t *bytes, uint32_t size
     node->told |= message.kind == PEER_VOTE_REPLY     ? SIM_TOLD_VOTE
                   : message.kind == PEER_APPEND_REPLY ? SIM_TOLD_ACK
                                                       : 0;
+    if (message.kind == PEER_APPEND_REPLY && node->cut_before)
+        node->told |= SIM_TOLD_CUT;
+}
+
+static const char *node_look_durable(const struct sim_node *node)
+{
+    const struct raft *raft = &node->node->core.raft;
+    const struct wal_position *written = &node->node->wal->last;
+    struct check_durable_view view = {raft->durable_index,
+                                      raft_terms_at(&raft->terms, raft->durable_index),
+                                      written->index, written->term};
+
+    return check_durable_look(&view);
+}
+
+/* What a turn did to its log and its reads, seen from outside of it. */
+static void node_look(struct sim_node *node, uint64_t commit_before, bool rests)
+{
+    const struct role_core *core = &node->node->core;
+    const struct check_read_view reads = {core->read_context, core->read_ready, core->read_index};
+    const char *wrong = NULL;
+
+    if (!node->node->peers)
+        return;
+    node->cut_before = node->cut;
+    node->cut = core->writing && core->batch_epoch != core->raft.log_epoch;
+    wrong = node_look_durable(node);
+    if (!wrong)
+        wrong = check_read_look(&node->reads, &reads, commit_before);
+    for (uint32_t i = 0; !wrong && i < node->world->node_count; i++) {
+        const struct peer *peer = &node->node->peers->peer;
+        uint8_t at = peer->index_of[i + 1];
+        if (at)
+            wrong = check_stale_look(&node->stale, i, peer->remotes[at - 1].heard_ns);
+    }
+    if (wrong)
+        sim_world_wrong(node->world, "node %u: %s", node->index + 1, wrong);
+    if (rests)
+        check_stale_rest(&node->stale);
 }
 
 static void node_send(struct sim_node *node)
@@ -457,7 +511,7 @@ static uint32_t node_uneven(struct sim_node *node)
 int sim_node_turn(struct sim_node *node, struct fault *fault)
 {
     struct sim_world *world = node->world;
-    uint64_t deadline_ns, now_ns = world->now_ns;
+    uint64_t deadline_ns, now_ns = world->now_ns, commit_before = world->commit_index;
 
     sim_disk_time(node->disk, now_ns);
     node->turned_ns = now_ns;
@@ -469,8 +523,10 @@ int sim_node_turn(struct sim_node *node, struct fault *fault)
     uint32_t held = node_uneven(node);
     int64_t work =
         node_turn_held(node->node, node_now(node), node->held_roles | held, &deadline_ns, fault);
-    if (work < 0)
-        return (int)work;
+    if (work < 0 || sim_disk_powerless(node->disk))
+        return work < 0 ? (int)work : ERR_IO;
+    node->voted = !node->observer && node->node->core.raft.config.voting;
+    node_look(node, commit_before, work == 0 && !(held | node->held_roles));
     node_send(node);
     uint64_t turn_ns = (2000 + rand_below(&world->rand, 20000)) * (slow ? 10 : 1);
     uint64_t wake_ns = work || held ? now_ns + turn_ns : node_true_ns(node, deadline_ns);
@@ -480,6 +536,23 @@ int sim_node_turn(struct sim_node *node, struct fault *fault)
         wake_ns = node->held_ns;
     node->wake_ns = wake_ns;
     return 0;
+}
+
+/* Which start of which node it is from, and meant for. */
+static void node_datagram_note(struct sim_node *node, uint32_t from, const uint8_t *bytes,
+                               uint32_t size)
+{
+    const struct peer *peer = &node->node->peers->peer;
+    uint8_t at = peer->index_of[from + 1];
+    struct peer_frame frame;
+
+    if (peer_frame_decode(bytes, size, &frame))
+        return;
+    struct check_stale_datagram datagram = {.incarnation = frame.incarnation,
+                                            .known = at ? peer->remotes[at - 1].incarnation : 0,
+                                            .to_incarnation = frame.to_incarnation,
+                                            .own = peer->config.incarnation};
+    check_stale_put(&node->stale, from, &datagram);
 }
 
 void sim_node_datagram(struct sim_node *node, uint32_t from, const uint8_t *bytes, uint32_t size)
@@ -493,6 +566,7 @@ void sim_node_datagram(struct sim_node *node, uint32_t from, const uint8_t *byte
         node->world->ring_full++;
         return;
     }
+    node_datagram_note(node, from, bytes, size);
     if (!datagram_sim_put(node->datagrams, &address, bytes, size))
         node->world->ring_full++;
     sim_node_wake(node);

@@ -9,8 +9,11 @@
 #include "base/rand.h"
 #include "dataplane/port/datagram_sim.h"
 #include "dataplane/port/port_sim.h"
+#include "tests/sim/check_durable.h"
 #include "tests/sim/check_log.h"
 #include "tests/sim/check_promise.h"
+#include "tests/sim/check_read.h"
+#include "tests/sim/check_stale.h"
 #include "tests/sim/sim_disk.h"
 #include "tools/taktd/node.h"
 
@@ -25,6 +28,7 @@ enum sim_told {
     SIM_TOLD_VOTE = 1,  /* a vote, to a candidate */
     SIM_TOLD_ACK = 2,   /* to a leader, that it holds entries */
     SIM_TOLD_ENTRY = 4, /* an entry applied, and so perhaps a client, first of all nodes */
+    SIM_TOLD_CUT = 8,   /* with ACK: a write of entries that were cut has just ended, or goes on */
 };
 
 struct sim_node {
@@ -62,8 +66,14 @@ struct sim_node {
 
     struct check_log_place place; /* how far its log was compared */
     struct check_promise promise;
-    uint64_t led_term; /* the highest that it led */
-    uint32_t told;     /* enum sim_told, of this turn */
+    struct check_read reads;
+    struct check_stale stale;
+    uint64_t left_index;  /* of the last membership without itself that it appended as a leader */
+    bool honest, voted;   /* its disk lost nothing by a fault; it was a voter with a vote */
+    bool dark;            /* power failed in the middle of its start */
+    bool cut, cut_before; /* entries are being written that were cut; before this turn */
+    uint64_t led_term;    /* the highest that it led */
+    uint32_t told;        /* enum sim_told, of this turn */
     uint64_t up_since_ns, crashes, starts, turns;
     uint64_t image_term; /* the node's when the image was taken */
 };

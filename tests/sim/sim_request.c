@@ -126,7 +126,7 @@ static void put_reconfig(struct sim_client *c, struct jute_out *frame)
 
     if (below(c, 3) == 0)
         snprintf(leader, sizeof(leader), "leader=%u", id);
-    else if (voter && membership_voter_count(now) > 2 && below(c, 2))
+    else if (voter && membership_voter_count(now) > 1 && below(c, 2))
         snprintf(leaving, sizeof(leaving), "%u", id);
     else
         snprintf(joining, sizeof(joining), "server.%u=10.0.0.%u:2888:3888:%s;2181", id, id,
@@ -285,17 +285,17 @@ static void send_register_read(struct sim_client *c, uint32_t key)
     frame_end(c, &frame);
 }
 
-static void send_register(struct sim_client *c)
+static void send_register(struct sim_client *c, bool read)
 {
     uint32_t key = below(c, CHECK_REGISTERS_COUNT);
 
     if (c->key_busy || c->pending_count + 2 > SIM_PENDING_MAX)
         return;
     c->key_busy = true;
-    if (below(c, 2))
-        send_register_write(c, key);
-    else
+    if (read)
         send_register_read(c, key);
+    else
+        send_register_write(c, key);
 }
 
 /* ---- what to send ---------------------------------------------------------------------------- */
@@ -333,8 +333,10 @@ void sim_request_something(struct sim_client *c)
     };
     if (c->pending_count == SIM_PENDING_MAX || c->closing || c->out_size > sizeof(c->out) / 2)
         return;
-    if (below(c, 5) == 0) {
-        send_register(c);
+    const struct sim_faults *faults = &c->world->faults;
+    bool chase = faults->chased_ns > c->world->now_ns;
+    if (below(c, 5) == 0 || (chase && (c->host == faults->chased || below(c, 2)))) {
+        send_register(c, chase ? c->host == faults->chased : below(c, 2));
         return;
     }
     if (c->world->knobs.reconfig && c->world->node_count > 1 &&

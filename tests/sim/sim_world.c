@@ -120,8 +120,11 @@ static void world_start_node(struct sim_world *world, struct sim_node *node)
     }
     int err = sim_node_start(node, &fault);
     sim_world_say(world, "node %u starts: %s", node->index + 1, err ? fault.text : "up");
+    if (!err && node->starts > 1 && world->knobs.haunt &&
+        rand_below(&world->rand, 100) < world->knobs.haunt)
+        sim_network_haunt(world->network, node->index, world->now_ns);
     bool full = err == ERR_NOSPACE && world->knobs.disk_full; /* it comes back when there is room */
-    if (err && !node->troubled && !full)
+    if (err && !node->troubled && !node->dark && !full)
         sim_world_wrong(world, "node %u does not come back: %s (%s)", node->index + 1, fault.text,
                         err_name(err));
     node->troubled = !err && node->troubled && loops;
@@ -152,6 +155,12 @@ static void world_turn_node(struct sim_world *world, struct sim_node *node)
     struct fault fault = {.text = ""};
 
     int err = sim_node_turn(node, &fault);
+    if (err && sim_disk_powerless(node->disk)) {
+        sim_world_say(world, "node %u loses power in its turn", node->index + 1);
+        sim_node_crash(node, SIM_DISK_POWER);
+        node->start_ns = world->now_ns + 1 + rand_below(&world->rand, 300 * NS_PER_MS);
+        return;
+    }
     if (err == ERR_RESTART) { /* it was sent a snapshot: it begins again from there */
         sim_world_say(world, "node %u starts again: %s", node->index + 1, fault.text);
         world->installed++;
@@ -171,6 +180,8 @@ static void world_turn_node(struct sim_world *world, struct sim_node *node)
         node->start_ns = world->now_ns + 1 + rand_below(&world->rand, 1000 * NS_PER_MS);
         return;
     }
+    if (node->node->core.raft.commit_index > world->commit_index)
+        world->commit_index = node->node->core.raft.commit_index;
     const struct machine *machine = node_machine(node->node);
     const char *wrong =
         check_hash_show(&world->hash, node->index, machine_index(machine), machine_hash(machine));
@@ -446,8 +457,7 @@ static void world_print(const struct sim_world *world, const struct sim_result *
         (unsigned long long)world->from_snapshot, (unsigned long long)world->leaders.changes,
         (unsigned long long)moves, (unsigned long long)refused, (unsigned long long)expired,
         (unsigned long long)world->installed, (unsigned long long)world->reconfigs,
-        (unsigned long long)turns,
-        (unsigned long long)result->digest);
+        (unsigned long long)turns, (unsigned long long)result->digest);
     for (int kind = 0; kind < SIM_FAULT_COUNT; kind++)
         if (world->faults.counts[kind])
             printf("%s %llu  ", sim_fault_name((enum sim_fault_kind)kind),

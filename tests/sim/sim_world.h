@@ -41,7 +41,8 @@ struct sim_world {
     uint32_t voter_count, node_count;
     uint64_t now_ns;
     bool calm;
-    uint64_t calm_ns; /* since when nothing is done to it */
+    uint64_t calm_ns;      /* since when nothing is done to it */
+    uint64_t commit_index; /* the highest of any node ever */
     struct sim_node nodes[SIM_NODES_MAX];
     struct sim_client clients[SIM_CLIENTS_MAX];
     struct sim_network *network;

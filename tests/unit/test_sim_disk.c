@@ -103,6 +103,40 @@ static void test_failing_calls(void **state)
     assert_int_equal(io->sync(io->ctx, file, &fault), 0);
 }
 
+/* Power fails between two operations of the process: what is before is as it would be, nothing more
+ * happens, and everything says so. */
+static void test_power_within_a_turn(void **state)
+{
+    int file = file_make("log.1"), other;
+    uint32_t got;
+    struct disk_done done;
+
+    memset(block, 9, SECTOR);
+    sim_disk_power(disk, 2, false);
+    assert_int_equal(io->pwrite(io->ctx, file, 0, block, SECTOR, &fault), 0);
+    assert_false(sim_disk_powerless(disk));
+    assert_int_equal(io->pwrite(io->ctx, file, SECTOR, block, SECTOR, &fault), ERR_IO);
+    assert_true(sim_disk_powerless(disk));
+    assert_int_equal(io->sync(io->ctx, file, &fault), ERR_IO);
+    assert_int_equal(io->sync_dir(io->ctx, &fault), ERR_IO);
+    assert_int_equal(io->rename(io->ctx, "log.1", "log.2", &fault), ERR_IO);
+    assert_int_equal(io->unlink(io->ctx, "log.1", &fault), ERR_IO);
+    assert_int_equal(io->open(io->ctx, "log.3", DISK_OPEN_CREATE, &other, &fault), ERR_IO);
+    assert_int_equal(io->submit_write(io->ctx, file, 0, block, SECTOR, 1, &fault), 0);
+    assert_int_equal(io->poll(io->ctx, &done, 1, &fault), 0); /* it never ends */
+    assert_int_equal(io->pread(io->ctx, file, SECTOR, block, SECTOR, &got, &fault), 0);
+    sim_disk_crash(disk, SIM_DISK_POWER);
+    assert_false(sim_disk_powerless(disk));
+    /* the first sector is the new one, the others are as they were */
+    assert_int_equal(file_differs("log.1"), SECTOR);
+    sim_disk_power(disk, 1, true); /* counts behind the next rename only */
+    assert_int_equal(io->sync_dir(io->ctx, &fault), 0);
+    assert_int_equal(io->rename(io->ctx, "log.1", "log.2", &fault), 0);
+    assert_int_equal(io->sync_dir(io->ctx, &fault), ERR_IO);
+    sim_disk_crash(disk, SIM_DISK_KILL);
+    assert_int_equal(io->sync_dir(io->ctx, &fault), 0);
+}
+
 static void test_hang(void **state)
 {
     struct disk_done done;
@@ -170,6 +204,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failing_calls, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hang, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_power_within_a_turn, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_sparse_and_copied, setup, teardown),
         cmocka_unit_test(test_power),
     };

@@ -111,6 +111,33 @@ static void test_knobs(void **state)
     assert_in_range(through, 10, 28);
 }
 
+/* A link's last datagrams come again behind a restart of either end, and are whole. */
+static void test_haunt(void **state)
+{
+    struct sim_knobs knobs = {.delay_us = 50, .haunt = 100};
+    struct sim_network *network = sim_network_create(1, &knobs);
+
+    memset(&heard, 0, sizeof(heard));
+    for (uint32_t i = 0; i < 100; i++)
+        send_one(network, i, i * 1000);
+    sim_network_deliver(network, 100000000, hear, NULL);
+    assert_int_equal(heard.count, 100);
+    sim_network_haunt(network, 2, 100000000); /* another node's restart */
+    sim_network_deliver(network, 500000000, hear, NULL);
+    assert_int_equal(heard.doubled, 0);
+    for (uint32_t node = 0; node < 2; node++) {
+        uint32_t before = heard.doubled;
+        sim_network_haunt(network, node, 500000000);
+        sim_network_deliver(network, 1000000000, hear, NULL);
+        assert_in_range(heard.doubled, before + 1, before + 31);
+    }
+    assert_int_equal(heard.bent, 0);
+    sim_network_heal(network, 1000000000);
+    sim_network_haunt(network, 0, 1000000000);
+    assert_true(sim_network_next_ns(network) == UINT64_MAX);
+    sim_network_destroy(network);
+}
+
 static void test_replays_from_its_seed(void **state)
 {
     struct sim_knobs all = {.delay_us = 300,
@@ -190,11 +217,9 @@ static void test_knobs_by_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_perfect),
-        cmocka_unit_test(test_knobs),
-        cmocka_unit_test(test_replays_from_its_seed),
-        cmocka_unit_test(test_cut_clog_narrow),
-        cmocka_unit_test(test_knobs_by_name),
+        cmocka_unit_test(test_perfect),         cmocka_unit_test(test_knobs),
+        cmocka_unit_test(test_haunt),           cmocka_unit_test(test_replays_from_its_seed),
+        cmocka_unit_test(test_cut_clog_narrow), cmocka_unit_test(test_knobs_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

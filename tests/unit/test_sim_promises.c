@@ -3,10 +3,13 @@
  * for nothing (check_calm) accept what is right
  * and find what is wrong. Method: good and bad histories by hand. */
 #include "tests/sim/check_calm.h"
+#include "tests/sim/check_durable.h"
 #include "tests/sim/check_leader.h"
 #include "tests/sim/check_member.h"
 #include "tests/sim/check_promise.h"
+#include "tests/sim/check_read.h"
 #include "tests/sim/check_session.h"
+#include "tests/sim/check_stale.h"
 
 #include "base/clock.h"
 #include "base/zk.h"
@@ -30,12 +33,13 @@ static void sent(struct check_promise *promise, uint8_t kind, uint64_t term, uin
                  uint8_t flags)
 {
     struct peer_message m = message(kind, term, index, flags);
-    check_promise_sent(promise, &m);
+    check_promise_sent(promise, &m, 0);
 }
 
 static const char *kept(struct check_promise *promise, uint64_t term, uint8_t vote, uint64_t last)
 {
-    struct check_promise_found found = {term, last, vote, true};
+    struct check_promise_found found = {
+        .term = term, .last_index = last, .vote = vote, .voting = true};
     return check_promise_kept(promise, &found);
 }
 
@@ -57,6 +61,23 @@ static void test_promised_vote(void **state)
     assert_non_null(kept(&promise, 8, 1, 0));
     sent(&promise, PEER_PRE_VOTE, 99, 0, 0); /* promises nothing */
     assert_null(kept(&promise, 9, 0, 0));
+}
+
+/* An entry of another term at the same place is another entry. */
+static void test_promised_entry_itself(void **state)
+{
+    struct check_promise promise = {0};
+    struct peer_message m = message(PEER_APPEND_REPLY, 7, 40, 0);
+    struct check_promise_found found = {.term = 7, .last_index = 45, .voting = true};
+
+    check_promise_sent(&promise, &m, 7);
+    assert_null(check_promise_kept(&promise, &found)); /* in a snapshot */
+    found.entry_term = 7;
+    assert_null(check_promise_kept(&promise, &found));
+    found.entry_term = 5;
+    assert_non_null(check_promise_kept(&promise, &found));
+    found.term = 8; /* a later leader may have cut it */
+    assert_null(check_promise_kept(&promise, &found));
 }
 
 static void test_promised_entries(void **state)
@@ -249,11 +270,90 @@ static void test_calm(void **state)
     assert_null(check_calm_held(0, held, 1));
 }
 
+/* ---- check_durable ---- */
+
+static const char *durable(uint64_t index, uint64_t term, uint64_t written, uint64_t written_term)
+{
+    struct check_durable_view view = {index, term, written, written_term};
+    return check_durable_look(&view);
+}
+
+static void test_durable(void **state)
+{
+    assert_null(durable(40, 7, 40, 7));
+    assert_null(durable(40, 0, 40, 7)); /* of a snapshot */
+    assert_null(durable(40, 6, 45, 7)); /* what is behind was cut */
+    assert_non_null(durable(41, 7, 40, 7));
+    assert_non_null(durable(40, 8, 45, 7)); /* the write was of what was cut */
+}
+
+/* ---- check_read ---- */
+
+static const char *barrier(struct check_read *check, uint64_t asked, uint64_t answered,
+                           uint64_t index, uint64_t floor)
+{
+    struct check_read_view view = {asked, answered, index};
+    return check_read_look(check, &view, floor);
+}
+
+static void test_read_barriers(void **state)
+{
+    struct check_read check;
+
+    check_read_begin(&check, 100, 100);
+    assert_null(barrier(&check, 101, 100, 0, 40));
+    assert_null(barrier(&check, 103, 100, 0, 50)); /* two more */
+    assert_null(barrier(&check, 103, 101, 40, 60));
+    assert_non_null(barrier(&check, 103, 102, 49, 60)); /* 50 was committed */
+    assert_null(barrier(&check, 104, 103, 50, 60));
+    assert_non_null(barrier(&check, 105, 105, 60, 61)); /* asked and answered in one turn */
+    check_read_begin(&check, 900, 900); /* another start: what the last one asked is gone */
+    assert_null(barrier(&check, 901, 900, 0, 70));
+    assert_null(barrier(&check, 901, 901, 70, 80));
+}
+
+/* ---- check_stale ---- */
+
+static void put(struct check_stale *check, uint64_t incarnation, uint64_t to_incarnation)
+{
+    struct check_stale_datagram datagram = {
+        .incarnation = incarnation, .known = 5, .to_incarnation = to_incarnation, .own = 9};
+    check_stale_put(check, 1, &datagram);
+}
+
+static void test_other_starts(void **state)
+{
+    struct check_stale check;
+
+    check_stale_begin(&check);
+    put(&check, 5, 9);
+    assert_null(check_stale_look(&check, 1, 100));
+    check_stale_rest(&check);
+    put(&check, 4, 9); /* of an earlier start of the sender */
+    assert_null(check_stale_look(&check, 1, 100));
+    assert_non_null(check_stale_look(&check, 1, 110));
+    check_stale_rest(&check);
+    put(&check, 5, 8); /* to an earlier start of the receiver */
+    assert_non_null(check_stale_look(&check, 1, 120));
+    put(&check, 6, 0); /* a later start of the sender's, that does not know the receiver yet */
+    assert_null(check_stale_look(&check, 1, 130));
+    put(&check, 4, 9); /* waits beside a fresh one */
+    assert_null(check_stale_look(&check, 1, 140));
+    check_stale_rest(&check);
+    put(&check, 4, 9);
+    assert_null(check_stale_look(&check, 1, 0)); /* it left the membership */
+    assert_null(check_stale_look(&check, 2, 7)); /* another sender */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_promised_vote),
         cmocka_unit_test(test_promised_entries),
+        cmocka_unit_test(test_promised_entry_itself),
+        cmocka_unit_test(test_durable),
+        cmocka_unit_test(test_read_barriers),
+        cmocka_unit_test(test_other_starts),
         cmocka_unit_test(test_promise_taken_back),
         cmocka_unit_test(test_leaders),
         cmocka_unit_test(test_member_steps),
