@@ -14,8 +14,8 @@ packages_build='
     libdpdk-dev libedit-dev libjemalloc-dev libncurses-dev libssl-dev liburcu-dev liburing-dev
     libxxhash-dev libyaml-dev libzstd-dev'
 packages_test='
-    binutils clang ethtool g++ git iproute2 libbenchmark-dev libclang-rt-14-dev libcmocka-dev
-    libzookeeper-mt-dev procps python3 python3-kazoo util-linux zookeeper'
+    binutils busybox-static clang ethtool g++ git iproute2 libbenchmark-dev libclang-rt-14-dev libcmocka-dev
+    libzookeeper-mt-dev procps python3 python3-kazoo qemu-system-x86 util-linux zookeeper'
 packages_bench='
     g++ gnuplot-nox libbenchmark-dev valgrind zookeeper'
 

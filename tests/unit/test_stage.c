@@ -125,6 +125,26 @@ static void test_refused_file(void **state)
     host_fixture_drop(dir);
 }
 
+/* An interrupt that the kernel moves for nobody is not asked for again, and not put back. */
+static void test_kept(void **state)
+{
+    begin("server");
+    uint32_t count = list.count;
+    host_fixture_put(dir, "/journal",
+                     "1\t0\t/proc/irq/24/smp_affinity_list\t7\t8\n"
+                     "1\t2\t/proc/irq/24/smp_affinity_list\t7\t8\n"
+                     "1\t0\t/proc/irq/25/smp_affinity_list\t7\t8\n");
+    assert_int_equal(stage_forget_kept(&list, "/no/journal"), 0);
+    assert_int_equal(stage_forget_kept(&list, journal), 1);
+    assert_int_equal(list.count, count - 1);
+    for (uint32_t i = 0; i < list.count; i++)
+        assert_string_not_equal(list.edits[i].path, "/proc/irq/24/smp_affinity_list");
+    assert_int_equal(stage_undo(&host.root, &list, journal, &fault), 0);
+    holds("/proc/irq/24/smp_affinity_list", "0-63");
+    holds("/proc/irq/25/smp_affinity_list", "7");
+    host_fixture_drop(dir);
+}
+
 static void test_bad_journal(void **state)
 {
     begin("server");
@@ -133,7 +153,8 @@ static void test_bad_journal(void **state)
                                       "0\t7\t/a\tb\tc",
                                       "0\t0\tetc/passwd\tb\tc",
                                       "0\t0\t/a/../b\tb\tc",
-                                      "0\t0\t/a\tb"};
+                                      "0\t0\t/a\tb",
+                                      "1\t2\t/proc/irq/24/smp_affinity_list\t7\t8"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         host_fixture_put(dir, "/journal", "1\t0\t/proc/irq/25/smp_affinity_list\t7\t8\n%s", bad[i]);
         assert_int_equal(stage_undo(&host.root, &list, journal, &fault), ERR_CORRUPT);
@@ -164,7 +185,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_apply_and_undo), cmocka_unit_test(test_nothing_to_do),
         cmocka_unit_test(test_refused_file),   cmocka_unit_test(test_bad_journal),
-        cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_kept),           cmocka_unit_test(test_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

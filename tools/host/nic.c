@@ -206,6 +206,7 @@ int nic_may_bind(const struct sysroot *root, const struct nic *nic, const char *
                  struct fault *fault)
 {
     char unsafe[8] = "";
+    const char *noiommu = "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode";
     int err = nic_is_free(nic, fault);
 
     if (err)
@@ -217,17 +218,16 @@ int nic_may_bind(const struct sysroot *root, const struct nic *nic, const char *
     if (!sysroot_exists(root, "/sys/bus/pci/drivers/%s", driver))
         return fault_set(fault, ERR_UNSUPPORTED, "the driver %s is not loaded: modprobe %s", driver,
                          driver);
-    sysroot_text(root, unsafe, sizeof(unsafe),
-                 "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode");
+    sysroot_text(root, unsafe, sizeof(unsafe), "%s", noiommu);
     if (strcmp(driver, "vfio-pci") == 0 && *nic->iommu_group == '\0' && *unsafe != 'Y')
         return fault_set(
             fault, ERR_UNSUPPORTED,
             "%s is in no IOMMU group: vfio-pci lets a program drive a card only behind "
             "an IOMMU, which keeps it from writing to memory that is not the "
             "program's. Boot with intel_iommu=on iommu=pt (or amd_iommu=on), or accept "
-            "the risk: echo Y "
-            ">/sys/module/vfio/parameters/enable_unsafe_noiommu_mode",
-            nic->pci);
+            "the risk: %s%s",
+            nic->pci, *unsafe ? "echo Y >" : "modprobe uio_pci_generic, and --driver ",
+            *unsafe ? noiommu : "uio_pci_generic (this kernel's vfio has no mode without one)");
     return 0;
 }
 
@@ -245,11 +245,29 @@ static int nic_reprobe(const struct sysroot *root, const struct nic *nic, const 
     return err ? err : nic_write(root, nic->pci, "/sys/bus/pci/drivers_probe", fault);
 }
 
+void nic_driver(const struct sysroot *root, const char *pci, char *out, size_t size)
+{
+    *out = '\0';
+    sysroot_target(root, out, size, NIC_PCI "/driver", pci);
+}
+
 int nic_bind(const struct sysroot *root, const struct nic *nic, const char *driver,
              struct fault *fault)
 {
+    char now[32];
     int err = nic_may_bind(root, nic, driver, fault);
-    return err ? err : nic_reprobe(root, nic, driver, fault);
+
+    if (!err)
+        err = nic_reprobe(root, nic, driver, fault);
+    if (err || *root->path)
+        return err;
+    nic_driver(root, nic->pci, now, sizeof(now));
+    return strcmp(now, driver) == 0
+               ? 0
+               : fault_set(fault, ERR_IO,
+                           "%s did not take %s; %s has it (dmesg may say why). takt nic unbind %s "
+                           "gives it back",
+                           driver, nic->pci, *now ? now : "no driver", nic->pci);
 }
 
 int nic_unbind(const struct sysroot *root, const struct nic *nic, struct fault *fault)

@@ -40,10 +40,15 @@ MUST_USE int nic_find(const struct sysroot *root, const char *which, struct nic 
 MUST_USE int nic_may_bind(const struct sysroot *root, const struct nic *nic, const char *driver,
                           struct fault *fault);
 
-/* nic_bind hands it over after nic_may_bind has allowed it. Returns that, or ERR_IO. */
+/* nic_bind hands it over after nic_may_bind has allowed it, and looks who has it then (on this
+ * machine; a tree of files has no kernel that would change it). Returns that, or ERR_IO. */
 MUST_USE int nic_bind(const struct sysroot *root, const struct nic *nic, const char *driver,
                       struct fault *fault);
 
+/* nic_driver writes who has the card now, "" for nobody. */
+void nic_driver(const struct sysroot *root, const char *pci, char *out, size_t size);
+
 /* nic_unbind gives it back to the kernel's driver for it. Returns 0, ERR_UNSUPPORTED (not on PCI),
- * ERR_BUSY (default route) or ERR_IO. */
+ * ERR_BUSY (default route) or ERR_IO. That nobody takes it, because that driver is not loaded, is
+ * no error: nic_driver then gives "". */
 MUST_USE int nic_unbind(const struct sysroot *root, const struct nic *nic, struct fault *fault);

@@ -234,6 +234,14 @@ static int stage_undo_one(const struct sysroot *root, const struct stage_edit *e
     return stage_write(root, edit->path, edit->before);
 }
 
+/* One line, on the disk before anything that it speaks of. */
+static bool stage_note(int fd, const struct stage_edit *edit)
+{
+    return dprintf(fd, "%d\t%d\t%s\t%s\t%s\n", edit->stage, edit->kind, edit->path, edit->before,
+                   edit->after) > 0 &&
+           fdatasync(fd) == 0;
+}
+
 int stage_apply(const struct sysroot *root, struct stage_list *list, const char *journal,
                 struct fault *fault)
 {
@@ -246,14 +254,19 @@ int stage_apply(const struct sysroot *root, struct stage_list *list, const char 
                    : fault_set(fault, ERR_IO, "%s: %s", journal, strerror(errno));
     for (uint32_t i = 0; i < list->count; i++) {
         struct stage_edit *edit = &list->edits[i];
-        bool fine = dprintf(fd, "%d\t%d\t%s\t%s\t%s\n", edit->stage, edit->kind, edit->path,
-                            edit->before, edit->after) > 0;
-        if (!fine || fdatasync(fd) != 0) {
+        bool noted = stage_note(fd, edit);
+        if (noted)
+            edit->os_error = stage_do(root, edit);
+        if (edit->stage == STAGE_IRQ && edit->os_error == EIO) { /* irq_can_set_affinity_usr: no */
+            edit->kind = STAGE_KEPT;
+            edit->os_error = 0;
+            noted = stage_note(fd, edit);
+        }
+        if (!noted) {
             close(fd);
-            return fault_set(fault, ERR_IO, "%s: %s; stopped before %s", journal, strerror(errno),
+            return fault_set(fault, ERR_IO, "%s: %s; stopped at %s", journal, strerror(errno),
                              edit->path);
         }
-        edit->os_error = stage_do(root, edit);
     }
     close(fd);
     return 0;
@@ -273,7 +286,7 @@ static bool stage_parse(char *row, struct stage_edit *edit)
             *at++ = '\0';
     }
     int stage = atoi(fields[0]), kind = atoi(fields[1]);
-    if (stage < 0 || stage >= STAGE_COUNT || kind < 0 || kind > STAGE_MKDIR || *fields[2] != '/' ||
+    if (stage < 0 || stage >= STAGE_COUNT || kind < 0 || kind > STAGE_KEPT || *fields[2] != '/' ||
         strstr(fields[2], "/../") || strlen(fields[2]) >= sizeof(edit->path) ||
         strlen(fields[3]) >= STAGE_TEXT_SIZE || strlen(fields[4]) >= STAGE_TEXT_SIZE)
         return false;
@@ -285,26 +298,78 @@ static bool stage_parse(char *row, struct stage_edit *edit)
     return true;
 }
 
-int stage_undo(const struct sysroot *root, struct stage_list *list, const char *journal,
-               struct fault *fault)
+/* A row of a journal: one more edit, or the word that the last one was refused. */
+static bool stage_read_row(struct stage_list *list, char *row)
+{
+    struct stage_edit edit, *last = list->count ? &list->edits[list->count - 1] : NULL;
+
+    if (list->count == STAGE_EDITS_MAX || !stage_parse(row, &edit))
+        return false;
+    if (edit.kind != STAGE_KEPT)
+        list->edits[list->count++] = edit;
+    else if (last && strcmp(last->path, edit.path) == 0)
+        last->kind = STAGE_KEPT;
+    else
+        return false;
+    return true;
+}
+
+/* Returns 0, ERR_NOTFOUND or ERR_CORRUPT. */
+static int stage_read(const char *journal, struct stage_list *list, struct fault *fault)
 {
     const struct sysroot here = {""};
     char *text = sysroot_all(&here, "%s", journal), *next = NULL;
+    uint32_t line = 0;
+    int err = 0;
+
+    list->count = 0;
+    if (text == NULL)
+        return fault_set(fault, ERR_NOTFOUND, "%s cannot be read: nothing to undo?", journal);
+    for (char *row = strtok_r(text, "\n", &next); row && !err; row = strtok_r(NULL, "\n", &next)) {
+        line++;
+        if (!stage_read_row(list, row))
+            err = fault_set(fault, ERR_CORRUPT, "%s: line %u is no edit; nothing was undone",
+                            journal, line);
+    }
+    free(text);
+    return err;
+}
+
+static bool stage_is_kept(const struct stage_list *list, const char *path)
+{
+    for (uint32_t i = 0; i < list->count; i++)
+        if (list->edits[i].kind == STAGE_KEPT && strcmp(list->edits[i].path, path) == 0)
+            return true;
+    return false;
+}
+
+uint32_t stage_forget_kept(struct stage_list *list, const char *journal)
+{
+    static struct stage_list before;
+    struct fault fault;
+    uint32_t left = 0, count = list->count;
+
+    if (stage_read(journal, &before, &fault) != 0)
+        return 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (!stage_is_kept(&before, list->edits[i].path))
+            list->edits[left++] = list->edits[i];
+    list->count = left;
+    return count - left;
+}
+
+int stage_undo(const struct sysroot *root, struct stage_list *list, const char *journal,
+               struct fault *fault)
+{
     uint32_t failed = 0;
 
     memset(list, 0, sizeof(*list));
-    if (text == NULL)
-        return fault_set(fault, ERR_NOTFOUND, "%s cannot be read: nothing to undo?", journal);
-    for (char *row = strtok_r(text, "\n", &next); row; row = strtok_r(NULL, "\n", &next)) {
-        if (list->count == STAGE_EDITS_MAX || !stage_parse(row, &list->edits[list->count])) {
-            free(text);
-            return fault_set(fault, ERR_CORRUPT, "%s: line %u is no edit; nothing was undone",
-                             journal, list->count + 1);
-        }
-        list->count++;
-    }
-    free(text);
+    int err = stage_read(journal, list, fault);
+    if (err)
+        return err;
     for (uint32_t i = list->count; i-- > 0;) {
+        if (list->edits[i].kind == STAGE_KEPT)
+            continue; /* it is as it was */
         list->edits[i].os_error = stage_undo_one(root, &list->edits[i]);
         failed += list->edits[i].os_error != 0;
     }

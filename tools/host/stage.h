@@ -16,7 +16,9 @@
 #define STAGE_TEXT_SIZE 320
 
 enum stage_kind { STAGE_CPUSET, STAGE_IRQ, STAGE_SLEEP, STAGE_KWORK, STAGE_COUNT };
-enum stage_edit_kind { STAGE_WRITE, STAGE_MKDIR };
+/* STAGE_KEPT: a write that the kernel refused, of an interrupt that it moves for nobody (a timer's,
+ * a managed queue's). In a journal the row behind the write's. stage_make makes none. */
+enum stage_edit_kind { STAGE_WRITE, STAGE_MKDIR, STAGE_KEPT };
 
 struct stage_text {
     const char *name, *title, *why;
@@ -43,10 +45,15 @@ struct stage_list {
 MUST_USE int stage_make(const struct host *host, const struct plan *plan, struct stage_list *list,
                         struct fault *fault);
 
-/* stage_apply makes the edits; a failed one is noted in its os_error and the others go on. The
- * journal must not exist. Returns 0; ERR_EXISTS or ERR_IO for the journal: nothing was touched. */
+/* stage_apply makes the edits; a failed one is noted in its os_error and the others go on; what
+ * the kernel keeps to itself becomes STAGE_KEPT. The journal must not exist. Returns 0; ERR_EXISTS
+ * or ERR_IO for the journal: nothing was touched. */
 MUST_USE int stage_apply(const struct sysroot *root, struct stage_list *list, const char *journal,
                          struct fault *fault);
+
+/* stage_forget_kept takes out of a list what the journal of an apply says the kernel keeps, so that
+ * it is not asked for again. Without a journal nothing is taken. Returns how many were. */
+uint32_t stage_forget_kept(struct stage_list *list, const char *journal);
 
 /* stage_undo puts back what a journal says, newest first, and removes the journal if all could be.
  * What was undone is in *list. Returns 0; ERR_NOTFOUND: no journal; ERR_CORRUPT: a line of it is

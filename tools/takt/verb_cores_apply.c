@@ -168,7 +168,7 @@ static void verb_cores_say_config(const struct verb_cores *cores, const struct c
     }
 }
 
-static uint32_t verb_cores_say_stages(const struct stage_list *list, bool done, const char *verb)
+static uint32_t verb_cores_say_stages(const struct stage_list *list, const char *verb)
 {
     uint32_t failed = 0;
 
@@ -181,12 +181,15 @@ static uint32_t verb_cores_say_stages(const struct stage_list *list, bool done, 
             if (edit->stage != (enum stage_kind)stage)
                 continue;
             failed += edit->os_error != 0;
+            if (edit->kind == STAGE_KEPT) {
+                printf("    left  %s: %s; the kernel moves it for nobody (isolcpus=managed_irq at "
+                       "boot keeps queues away)\n",
+                       edit->path, edit->before);
+                continue;
+            }
             printf("    %s %s: %s -> %s%s%s\n", edit->os_error ? "FAILED" : verb, edit->path,
                    edit->before, edit->kind == STAGE_MKDIR ? "made" : edit->after,
                    edit->os_error ? ": " : "", edit->os_error ? strerror(edit->os_error) : "");
-            if (done && edit->os_error && stage == STAGE_IRQ)
-                printf("      (an interrupt that the kernel manages by itself cannot be moved; "
-                       "isolcpus=managed_irq at boot)\n");
         }
     }
     return failed;
@@ -234,6 +237,7 @@ static void verb_cores_json(const struct verb_cores *cores, uint32_t config_coun
         json_text(&json, "after", list->edits[i].after);
         json_text(&json, "error",
                   list->edits[i].os_error ? strerror(list->edits[i].os_error) : NULL);
+        json_bool(&json, "kept", list->edits[i].kind == STAGE_KEPT);
         json_close(&json, '}');
     }
     json_close(&json, ']');
@@ -257,12 +261,18 @@ int verb_cores_check(struct verb_cores *cores)
     struct stage_list *list = &verb_cores_list;
     static struct config wanted;
     bool differs[VERB_CORES_KEYS] = {false};
+    char journal[VERB_CORES_PATH];
     struct fault fault;
     uint32_t count = cores->where.config ? verb_cores_differ(cores, &wanted, differs) : 0;
 
     list->count = 0;
     if (cores->system && stage_make(&cores->host, &cores->plan, list, &fault) != 0)
         return verb_cores_fails(&fault);
+    verb_cores_journal(cores, journal);
+    uint32_t kept = stage_forget_kept(list, journal);
+    if (kept)
+        snprintf(list->found[STAGE_IRQ], STAGE_TEXT_SIZE,
+                 "%u interrupts are the kernel's own and stay (%.200s)", kept, journal);
     if (cores->where.config == NULL && !cores->system)
         return verb_usage(&verb_cores_page, "check what? --config FILE, --system, or both");
     if (cores->as_json) {
@@ -271,7 +281,7 @@ int verb_cores_check(struct verb_cores *cores)
         if (cores->where.config)
             verb_cores_say_config(cores, &wanted, differs, count, "");
         if (cores->system)
-            verb_cores_say_stages(list, false, "differs");
+            verb_cores_say_stages(list, "differs");
         printf("%s\n", count || list->count ? "not as planned: takt cores apply" : "as planned");
     }
     return count || list->count ? VERB_FAILED : VERB_OK;
@@ -311,7 +321,7 @@ int verb_cores_apply(struct verb_cores *cores)
         verb_cores_say_config(cores, &wanted, differs, count,
                               cores->dry_run ? "; would be written" : "; written");
     if (cores->system) {
-        verb_cores_say_stages(list, true, cores->dry_run ? "would write" : "wrote");
+        verb_cores_say_stages(list, cores->dry_run ? "would write" : "wrote");
         verb_cores_say_boot(cores);
     }
     if (!cores->dry_run && (count || list->count))
@@ -341,7 +351,11 @@ int verb_cores_undo(struct verb_cores *cores)
     if (access(journal, F_OK) == 0) {
         int err = stage_undo(&cores->host.root, list, journal, &fault);
         for (uint32_t i = list->count; i-- > 0;)
-            printf("%s %s: %s\n", list->edits[i].os_error ? "FAILED" : "undid", list->edits[i].path,
+            printf("%s %s: %s\n",
+                   list->edits[i].os_error             ? "FAILED"
+                   : list->edits[i].kind == STAGE_KEPT ? "left"
+                                                       : "undid",
+                   list->edits[i].path,
                    list->edits[i].os_error ? strerror(list->edits[i].os_error)
                                            : list->edits[i].before);
         if (err)

@@ -15,7 +15,8 @@ static const struct verb_page verb_nic_page = {
         "bind uses the kernel's driver_override and refuses a card that carries the default\n"
         "route. vfio-pci needs an IOMMU: it confines the card to the program's own memory, so\n"
         "that neither an error nor an attack reaches the rest. Cards of one IOMMU group go to\n"
-        "one owner together. list and show need no root.",
+        "one owner together. list and show need no root. Where there is no IOMMU, as in most\n"
+        "guests, --driver uio_pci_generic (modprobe it) does, without that protection.",
     .examples = "  takt nic list\n"
                 "  takt nic show ens1 -o json\n"
                 "  takt nic bind 0000:5e:00.0\n"
@@ -101,11 +102,22 @@ static int verb_nic_show(const struct sysroot *root, const struct nic *nic, bool
            *nic->iommu_group ? nic->iommu_group : "none", "time stamps",
            nic->has_stamps ? "a PTP clock" : "no PTP clock", "default route",
            nic->is_default ? "yes: bind refuses it" : "no");
-    if (nic_may_bind(root, nic, "vfio-pci", &fault) == 0)
+    if (*nic->name == '\0' && *nic->driver)
+        printf("%-16s takt nic unbind %s\n", "to give it back", nic->pci);
+    else if (nic_may_bind(root, nic, "vfio-pci", &fault) == 0)
         printf("%-16s takt nic bind %s\n", "to hand it over", nic->pci);
     else
         printf("%-16s %s\n", "vfio-pci", fault.text);
     return VERB_OK;
+}
+
+static void verb_nic_say_back(const struct sysroot *root, const struct nic *nic)
+{
+    char now[32];
+
+    nic_driver(root, nic->pci, now, sizeof(now));
+    printf("%s was given back by %s; %s%s\n", nic->pci, *nic->driver ? nic->driver : "no driver",
+           *now ? now : "no driver of the kernel took it", *now ? " has it" : " (is one loaded?)");
 }
 
 static int verb_nic_change(const struct sysroot *root, const struct nic *nic, const char *driver)
@@ -123,8 +135,7 @@ static int verb_nic_change(const struct sysroot *root, const struct nic *nic, co
             "%s gives it back\n",
             nic->pci, *nic->driver ? nic->driver : "no driver", driver, nic->pci, nic->pci);
     else
-        printf("%s was given back by %s; the kernel's driver takes it\n", nic->pci,
-               *nic->driver ? nic->driver : "no driver");
+        verb_nic_say_back(root, nic);
     return VERB_OK;
 }
 
