@@ -12,7 +12,8 @@ struct now {
 #define NS_PER_MS 1000000ull
 #define NS_PER_S  1000000000ull
 
-/* clock_now reads both clocks (CLOCK_MONOTONIC, CLOCK_REALTIME). Any role. */
+/* clock_now reads CLOCK_MONOTONIC, and CLOCK_REALTIME when this thread has not for a millisecond: a
+ * step of the wall clock is seen so much later. Any role. */
 struct now clock_now(void);
 
 /* clock_mono_ns reads CLOCK_MONOTONIC alone: for what measures, not for what decides. Any role. */

@@ -130,22 +130,24 @@ void worker_wake(struct worker *worker)
     worker_ring(worker);
 }
 
+/* The clock is read only behind a role that worked, so a turn without work reads it once: its time
+ * holds the looks of those before it that had nothing to do. */
 static uint64_t worker_role_turn(struct worker *worker, uint32_t i, struct now now,
                                  uint64_t begin_ns)
 {
     struct turns *turns = worker->roles[i].turns;
     uint32_t work = worker->roles[i].poll(worker->roles[i].self, now);
-    uint64_t end_ns = worker_mono_ns();
-    uint64_t took_ns = end_ns - begin_ns;
     worker->role_work[i] = work;
     worker_count(&turns->turns, 1);
+    if (work == 0)
+        return begin_ns;
+    uint64_t end_ns = worker_mono_ns();
+    uint64_t took_ns = end_ns - begin_ns;
     if (took_ns > atomic_load_explicit(&turns->worst_ns, memory_order_relaxed))
         atomic_store_explicit(&turns->worst_ns, took_ns, memory_order_relaxed);
-    if (work) {
-        worker_count(&turns->turns_busy, 1);
-        worker_count(&turns->work, work);
-        worker_count(&turns->busy_ns, took_ns);
-    }
+    worker_count(&turns->turns_busy, 1);
+    worker_count(&turns->work, work);
+    worker_count(&turns->busy_ns, took_ns);
     return end_ns;
 }
 
