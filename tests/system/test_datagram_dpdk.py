@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Datagrams between members on the dpdk port: port_echo's in a network namespace, over net_af_packet on
-a veth pair, against this machine's own UDP. Prints TAP.
+"""Datagrams on the dpdk port. Between members: port_echo's in a network namespace, over net_af_packet on
+a veth pair, against this machine's own UDP. Of controllers: libtakt on a DPDK device of its own, over net_memif,
+against a taktd. Prints TAP.
 
 usage: tests/system/test_datagram_dpdk.py [BUILD_DIR]      tests are skipped where the host cannot
 """
@@ -10,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -103,6 +105,32 @@ def test_queues(build, queues):
           out + err)
 
 
+def test_memif(build):
+    """A controller whose core drives a DPDK device, from process to process: no privilege is needed."""
+    client = build + '/perf/perf_memif_get'
+    if not os.path.exists(client):
+        print('ok - libtakt over a DPDK device # SKIP built without perf, or without DPDK')
+        return
+    with tempfile.TemporaryDirectory(prefix='takt-memif-') as home:
+        device = 'net_memif0,role=server,socket=%s/sock,socket-abstract=no' % home
+        node = subprocess.Popen(
+            [build + '/tools/taktd', '--dev', '--port', 'dpdk', '--ip', '10.77.0.2/24', '--data', home + '/data',
+             '--eal', '--no-pci --no-huge -m 256 --no-shconf --vdev ' + device,
+             '--set', 'beat.listen=10.77.0.2:2182'], stderr=subprocess.PIPE, text=True)
+        said = []
+        for line in node.stderr:
+            said.append(line)
+            if 'ready after' in line:
+                break
+        asked = subprocess.run([client, home + '/sock', '0', '0.3', '4'], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, timeout=60)
+        check('libtakt over a DPDK device: a session, a create, gets', asked.returncode == 0 and
+              int(asked.stdout.split()[0]) > 0, asked.stdout + asked.stderr + ''.join(said))
+        node.send_signal(signal.SIGTERM)
+        _, rest = node.communicate(timeout=20)
+        check('libtakt over a DPDK device: the node stops cleanly', node.returncode == 0, rest)
+
+
 def main():
     if len(sys.argv) > 1 and sys.argv[1].startswith('-'):
         print(__doc__.strip())
@@ -111,7 +139,8 @@ def main():
     if os.environ.get('TAKT_DPDK_EAL'):
         test_queues(build, int(os.environ['TAKT_DPDK_QUEUES']))
         return failed > 0
-    code = 0
+    test_memif(build)
+    code = failed > 0
     for queues in (1, 2):
         run = subprocess.run([HERE + '/netns_dpdk.sh', sys.executable, os.path.abspath(__file__), build],
                              env=dict(os.environ, TAKT_DPDK_QUEUES=str(queues)), timeout=120)

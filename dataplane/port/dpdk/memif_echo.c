@@ -1,9 +1,9 @@
-/* A bare echo of frames between two processes over net_memif: what a link of shared memory costs
- * when both ends spin, and nothing is done with a frame but sending it back.
+/* memif_echo (perf_memif): a bare echo of frames between two processes over net_memif: what a link
+ * of shared memory costs when both ends spin, and nothing is done with a frame but sending it back.
  * (tests/system/port_echo.c is the bare echo of the other ports, with TCP.)
  *
- *   memif serve SOCKET CPU                        until SIGTERM
- *   memif ask   SOCKET CPU SIZE WINDOW SECONDS    prints: samples p50_ns p99_ns p999_ns per_s
+ *   perf_memif serve SOCKET CPU                        until SIGTERM
+ *   perf_memif ask   SOCKET CPU SIZE WINDOW SECONDS    prints: samples p50_ns p99_ns p999_ns per_s
  *
  *   ask ──TX ring──▶ serve      SOCKET is a path; the server makes it, the client may come later.
  *    ▲───RX ring───────┘        A frame carries when it was sent, in TSC ticks.
@@ -36,7 +36,7 @@ static void on_signal(int number)
 
 static int fail(const char *what)
 {
-    fprintf(stderr, "memif: %s\n", what);
+    fprintf(stderr, "perf_memif: %s\n", what);
     return 1;
 }
 
