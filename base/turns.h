@@ -11,7 +11,7 @@ struct turns {
     _Atomic uint64_t turns_busy;         /* of those, with work */
     _Atomic uint64_t work;               /* units */
     _Atomic uint64_t busy_ns;            /* time inside of busy turns */
-    _Atomic uint64_t worst_ns;           /* longest turn with work since start, or since turns_worst_reset */
+    _Atomic uint64_t worst_ns; /* longest of these since start, or since turns_worst_reset */
 };
 
 static inline uint64_t turns_get(const _Atomic uint64_t *at)
