@@ -10,12 +10,19 @@ static void core_send_trim(struct role_core *core)
     core->trim_index = 0;
 }
 
+bool core_disk_has_term(const struct role_core *core)
+{
+    const struct raft *raft = &core->raft;
+
+    return !core->save_again && (raft->saving ? raft->saving_term : raft->saved_term) == raft->term;
+}
+
 void core_send_batch(struct role_core *core)
 {
     struct core_disk batch;
 
     core_send_trim(core);
-    if (core->writing || !log_tail_close_batch(core->tail, &batch))
+    if (core->writing || !core_disk_has_term(core) || !log_tail_close_batch(core->tail, &batch))
         return;
     struct core_disk *at = link_reserve(core->core_disk, sizeof(batch));
     CHECK(at); /* at most one batch and one trim are in flight; the link holds many */

@@ -162,7 +162,8 @@ void core_on_snapshot(struct role_core *core, const struct peer_message *message
     struct core_disk *write;
 
     if (message->term != core->raft.term || message->from != core->raft.leader ||
-        message->payload_size > CORE_CHUNK_SIZE || from->writing || from->installing)
+        !core_disk_has_term(core) || message->payload_size > CORE_CHUNK_SIZE || from->writing ||
+        from->installing)
         return; /* sent again, if it still matters */
     if (!raft_snapshot_wanted(&core->raft, message->index, message->log_term)) {
         install_reply(core, message, 0, PEER_REJECT);

@@ -60,7 +60,10 @@ struct core_log {
 };
 int core_log_propose(void *self, const struct command *command, const void *body);
 
-/* core_disk.c */
+/* core_disk.c. core_disk_has_term: is raft's term on the disk, or on its way there in front of what
+ * is sent now? Entries, or a snapshot, of a term that the superblock does not know yet would be
+ * refused at the next start. */
+bool core_disk_has_term(const struct role_core *core);
 void core_send_batch(struct role_core *core);
 uint32_t core_poll_disk(struct role_core *core, struct now now);
 

@@ -57,9 +57,8 @@ struct sim_disk {
     struct handle handles[HANDLES_MAX];
     struct flight flights[DISK_WRITES_MAX];
     struct extent {
-        int inode;
         uint64_t begin, end;
-    } last[2]; /* written last; in flight when the process ended */
+    } last[INODES_MAX][2]; /* of each file: written last; in flight when the process ended */
     bool damaged_late;
     bool locked;
     uint64_t hang_until_ns;
@@ -75,6 +74,7 @@ static int inode_new(struct sim_disk *disk)
     for (int i = 0; i < INODES_MAX; i++) {
         if (!disk->inodes[i].used) {
             disk->inodes[i].used = true;
+            memset(disk->last[i], 0, sizeof(disk->last[i]));
             return i;
         }
     }
@@ -422,8 +422,8 @@ static int flight_land(struct sim_disk *disk, struct flight *flight, struct faul
     if (!room_for(disk, inode, flight->offset + flight->size))
         return fault_set(fault, ERR_NOSPACE, "write: No space left on device");
     sim_file_write(inode, flight->offset, flight->memory, flight->size, true);
-    disk->last[0] = disk->last[1] =
-        (struct extent){flight->inode, flight->offset, flight->offset + flight->size};
+    disk->last[flight->inode][0] = disk->last[flight->inode][1] =
+        (struct extent){flight->offset, flight->offset + flight->size};
     return 0;
 }
 
@@ -537,8 +537,8 @@ static void flights_crash(struct sim_disk *disk, enum sim_disk_crash how)
         else if (flight->kind == FLIGHT_WRITE &&
                  room_for(disk, inode, flight->offset + flight->size)) {
             sim_file_write(inode, flight->offset, flight->memory, flight->size, false);
-            disk->last[1] =
-                (struct extent){flight->inode, flight->offset, flight->offset + flight->size};
+            disk->last[flight->inode][1] =
+                (struct extent){flight->offset, flight->offset + flight->size};
         }
         flight->used = false;
     }
@@ -611,9 +611,10 @@ bool sim_disk_damage(struct sim_disk *disk, const char *prefix, enum sim_disk_da
     disk->damaged_late = false;
     if (!entry || !sim_file_sector_draw(&disk->inodes[entry->inode], &disk->rand, &at))
         return false;
-    for (int i = 0; i < 2; i++)
-        disk->damaged_late |= disk->last[i].inode == entry->inode && at < disk->last[i].end &&
-                              at + sizeof(sector) > disk->last[i].begin;
+    for (int i = 0; i < 2; i++) {
+        const struct extent *last = &disk->last[entry->inode][i];
+        disk->damaged_late |= at < last->end && at + sizeof(sector) > last->begin;
+    }
     struct sim_file *file = &disk->inodes[entry->inode];
     sim_file_read(file, at, sector, sizeof(sector));
     if (how == SIM_DISK_FLIPPED) {

@@ -73,8 +73,8 @@ bool sim_disk_powerless(const struct sim_disk *disk);
 /* sim_disk_used is how many bytes its files have. */
 uint64_t sim_disk_used(const struct sim_disk *disk);
 
-/* sim_disk_damaged_late: did the last damage hit what was written last, or was being written when
- * the process ended? Whoever reads it cannot tell it from a write that was torn. */
+/* sim_disk_damaged_late: did the last damage hit what was written last to its file, or was being
+ * written when the process ended? Whoever reads it cannot tell it from a write that was torn. */
 bool sim_disk_damaged_late(const struct sim_disk *disk);
 
 /* sim_disk_files is how many files have a name that holds `text`. */
