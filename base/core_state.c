@@ -3,28 +3,28 @@
 #include "base/check.h"
 #include "base/clock.h"
 
-#define READ_ONLY_AFTER_MS_MIN 2000u
+#define CUT_OFF_AFTER_MS_MIN 2000u
 
 void core_state_init(struct core_state *state, bool ensemble, bool read_only_enabled,
                      uint64_t tick_ms)
 {
-    uint64_t after_ms = tick_ms > READ_ONLY_AFTER_MS_MIN ? tick_ms : READ_ONLY_AFTER_MS_MIN;
+    uint64_t after_ms = tick_ms > CUT_OFF_AFTER_MS_MIN ? tick_ms : CUT_OFF_AFTER_MS_MIN;
     state->ensemble = ensemble;
     state->read_only_enabled = read_only_enabled;
-    state->read_only_after_ns = after_ms * NS_PER_MS;
+    state->cut_off_after_ns = after_ms * NS_PER_MS;
     atomic_init(&state->member_count, 1);
     atomic_init(&state->leader, !ensemble);
     atomic_init(&state->role, ensemble ? CORE_ROLE_FOLLOWER : CORE_ROLE_LEADER);
-    atomic_init(&state->read_only, false);
+    atomic_init(&state->cut_off, false);
     atomic_init(&state->term, 0);
     atomic_init(&state->since_ns, 0);
 }
 
 uint64_t core_state_deadline_ns(const struct core_state *state)
 {
-    if (!state->read_only_enabled || core_state_has_leader(state) || core_state_read_only(state))
+    if (core_state_has_leader(state) || core_state_cut_off(state))
         return UINT64_MAX;
-    return atomic_load_explicit(&state->since_ns, memory_order_relaxed) + state->read_only_after_ns;
+    return atomic_load_explicit(&state->since_ns, memory_order_relaxed) + state->cut_off_after_ns;
 }
 
 /* A store only where something changed: the page stays in the readers' caches. */
@@ -46,6 +46,6 @@ void core_state_tell(struct core_state *state, uint32_t member_count, uint8_t le
     CORE_STATE_SET(leader, leader);
     CORE_STATE_SET(role, (uint8_t)role);
     CORE_STATE_SET(term, term);
-    CORE_STATE_SET(read_only, leader == 0 && (core_state_read_only(state) ||
-                                              now_ns >= core_state_deadline_ns(state)));
+    CORE_STATE_SET(cut_off, leader == 0 && (core_state_cut_off(state) ||
+                                            now_ns >= core_state_deadline_ns(state)));
 }

@@ -1,5 +1,5 @@
 /* core_state: a page that says how this node stands in its ensemble: who leads, since when, and
- * whether clients may only read. Written by CORE, read by everybody else with relaxed loads: each
+ * whether it is cut off from the others: then clients may only read, or nothing. Written by CORE, read by everybody else with relaxed loads: each
  * field is true on its own, and NET acts on one of them at a time.
  *
  *               core_state_tell      core_state_* readers        - : safe at the same time
@@ -18,13 +18,13 @@ enum core_role { CORE_ROLE_FOLLOWER = 0, CORE_ROLE_LEADER = 1, CORE_ROLE_OBSERVE
 struct core_state {
     /* set before the roles start */
     bool ensemble;           /* this node has peers, or may be given some */
-    bool read_only_enabled;  /* readonlymode.enabled */
-    uint64_t read_only_after_ns; /* without a leader; max(2 s, tickTime) */
+    bool read_only_enabled;    /* readonlymode.enabled */
+    uint64_t cut_off_after_ns; /* without a leader; max(2 s, tickTime) */
     /* written by CORE */
     _Alignas(64) _Atomic uint32_t member_count; /* voters and observers */
     _Atomic uint8_t leader;    /* 0 = none known */
     _Atomic uint8_t role;      /* enum core_role */
-    _Atomic bool read_only;    /* no leader for so long that reads are served without one */
+    _Atomic bool cut_off;      /* no leader for so long that no session can be served */
     _Atomic uint64_t term;
     _Atomic uint64_t since_ns; /* monotonic: when leader last became what it is */
 };
@@ -39,7 +39,7 @@ void core_state_init(struct core_state *state, bool ensemble, bool read_only_ena
 void core_state_tell(struct core_state *state, uint32_t member_count, uint8_t leader,
                      enum core_role role, uint64_t term, uint64_t now_ns);
 
-/* core_state_deadline_ns: when read-only mode is due; UINT64_MAX = not unless something changes. */
+/* core_state_deadline_ns: when the node is cut off; UINT64_MAX = not unless something changes. */
 uint64_t core_state_deadline_ns(const struct core_state *state);
 
 static inline bool core_state_alone(const struct core_state *state)
@@ -52,7 +52,13 @@ static inline bool core_state_has_leader(const struct core_state *state)
     return atomic_load_explicit(&state->leader, memory_order_relaxed) != 0;
 }
 
+static inline bool core_state_cut_off(const struct core_state *state)
+{
+    return atomic_load_explicit(&state->cut_off, memory_order_relaxed);
+}
+
+/* Cut off, it still reads for clients that asked for that. */
 static inline bool core_state_read_only(const struct core_state *state)
 {
-    return atomic_load_explicit(&state->read_only, memory_order_relaxed);
+    return core_state_cut_off(state) && state->read_only_enabled;
 }

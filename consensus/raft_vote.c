@@ -146,9 +146,23 @@ void raft_vote_saved(struct raft *raft, struct raft_output *out)
     }
 }
 
+/* A member that may not campaign (an observer, one without its vote yet, one that was removed and
+ * never told) finds out as the others do that its leader is gone: its clients must not take it for
+ * one that is part of the ensemble. */
+static void raft_vote_forget(struct raft *raft, struct raft_output *out)
+{
+    CHECK(raft->leader != raft->config.id);
+    raft_become_follower(raft, raft->term, 0, "no leader was heard", out);
+    raft_vote_rearm(raft);
+}
+
 void raft_vote_tick(struct raft *raft, struct raft_output *out)
 {
-    if (raft->started && raft->now_ns >= raft->election_ns)
+    bool silent = raft->started && raft->now_ns >= raft->election_ns;
+
+    if (silent && raft->leader && !raft_vote_eligible(raft))
+        raft_vote_forget(raft, out);
+    else if (silent)
         raft_vote_campaign(raft, false, "no leader was heard", out);
     else if (raft->state == RAFT_CANDIDATE && raft->now_ns >= raft->resend_ns)
         raft_vote_ask(raft, PEER_VOTE, out);

@@ -119,7 +119,7 @@ struct net {
     struct conn_address **addresses;  /* hash chains by client address */
     uint32_t session_mask;
 
-    bool read_only;         /* what the page said last */
+    bool cut_off, read_only; /* what the page said last; cut off, it may read for some */
     int64_t behind_zxid;    /* up to which `behind` was looked at */
     int64_t local_session;  /* the last id given in read-only mode */
     uint32_t barrier_next, barriers_out; /* number of the next barrier; not answered */

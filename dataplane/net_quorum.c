@@ -66,7 +66,7 @@ static uint32_t net_quorum_behind(struct net *net)
     return moved;
 }
 
-/* ---- read-only mode -------------------------------------------------------------------------- */
+/* ---- cut off, or read-only ------------------------------------------------------------------- */
 
 /* Who may stay: those that asked for it, and whose writes are all answered. */
 static bool net_quorum_may_stay(const struct conn *conn)
@@ -77,19 +77,21 @@ static bool net_quorum_may_stay(const struct conn *conn)
 
 static uint32_t net_quorum_turn(struct net *net)
 {
-    bool read_only = core_state_read_only(net->parts.state);
+    const struct core_state *state = net->parts.state;
+    bool cut_off = core_state_cut_off(state);
     uint32_t closed = 0;
 
-    if (read_only == net->read_only)
+    if (cut_off == net->cut_off)
         return 0;
-    net->read_only = read_only;
+    net->cut_off = cut_off;
+    net->read_only = cut_off && state->read_only_enabled;
     while (net->behind.first)
         net_quorum_go_on(net, net->behind.first); /* their handshakes are looked at again */
     while (net->barriers.first)
         net_quorum_go_on(net, net->barriers.first);
     for (uint32_t i = 0; i < net->conns_used; i++) {
         struct conn *conn = &net->conns[i];
-        bool stays = read_only ? net_quorum_may_stay(conn) : conn->state == CONN_NEW;
+        bool stays = net->read_only ? net_quorum_may_stay(conn) : conn->state == CONN_NEW;
         if (conn->state == CONN_FREE || conn->state == CONN_CLOSING || stays)
             continue;
         conn_close(net, conn, true);
@@ -148,7 +150,7 @@ enum request_step net_quorum_handshake(struct net *net, struct conn *conn,
 
     *served = false;
     conn->may_read_only = request->read_only;
-    if (net->read_only && !request->read_only)
+    if (net->cut_off && !(net->read_only && request->read_only))
         return REQUEST_CLOSE; /* unanswered: it tries another node */
     if (request->zxid_seen > net->view.zxid) {
         /* It has seen a later state, and must not go back in time. */

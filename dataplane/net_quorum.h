@@ -6,10 +6,12 @@
  *   barrier      reads: linearizable. A read waits until CORE has heard, after the read came, that
  *                the leader still leads, and everything committed until then is applied. One
  *                barrier a turn, shared by all reads that came in it; at most NET_BARRIERS wait
- *   read-only    the node has had no leader for long (zk_protocol.md section 19): connections that
- *                did not ask for it are closed; the others read, and writes answer -119. A new
- *                session is this connection's alone: known to nobody else, gone with it. When there
- *                is a leader again everybody is closed and attaches anew
+ *   cut off      the node has had no leader for long: the leader of the others expires its clients'
+ *                sessions, so they are closed, and look elsewhere; handshakes are closed as well
+ *   read-only    cut off with reads.without_quorum (zk_protocol.md section 19): connections that
+ *                asked for it read on, and writes answer -119. A new session is this connection's
+ *                alone: known to nobody else, gone with it. When there is a leader again everybody
+ *                is closed and attaches anew
  *
  *      conn ── wait CONN_WAIT_ZXID ────▶ net.behind   (FIFO: so deadlines are in order)
  *      conn ── wait CONN_WAIT_BARRIER ─▶ net.barriers (FIFO: so numbers are in order)

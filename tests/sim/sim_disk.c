@@ -653,7 +653,7 @@ void sim_disk_hang(struct sim_disk *disk, uint64_t until_ns)
 
 void sim_disk_fail(struct sim_disk *disk, enum sim_disk_call call, uint32_t nth)
 {
-    CHECK(nth > 0);
+    CHECK(call < SIM_DISK_CALLS);
     disk->fail[call] = nth;
 }
 

@@ -59,7 +59,8 @@ void sim_disk_wipe(struct sim_disk *disk);
 /* sim_disk_hang: nothing in flight ends before until_ns. */
 void sim_disk_hang(struct sim_disk *disk, uint64_t until_ns);
 
-/* sim_disk_fail lets the nth such call from now on fail with ERR_IO; a crash takes it back. */
+/* sim_disk_fail lets the nth such call from now on fail with ERR_IO; a crash takes it back, and so
+ * does nth = 0. */
 enum sim_disk_call { SIM_DISK_READ, SIM_DISK_WRITE, SIM_DISK_SYNC, SIM_DISK_CALLS };
 void sim_disk_fail(struct sim_disk *disk, enum sim_disk_call call, uint32_t nth);
 

@@ -553,6 +553,8 @@ void sim_faults_stop(struct sim_world *world)
         node->overflow = 0;
         sim_disk_power(node->disk, 0, false);
         sim_disk_hang(node->disk, 0);
+        for (int call = 0; call < SIM_DISK_CALLS; call++)
+            sim_disk_fail(node->disk, (enum sim_disk_call)call, 0);
         if (!node->node && node->start_ns > world->now_ns + NS_PER_S)
             node->start_ns = world->now_ns + NS_PER_S;
         sim_node_wake(node);

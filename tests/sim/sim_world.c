@@ -236,8 +236,7 @@ static void world_until(struct sim_world *world, uint64_t end_ns)
 
 /* ---- the calm at the end --------------------------------------------------------------------- */
 
-/* Does the node belong to the ensemble, as of the last change? */
-static bool world_member(const struct sim_world *world, uint32_t index)
+bool sim_world_member(const struct sim_world *world, uint32_t index)
 {
     const struct membership *now = &model_members(world->log.model)->now;
     return now->count == 0 || membership_find(now, index + 1);
@@ -249,7 +248,7 @@ static bool world_settled(const struct sim_world *world)
         if (!sim_client_settled(&world->clients[i]))
             return false;
     for (uint32_t i = 0; i < world->node_count; i++)
-        if (world_member(world, i) && sim_node_applied(&world->nodes[i]) != world->log.count)
+        if (sim_world_member(world, i) && sim_node_applied(&world->nodes[i]) != world->log.count)
             return false;
     return true;
 }
@@ -316,7 +315,7 @@ static void world_linger(struct sim_world *world)
     bool strangers = false;
 
     for (uint32_t i = 0; i < world->node_count; i++)
-        strangers |= !world_member(world, i);
+        strangers |= !sim_world_member(world, i);
     if (strangers)
         after.closed = before.closed;
     const char *wrong = check_calm_quiet(&before, &after);
@@ -324,7 +323,7 @@ static void world_linger(struct sim_world *world)
         sim_world_wrong(world, "%s", wrong);
     world_settle(world);
     for (uint32_t i = 0; i < world->node_count; i++)
-        if (world_member(world, i))
+        if (sim_world_member(world, i))
             world_held(world, &world->nodes[i]);
 }
 
@@ -394,7 +393,7 @@ static void world_judge(struct sim_world *world)
 {
     world_owners(world);
     for (uint32_t i = 0; i < world->node_count; i++)
-        if (world_member(world, i))
+        if (sim_world_member(world, i))
             world_compare_tree(world, &world->nodes[i]);
     const char *wrong = check_registers_judge(&world->registers);
     if (wrong)

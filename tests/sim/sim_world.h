@@ -84,5 +84,8 @@ void sim_world_say(struct sim_world *world, const char *format, ...);
 struct port *sim_world_port(struct sim_world *world, uint32_t node);
 bool sim_world_reached(const struct sim_world *world, uint32_t node);
 
+/* sim_world_member: does the node belong to the ensemble, as of the last change? */
+bool sim_world_member(const struct sim_world *world, uint32_t index);
+
 /* sim_world_leader is the leader of the highest term that is up; NULL: nobody leads. */
 struct sim_node *sim_world_leader(struct sim_world *world);

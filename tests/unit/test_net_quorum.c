@@ -255,14 +255,14 @@ static void test_barriers_are_bounded(void **state)
 static void lose_leader(struct rig *rig)
 {
     core_state_tell(&page, 3, 0, CORE_ROLE_FOLLOWER, 8, rig->now.mono_ns);
-    assert_false(core_state_read_only(&page));
+    assert_false(core_state_cut_off(&page));
     assert_true(core_state_deadline_ns(&page) == rig->now.mono_ns + 2000 * NS_PER_MS);
     rig_pass(rig, 1999);
     core_state_tell(&page, 3, 0, CORE_ROLE_FOLLOWER, 6, rig->now.mono_ns);
-    assert_false(core_state_read_only(&page));
+    assert_false(core_state_cut_off(&page));
     rig_pass(rig, 1);
     core_state_tell(&page, 3, 0, CORE_ROLE_FOLLOWER, 7, rig->now.mono_ns);
-    assert_true(core_state_read_only(&page));
+    assert_true(core_state_cut_off(&page));
     assert_true(core_state_deadline_ns(&page) == UINT64_MAX);
     rig_run(rig);
 }
@@ -426,13 +426,41 @@ static void test_words_say_it(void **state)
     rig_free(rig);
 }
 
+/* Without reads.without_quorum nobody stays, and nobody comes, until there is a leader. */
+static void test_cut_off_nobody_stays(void **state)
+{
+    struct rig *rig = rig_member(false);
+    (void)state;
+    page.read_only_enabled = false;
+    struct client plain = client_live(rig, 1), reader = client_read_only(rig, 2);
+    lose_leader(rig);
+    assert_true(port_sim_closed(plain.peer));
+    assert_true(port_sim_closed(reader.peer));
+    struct client late = client_connect(rig, 3), after = client_connect(rig, 4);
+    client_handshake(&late, 0, 10000, 0, bytes_of("", 0), 1);
+    rig_run(rig);
+    assert_true(port_sim_closed(late.peer));
+    assert_false(port_sim_closed(after.peer)); /* it has not said yet what it wants */
+    core_state_tell(&page, 3, 2, CORE_ROLE_FOLLOWER, 6, rig->now.mono_ns);
+    rig_run(rig);
+    client_handshake(&after, 0, 10000, 0, bytes_of("", 0), 0);
+    rig_run(rig);
+    expect_command(rig, COMMAND_OPEN, 0);
+    struct client *all[] = {&plain, &reader, &late, &after};
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        client_forget(rig, all[i]);
+    rig_free(rig);
+}
+
 static void test_disabled(void **state)
 {
     (void)state;
     core_state_init(&page, true, false, 5000);
     core_state_tell(&page, 3, 0, CORE_ROLE_FOLLOWER, 5, NS_PER_S);
+    assert_false(core_state_cut_off(&page));
     core_state_tell(&page, 3, 0, CORE_ROLE_FOLLOWER, 5, 100 * NS_PER_S);
     assert_false(core_state_read_only(&page));
+    assert_true(core_state_cut_off(&page));
     core_state_init(&page, true, true, 5000); /* a longer tick than two seconds counts */
     core_state_tell(&page, 3, 0, CORE_ROLE_FOLLOWER, 5, NS_PER_S);
     assert_true(core_state_deadline_ns(&page) == 6 * NS_PER_S);
@@ -451,6 +479,7 @@ int main(void)
         cmocka_unit_test(test_read_only_keeps_who_asked),
         cmocka_unit_test(test_read_only_new_session),
         cmocka_unit_test(test_words_say_it),
+        cmocka_unit_test(test_cut_off_nobody_stays),
         cmocka_unit_test(test_disabled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

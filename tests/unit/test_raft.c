@@ -185,6 +185,28 @@ static void test_catching_up_it_neither_votes_nor_campaigns(void **state)
     assert_int_equal(raft.vote, 3);
 }
 
+static void test_who_may_not_campaign_forgets_a_silent_leader(void **state)
+{
+    struct raft_membership observed = members_of(3, 0);
+
+    observed.members[0].voter = false;
+    member(observed, 4, 10, 4, 8);
+    append(2, 4, 10, 4, 0, 0, 8, 1);
+    assert_int_equal(raft.leader, 2);
+    uint64_t at = raft_deadline_ns(&raft);
+    assert_true(at >= now_ns + raft.config.election_ns_min);
+    assert_true(at < now_ns + 2 * raft.config.election_ns_max);
+    now_ns = at;
+    input(RAFT_INPUT_TICK, 0);
+    assert_int_equal(raft.leader, 0);
+    assert_true(out.state_changed);
+    assert_int_equal(raft.state, RAFT_FOLLOWER);
+    assert_int_equal(raft_deadline_ns(&raft), UINT64_MAX);
+    append(2, 4, 10, 4, 0, 0, 9, 2); /* it is back */
+    assert_int_equal(raft.leader, 2);
+    assert_int_equal(raft.commit_index, 9);
+}
+
 static void test_terms_end(void **state)
 {
     member(members_of(3, 0), PEER_TERM_MAX, 0, 0, 0);
@@ -382,6 +404,7 @@ int main(void)
         cmocka_unit_test(test_who_hears_a_leader_is_deaf_to_candidates),
         cmocka_unit_test(test_a_member_that_just_started_is_deaf_too),
         cmocka_unit_test(test_catching_up_it_neither_votes_nor_campaigns),
+        cmocka_unit_test(test_who_may_not_campaign_forgets_a_silent_leader),
         cmocka_unit_test(test_terms_end),
         cmocka_unit_test(test_the_lowest_rank_is_first),
         cmocka_unit_test(test_the_slot_of_a_lost_leader_is_not_waited_for),
