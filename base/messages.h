@@ -34,6 +34,8 @@ enum command_kind {
                           * not applied before this entry ever will be; no body, no reply */
 };
 
+#define COMMAND_TOUCH_IDS 1024u /* the most in one TOUCH */
+
 /* 1 had no lane and no incarnation. */
 #define COMMAND_VERSION 2
 

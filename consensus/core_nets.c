@@ -23,28 +23,6 @@ static bool nets_query(struct role_core *core, const struct command *command)
     return core_tell_behind(core, &head, command, (uint32_t)sizeof(*command) + command->body_size);
 }
 
-/* Signs of life count at the leader: they are told there, and may be lost on the way. */
-static void nets_touch(struct role_core *core, const struct command *command, struct now now)
-{
-    const uint8_t *ids = (const uint8_t *)(command + 1);
-
-    if (core->config.ensemble && core->raft.state != RAFT_LEADER) {
-        struct peer_message head = {.kind = PEER_TOUCH,
-                                    .from = core->config.node_id,
-                                    .to = core->raft.leader,
-                                    .payload_size = command->body_size,
-                                    .term = core->raft.term};
-        if (core->raft.leader)
-            core_peer_send(core, &head, ids);
-        return;
-    }
-    for (uint32_t at = 0; at + 8 <= command->body_size; at += 8) {
-        int64_t id;
-        memcpy(&id, ids + at, 8);
-        timers_touch(&core->timers, id, now.mono_ns);
-    }
-}
-
 /* A command for the log. Alone: at once; with peers: by way of the outbox, whoever leads. */
 static bool nets_command(struct role_core *core, const struct command *command, struct now now)
 {
@@ -71,7 +49,7 @@ static bool nets_take(struct role_core *core, const struct command *command, uin
     CHECK(size >= sizeof(*command));
     CHECK(command->body_size <= size - sizeof(*command));
     switch (command->kind) {
-    case COMMAND_TOUCH: nets_touch(core, command, now); return true;
+    case COMMAND_TOUCH: core_touch(core, command + 1, command->body_size, now); return true;
     case COMMAND_QUERY: return nets_query(core, command);
     default: return nets_command(core, command, now);
     }

@@ -5,6 +5,7 @@
  *   core_tell   commits to APPLY       core_apply  sessions, lanes, reaping, snapshots
  *   core_nets   what clients ask for ─▶ outbox ─▶ core_propose   (with peers; else at once)
  *   core_replicate                     entries to the other members
+ *   core_touch  which clients were heard, told to the leader
  *   core_room   is there room on disk, here and elsewhere: asked by all that propose
  *
  * Everything that happens to raft goes through core_step. */
@@ -97,6 +98,16 @@ enum core_lane { CORE_LANE_URGENT, CORE_LANE_BULK, CORE_LANE_WAIT /* not now */ 
 enum core_lane core_lane(const struct role_core *core, const struct raft_range *range,
                          uint64_t size);
 void core_catch_up_read(struct role_core *core, const struct disk_core *done, struct now now);
+
+/* core_touch.c: `size` bytes of ids of sessions that were heard (COMMAND_TOUCH); reports that are
+ * not answered go again. */
+void core_touch(struct role_core *core, const void *ids, uint32_t size, struct now now);
+void core_touch_turn(struct role_core *core, struct now now);
+uint64_t core_touch_deadline_ns(const struct role_core *core);
+void core_on_touch(struct role_core *core, const struct peer_message *message,
+                   const uint8_t *payload, struct now now);
+void core_on_touch_reply(struct role_core *core, const struct peer_message *message,
+                         const uint8_t *payload, struct now now);
 
 /* core_install.c: a leader's turn; what DISK answers; what the other side says. */
 void core_install_turn(struct role_core *core, struct now now);

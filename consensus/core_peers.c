@@ -10,16 +10,6 @@ static void on_raft(struct role_core *core, const struct peer_message *message,
                         .kind = RAFT_INPUT_MESSAGE, .message = message, .now_ns = now.mono_ns});
 }
 
-static void on_touch(struct role_core *core, const struct peer_message *message,
-                     const uint8_t *payload, struct now now)
-{
-    for (uint32_t at = 0; at + 8 <= message->payload_size; at += 8) {
-        int64_t id;
-        memcpy(&id, payload + at, 8);
-        timers_touch(&core->timers, id, now.mono_ns);
-    }
-}
-
 static void on_forward(struct role_core *core, const struct peer_message *message,
                        const uint8_t *payload, struct now now)
 {
@@ -73,7 +63,8 @@ static void (*const on_kind[PEER_KIND_COUNT + 1])(struct role_core *, const stru
     [PEER_SNAPSHOT_REPLY] = core_on_snapshot_reply,
     [PEER_FORWARD] = on_forward,
     [PEER_FORWARD_REPLY] = on_forward_reply,
-    [PEER_TOUCH] = on_touch,
+    [PEER_TOUCH] = core_on_touch,
+    [PEER_TOUCH_REPLY] = core_on_touch_reply,
     [PEER_HELLO] = core_on_hello,
     [PEER_HASH] = core_on_hash,
     [PEER_LATER] = on_later,

@@ -21,6 +21,7 @@ static const char *const peer_message_names[PEER_KIND_COUNT] = {
     [PEER_TOUCH] = "touch",
     [PEER_HELLO] = "hello",
     [PEER_HASH] = "hash",
+    [PEER_TOUCH_REPLY] = "touch_reply",
 };
 
 const char *peer_message_kind_name(uint8_t kind)
@@ -52,7 +53,8 @@ static bool peer_message_fields_valid(const struct peer_message *m)
     case PEER_VOTE_REPLY:
     case PEER_READ:
     case PEER_READ_REPLY:
-    case PEER_TIMEOUT_NOW: return m->payload_size == 0;
+    case PEER_TIMEOUT_NOW:
+    case PEER_TOUCH_REPLY: return m->payload_size == 0;
     default: return true;
     }
 }

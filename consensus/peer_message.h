@@ -20,6 +20,7 @@
  *   READ_REPLY      sender's       read index   -            -        read id  -
  *   TIMEOUT_NOW     sender's       -            -            -        -        -
  *   SNAPSHOT        sender's       snapshot's   its term     -        -        byte offset
+ *   TOUCH, ..REPLY  sender's       -            -            -        number   -
  * (1) granted: the would-be term; with REJECT: the sender's own.
  * (2) peer_message_entry_term, peer_message_entry_count. Entries are all of one term; the payload
  *     is their log records back to back, 8-byte aligned, as they lie in the log tail. Count 0 is
@@ -60,6 +61,7 @@ enum peer_message_kind {
     PEER_TOUCH = 14,
     PEER_HELLO = 15,
     PEER_HASH = 16,
+    PEER_TOUCH_REPLY = 17,
     PEER_KIND_COUNT,
     /* Never sent: PEER tells CORE that `from` knows this node by the later incarnation `context`.
      */

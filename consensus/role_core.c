@@ -107,6 +107,7 @@ static uint32_t core_ensemble_end(struct role_core *core, struct now now)
 
     core_ask_reads(core, now);
     core_send_forwards(core, now);
+    core_touch_turn(core, now);
     core_member_turn(core, now);
     core_member_settle(core, now);
     core_install_turn(core, now);
@@ -228,5 +229,6 @@ uint64_t role_core_deadline_ns(void *self, struct now now)
     if (core->news_ns)
         at = earlier(at, core->news_ns);
     at = earlier(at, core_install_deadline_ns(core));
+    at = earlier(at, core_touch_deadline_ns(core));
     return core->state ? earlier(at, core_state_deadline_ns(core->state)) : at;
 }

@@ -41,6 +41,9 @@
 #define CORE_OLD_SIZE_MAX      LOG_TAIL_BATCH_SIZE_MAX /* when one entry is longer than that */
 #define CORE_SETTLE_NS         (5 * NS_PER_S)  /* of a membership, until others are forgotten */
 #define CORE_BULK_SIZE         (1u << 20)      /* a member that lacks more is sent bulk */
+#define CORE_TOUCHES        16u              /* reports of sessions heard, not answered yet */
+#define CORE_TOUCH_AGAIN_NS (50 * NS_PER_MS) /* so often until it is answered */
+#define CORE_TOUCH_NS       NS_PER_S         /* and no longer */
 /* Messages of it on their way to one member: what PEER puts together at once of one sender's bulk
  * (16), less a snapshot's chunk and some that were given up; 75 MB/s when the way takes 10 ms. */
 #define CORE_BULK_COUNT_MAX 12u
@@ -118,6 +121,13 @@ struct core_receiving {
     uint64_t offset;             /* of the next chunk */
     struct peer_message message; /* of the last one */
     uint8_t *buffer;
+};
+
+/* core_touch.c: a report. count 0: none. */
+struct core_touch {
+    uint64_t number, again_ns, until_ns;
+    uint32_t count;
+    int64_t ids[COMMAND_TOUCH_IDS];
 };
 
 /* A query or a refusal that waits: for a read barrier, and for what was asked before it. */
@@ -199,6 +209,9 @@ struct role_core {
     uint64_t awaited[256];           /* the last entry that clients of that node wait for */
     bool nets_held;                  /* the last command of a NET found no room */
     struct core_hash hash_own[CORE_HASH_COUNT], hash_told[CORE_HASH_COUNT];
+    struct core_touch touches[CORE_TOUCHES]; /* by number */
+    uint64_t touch_number;                   /* of the next one */
+    uint32_t touch_count;                    /* not answered */
     struct core_old old;
     struct core_snapshot_id snapshot; /* the newest on disk; index 0 = none */
     struct core_sending sending;

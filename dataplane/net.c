@@ -214,7 +214,7 @@ static uint32_t net_send_touches(struct net *net)
         return 0;
     while (sent < net->touch_count) {
         uint32_t left = net->touch_count - sent;
-        uint32_t n = left < NET_TOUCHES ? left : NET_TOUCHES;
+        uint32_t n = left < COMMAND_TOUCH_IDS ? left : COMMAND_TOUCH_IDS;
         struct command *command =
             net_command_room(net, COMMAND_TOUCH, n * (uint32_t)sizeof(int64_t));
         if (!command)

@@ -44,7 +44,6 @@
 #define NET_CONN_COST 8192u
 
 #define NET_TOUCH_NS_MAX   (100 * NS_PER_MS)
-#define NET_TOUCHES        1024u      /* session ids in one COMMAND_TOUCH */
 #define NET_OUTPUT_WAIT    (1u << 20) /* bytes queued above which no more frames are served */
 #define NET_ADDRESS_CHAINS 4096u
 
