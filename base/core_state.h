@@ -1,6 +1,7 @@
 /* core_state: a page that says how this node stands in its ensemble: who leads, since when, and
- * whether it is cut off from the others: then clients may only read, or nothing. Written by CORE, read by everybody else with relaxed loads: each
- * field is true on its own, and NET acts on one of them at a time.
+ * whether it is cut off from the others: then clients may only read, or nothing. Written by CORE,
+ * read by everybody else with relaxed loads: each field is true on its own, and NET acts on one of
+ * them at a time.
  *
  *               core_state_tell      core_state_* readers        - : safe at the same time
  *     tell            X                       -                  X : CORE only
@@ -17,14 +18,14 @@ enum core_role { CORE_ROLE_FOLLOWER = 0, CORE_ROLE_LEADER = 1, CORE_ROLE_OBSERVE
 
 struct core_state {
     /* set before the roles start */
-    bool ensemble;           /* this node has peers, or may be given some */
+    bool ensemble;             /* this node has peers, or may be given some */
     bool read_only_enabled;    /* readonlymode.enabled */
     uint64_t cut_off_after_ns; /* without a leader; max(2 s, tickTime) */
     /* written by CORE */
     _Alignas(64) _Atomic uint32_t member_count; /* voters and observers */
-    _Atomic uint8_t leader;    /* 0 = none known */
-    _Atomic uint8_t role;      /* enum core_role */
-    _Atomic bool cut_off;      /* no leader for so long that no session can be served */
+    _Atomic uint8_t leader;                     /* 0 = none known */
+    _Atomic uint8_t role;                       /* enum core_role */
+    _Atomic bool cut_off; /* no leader for so long that no session can be served */
     _Atomic uint64_t term;
     _Atomic uint64_t since_ns; /* monotonic: when leader last became what it is */
 };

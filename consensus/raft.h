@@ -273,8 +273,8 @@ MUST_USE int raft_init_alone(struct raft *raft, uint8_t id, uint64_t term, uint8
 /* raft_step takes one input. Overwrites *out, arrays up to their counts. */
 void raft_step(struct raft *raft, const struct raft_input *in, struct raft_output *out);
 
-/* raft_deadline_ns is when TICK is needed next (also for a member that may not campaign: it forgets a
- * leader that it does not hear); UINT64_MAX = not before something else happens. */
+/* raft_deadline_ns is when TICK is needed next (also for a member that may not campaign: it forgets
+ * a leader that it does not hear); UINT64_MAX = not before something else happens. */
 uint64_t raft_deadline_ns(const struct raft *raft);
 
 /* ---- the leader sends ------------------------------------------------------------------------ */
