@@ -39,13 +39,14 @@ int heap_init(struct heap *heap)
 
 void heap_fini(struct heap *heap)
 {
-    size_t mib[3], mib_size = 3;
+    size_t mib[3];
+    size_t mib_size = sizeof(mib) / sizeof(mib[0]);
     if (heap->flags == 0)
         return; /* heap_init did not succeed */
     mallctl("tcache.destroy", NULL, NULL, &heap->tcache, sizeof(heap->tcache));
     if (mallctlnametomib("arena.0.destroy", mib, &mib_size) == 0) {
         mib[1] = heap->arena;
-        mallctlbymib(mib, mib_size, NULL, NULL, NULL, 0);
+        mallctlbymib(mib, sizeof(mib) / sizeof(mib[0]), NULL, NULL, NULL, 0);
     }
     memset(heap, 0, sizeof(*heap));
 }

@@ -36,7 +36,7 @@ fi
 build=build-plant
 if [ ! -d "$build" ]; then
     command -v ccache >/dev/null && export CC="ccache ${CC:-gcc}"
-    meson setup "$build" -Dperf=false -Dfuzz=false -Ddpdk=disabled >/dev/null
+    meson setup "$build" -Dperf=false -Dfuzz=false -Ddpdk=disabled -Dwhole_program=false >/dev/null
 fi
 ninja -C "$build" tests/sim/run >/dev/null
 commands=$(ninja -C "$build" -t commands tests/sim/run)
