@@ -476,6 +476,14 @@ static void fault_last_word(struct sim_world *world, uint32_t index, const char 
     node->start_ns = world->now_ns + span_draw(world, 1, 300);
 }
 
+static uint32_t fault_voters(const struct raft_membership *m)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < m->count; i++)
+        count += m->members[i].voter;
+    return count;
+}
+
 /* A leader that has appended what removes it, and nobody knows yet: it is not heard for long enough
  * to lose its office. */
 static void fault_aim_leave(struct sim_world *world, uint32_t index)
@@ -494,9 +502,25 @@ static void fault_aim_leave(struct sim_world *world, uint32_t index)
         fault_add(world, SIM_FAULT_isolate_leader, span_draw(world, 300, 3000));
     if (!fault)
         return;
-    sim_world_say(world, "node %u is cut off: it has just removed itself", index + 1);
+    sim_world_say(world, "node %u is cut off: it has just removed itself, of %u voters are left %u",
+                  index + 1, fault_voters(&raft->configs[raft->config_count - 2]),
+                  fault_voters(last));
     cut_group(world, fault, 1u << index, true, true);
     fault_links(world, fault, true);
+}
+
+/* A snapshot is coming in: power fails between the operations that put it in place, behind the
+ * next rename. */
+static void fault_aim_receiving(struct sim_world *world, uint32_t index)
+{
+    struct sim_node *node = &world->nodes[index];
+    uint64_t receiving = node->node->core.receiving.message.index;
+
+    if (receiving == node->receiving)
+        return;
+    node->receiving = receiving;
+    if (receiving && below(world, 200) < world->knobs.aim_install)
+        sim_disk_power(node->disk, 1 + below(world, 6), true);
 }
 
 void sim_faults_aim(struct sim_world *world, uint32_t index)
@@ -507,6 +531,8 @@ void sim_faults_aim(struct sim_world *world, uint32_t index)
     if (world->calm)
         return;
     fault_aim_leave(world, index);
+    if (world->knobs.aim_install)
+        fault_aim_receiving(world, index);
     if (!told)
         return;
     if ((told & SIM_TOLD_ENTRY) && knobs->aim_all && below(world, 10000) < knobs->aim_all) {
@@ -530,7 +556,7 @@ void sim_faults_aim(struct sim_world *world, uint32_t index)
 
 bool sim_faults_aim_install(struct sim_world *world, uint32_t index)
 {
-    if (world->calm || !world->knobs.aim_ack || below(world, 2))
+    if (world->calm || below(world, 100) >= world->knobs.aim_install)
         return false;
     fault_last_word(world, index, "installed a snapshot");
     return true;

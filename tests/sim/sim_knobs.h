@@ -21,11 +21,14 @@
     X(split_percent, 50, 1, 100, "sends of which only some bytes go now")                          \
     X(slow_percent, 50, 1, 95, "client steps that do not receive")                                 \
     X(snapshot_entries, 60, 20, 400, "a snapshot after so many entries")                           \
+    X(small_log, 50, 1, 1, "segments of 512 KiB, not 1 MiB: logs begin later, snapshots are sent") \
     X(disk_us, 100, 40, 3000, "a write of the disk takes up to")                                   \
     X(drift_ppm, 50, 1, 500, "clocks run wrong by up to")                                          \
     X(power_percent, 80, 1, 100, "crashes that take unsynced sectors with them")                   \
     X(aim_vote, 25, 1, 30, "percent of votes told that are their node's last word: power loss")    \
-    X(aim_ack, 25, 1, 20, "of 10000 acknowledgements: the same; half the installs")                \
+    X(aim_ack, 25, 1, 20, "of 10000 acknowledgements: the same")                                   \
+    X(aim_install, 50, 20, 100,                                                                    \
+      "percent of snapshots installed: the same, in or behind that turn")                          \
     X(aim_entry, 20, 1, 20, "of 10000 entries first applied somewhere: the same")                  \
     X(aim_all, 20, 1, 10, "of 10000 entries first applied somewhere: all nodes lose power")        \
     X(aim_cut, 40, 5, 60, "percent of acknowledgements behind a cut under a write: power loss")    \

@@ -155,15 +155,18 @@ static void node_configure(struct sim_node *node)
     c->tree_memory_limit = 64 << 20;
     c->tree_nodes_max = 1 << 16;
     c->net_memory_limit = 256 << 20;
-    c->watches_max = 1 << 14;      /* a small table: its pages are touched anew by every start */
-    c->log_segment_size = 1 << 20; /* batches of 256 KiB, a log tail of 1 MiB */
-    c->request_size_max = 128 << 10;
+    c->watches_max = 1 << 14; /* a small table: its pages are touched anew by every start */
+    /* batches are a quarter of it, and the log tail is as large; with less, not every message fits
+     */
+    c->log_segment_size = (1u << 20) >> node->world->knobs.small_log;
+    c->request_size_max = (uint32_t)(c->log_segment_size / 8);
     c->snapshot_every_count = node->world->knobs.snapshot_entries;
     c->snapshot_every_size = 0;
     c->snapshot_kept_count = 2;
     c->container_check_ms = 0;
     c->ensemble_reconfig = node->world->knobs.reconfig > 0;
-    c->skip_acl = node->world->knobs.reconfig > 0; /* else only super may */
+    c->skip_acl = node->world->knobs.reconfig > 0;              /* else only super may */
+    c->ensemble_standalone = node->world->knobs.aim_leave == 0; /* else one voter may stay alone */
     if (node->world->knobs.linearizable)
         c->reads_mode = CONFIG_READS_LINEARIZABLE;
     node_servers(node);
@@ -303,6 +306,7 @@ int sim_node_start(struct sim_node *node, struct fault *fault)
     check_read_begin(&node->reads, node->node->core.read_context, node->node->core.read_ready);
     check_stale_begin(&node->stale);
     node->cut = false;
+    node->receiving = 0;
     node->world->recovered_entries += found->entries;
     node->world->from_snapshot += found->snapshot_index > 0;
     node->copy_hit = false;

@@ -68,6 +68,7 @@ struct sim_node {
     struct check_promise promise;
     struct check_read reads;
     struct check_stale stale;
+    uint64_t receiving;   /* index of the snapshot that comes in; 0: none */
     uint64_t left_index;  /* of the last membership without itself that it appended as a leader */
     bool honest, voted;   /* its disk lost nothing by a fault; it was a voter with a vote */
     bool dark;            /* power failed in the middle of its start */

@@ -119,6 +119,9 @@ static void put_reconfig(struct sim_client *c, struct jute_out *frame)
 {
     const struct membership *now = &model_members(c->log->model)->now;
     uint32_t id = 1 + below(c, c->world->node_count);
+    const struct sim_node *leads = sim_world_leader(c->world);
+    if (c->world->knobs.aim_leave && leads && below(c, 2))
+        id = leads->index + 1; /* it removes itself */
     const struct membership_server *member = membership_find(now, id);
     const struct bytes absent = {NULL, -1};
     char joining[MEMBERSHIP_LINE_SIZE] = "", leaving[8] = "", leader[16] = "";
