@@ -30,11 +30,17 @@ uint64_t log_record_chain(const struct log_record *record, uint64_t chain_before
 uint64_t log_record_seal(struct log_record *record, uint64_t chain_before, uint32_t seed)
 {
     CHECK(record->kind == LOG_RECORD_ENTRY || record->kind == LOG_RECORD_PAD);
-    record->magic = LOG_RECORD_MAGIC;
     record->chain = record->kind == LOG_RECORD_PAD ? chain_before
                                                    : log_record_chain(record, chain_before);
-    record->crc = log_record_crc(record, seed);
+    log_record_seal_chained(record, record->chain, seed);
     return record->chain;
+}
+
+void log_record_seal_chained(struct log_record *record, uint64_t chain, uint32_t seed)
+{
+    record->magic = LOG_RECORD_MAGIC;
+    record->chain = chain;
+    record->crc = log_record_crc(record, seed);
 }
 
 int log_record_intact(const struct log_record *record, uint64_t room, uint32_t seed)

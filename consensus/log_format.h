@@ -59,5 +59,8 @@ uint32_t log_record_seed(uint64_t salt);
  * `room` (bytes from the record to the end of what was read), kind and crc: 0, ERR_MALFORMED,
  * ERR_SHORT or ERR_CORRUPT. */
 uint64_t log_record_seal(struct log_record *record, uint64_t chain_before, uint32_t seed);
+/* log_record_seal_chained is log_record_seal for a chain value that is known: of a record that was
+ * compared with log_record_chain where it came from. */
+void log_record_seal_chained(struct log_record *record, uint64_t chain, uint32_t seed);
 MUST_USE int log_record_intact(const struct log_record *record, uint64_t room, uint32_t seed);
 uint64_t log_record_chain(const struct log_record *record, uint64_t chain_before);

@@ -192,24 +192,31 @@ uint8_t *log_tail_append(struct log_tail *tail, uint64_t term, uint32_t payload_
     return (uint8_t *)(record + 1);
 }
 
-uint64_t log_tail_seal(struct log_tail *tail, uint8_t *payload)
+/* The record behind the last one becomes part of the log. */
+static void place(struct log_tail *tail, struct log_record *record)
 {
-    struct log_record *record = (struct log_record *)payload - 1;
     uint64_t span = log_record_span(record->size);
 
     CHECK((uint8_t *)record == log_tail_at(tail, tail->appended));
     CHECK(record->index == tail->last_index + 1);
-    memset(payload + record->size, 0, span - sizeof(*record) - record->size);
+    memset((uint8_t *)(record + 1) + record->size, 0, span - sizeof(*record) - record->size);
     if (tail->batch_index == 0) {
         tail->batch_index = record->index;
         tail->batch_term_before = tail->last_term;
         tail->batch_chain_before = tail->chain;
     }
     *slot_of(tail, record->index) = tail->appended;
-    tail->chain = log_record_seal(record, tail->chain, tail->seed);
     tail->last_index = record->index;
     tail->last_term = record->term;
     tail->appended += span;
+}
+
+uint64_t log_tail_seal(struct log_tail *tail, uint8_t *payload)
+{
+    struct log_record *record = (struct log_record *)payload - 1;
+
+    place(tail, record);
+    tail->chain = log_record_seal(record, tail->chain, tail->seed);
     return record->index;
 }
 
@@ -227,8 +234,12 @@ int log_tail_append_record(struct log_tail *tail, const struct log_record *recor
     if (!payload)
         return ERR_FULL;
     memcpy(payload, record + 1, record->size);
-    uint64_t index = log_tail_seal(tail, payload);
-    CHECK(index == record->index && tail->chain == record->chain);
+    struct log_record *placed = (struct log_record *)payload - 1;
+    CHECK(placed->index == record->index && placed->term == record->term);
+    CHECK(placed->kind == record->kind && placed->size == record->size);
+    place(tail, placed);
+    log_record_seal_chained(placed, record->chain, tail->seed); /* over the same fields */
+    tail->chain = record->chain;
     return 0;
 }
 

@@ -72,12 +72,15 @@ static uint8_t *stage_add(struct role_apply *apply, uint32_t size, uint32_t net)
     record->size = size;
     record->net = net;
     apply->stage_size = need;
+    apply->stage_count++;
     return (uint8_t *)(record + 1);
 }
 
 static uint64_t stage_size_for(const struct role_apply *apply, uint32_t net)
 {
     uint64_t sum = 0;
+    if (apply->net_count == 1) /* then all of it is for that one */
+        return apply->stage_size + 8ull * apply->stage_count;
     for (uint64_t at = 0; at < apply->stage_size;) {
         const struct stage_record *record = (const struct stage_record *)(apply->stage + at);
         if (record->net == net || record->net == STAGE_TO_ALL)
@@ -151,6 +154,7 @@ static bool stage_push(struct role_apply *apply)
         }
     }
     apply->stage_size = 0;
+    apply->stage_count = 0;
     apply->stage_net = 0;
     apply->complete = machine_zxid(apply->machine);
     return true;

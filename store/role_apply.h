@@ -51,6 +51,7 @@ struct role_apply {
     /* records of the command being delivered: struct stage_record + record, 8-byte aligned */
     uint8_t *stage;
     uint64_t stage_size, stage_room;
+    uint32_t stage_count; /* records in it */
     uint32_t stage_net; /* nets [0, stage_net) have theirs */
     uint32_t retire_count;
     uint64_t retire_ns; /* when the oldest command since the last hand-over was applied */
