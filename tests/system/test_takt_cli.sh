@@ -29,8 +29,9 @@ start_taktd() {
     local try
     for try in 1 2 3 4 5; do
         server=127.0.0.1:$((20000 + RANDOM % 10000))
+        beat=$server # of UDP
         build/tools/taktd --dev --listen "$server" --data "$work/data" \
-            --set extendedTypesEnabled=true --set enforceQuota=true --set snapCount=1000 \
+            --set beat.listen="$beat" --set extendedTypesEnabled=true --set enforceQuota=true --set snapCount=1000 \
             >"$work/taktd.log" 2>&1 &
         taktd_pid=$!
         timeout 20 "$takt" ready -s "$server" --timeout 5 2>/dev/null &&
@@ -349,12 +350,24 @@ sys.exit(not (a["total"]["done"] > 10 and a["errors"] == {} and a["unanswered"] 
         fi
     done
     refuses "bench leaves nothing behind" "ls $root-bench" "NoNode"
-    if command -v gnuplot >/dev/null; then
-        timeout 60 "$takt" bench -s "$server" -n 1 -w 1 --warmup 0 -d 0.2 --ops get --root "$root-bench" \
-            --plot "$work/plot.svg" >/dev/null 2>&1
-        grep -q '</svg>' "$work/plot.svg" 2>/dev/null && ok "bench --plot" || not_ok "bench --plot"
-    else
-        skip "bench --plot" "no gnuplot"
+    timeout 60 "$takt" bench -s "$server" -n 1 -w 1 --warmup 0 -d 0.2 --ops get --root "$root-bench" \
+        --plot "$work/plot.svg" --hdr "$work/bench.hdr" >/dev/null 2>&1
+    grep -q '</svg>' "$work/plot.svg" 2>/dev/null && ok "bench --plot" || not_ok "bench --plot"
+    grep -q '^#\[Max ' "$work/bench.hdr" 2>/dev/null && ok "bench --hdr" || not_ok "bench --hdr"
+    if [ -n "$taktd_pid" ]; then
+        got=$(timeout 60 "$takt" bench --scenario beat -s "$beat" -n 4 -w 8 --warmup 0.1 -d 0.4 --rate 2000 \
+            --ops get=2,set=2,exists=1,ls=1,sync=1 --root "$root-bench" -o json 2>"$work/stderr")
+        /usr/bin/python3 -c '
+import json, sys
+a = json.loads(sys.argv[1])
+sys.exit(not (a["total"]["samples"] == 800 and a["errors"] == {} and a["unanswered"] == 0 and len(a["ops"]) == 5))
+' "$got" 2>/dev/null && ok "bench --scenario beat: each request of an open loop" ||
+            not_ok "bench --scenario beat" "$got" "$(cat "$work/stderr")"
+        refuses "bench beat leaves nothing behind" "ls $root-bench" "NoNode"
+        timeout 10 "$takt" bench --scenario beat -s "$beat" --ops create >/dev/null 2>&1
+        [ $? = 2 ] && ok "bench beat: what it cannot do is code 2" || not_ok "bench beat: code 2"
+        got=$(timeout 20 "$takt" bench --scenario beat -s 127.0.0.1:9 --root "$root-bench" 2>&1)
+        [[ $got == *'no node answers beat'* ]] && ok "bench beat: nobody there" || not_ok "bench beat: nobody there" "$got"
     fi
     timeout 10 "$takt" bench -s "$server" --ops nonsense >/dev/null 2>&1
     [ $? = 2 ] && ok "bench: code 2 for a command line that makes no sense" || not_ok "bench: code 2"

@@ -4,6 +4,7 @@
  *              ├─ bench_load      N znodes under P parents
  *              ├─ bench_watch     N watchers on one znode, one setter
  *              ├─ bench_sessions  connect, session, close
+ *              ├─ bench_beat      the mix, over sessions of libtakt
  *              └─ bench_report    text, JSON, plot                                              */
 #pragma once
 
@@ -12,7 +13,8 @@
 #include "tools/takt/bench_stats.h"
 
 struct bench_config {
-    const char *server, *scenario, *ops, *root, *plot, *watch_mode;
+    const char *server, *scenario, *ops, *root, *plot, *hdr, *watch_mode;
+    const char *keys_text;   /* of beat: a key file's text; NULL: datagrams carry a checksum only */
     const char *server_pids; /* as bench_proc_read_all takes them; NULL: no figures of them */
     struct address_tcp address;
     struct benchmix mix;
@@ -39,6 +41,11 @@ MUST_USE int bench_watch(const struct bench_config *config, struct bench_result 
                          struct fault *fault);
 MUST_USE int bench_sessions(const struct bench_config *config, struct bench_result *result,
                             struct fault *fault);
+
+/* Returns 0, or ERR_CONFIG: what beat's load cannot do. */
+MUST_USE int bench_beat_check(const struct bench_config *config, struct fault *fault);
+MUST_USE int bench_beat(const struct bench_config *config, struct bench_result *result,
+                        struct fault *fault);
 
 /* Reads the processes' counters; the server's when its pid is known. */
 void bench_sample(const struct bench_config *config, struct bench_result *result, bool after);

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "tools/host/gaps.h"
+#include "tools/takt/histplot.h"
 #include "tools/takt/json.h"
 #include "tools/takt/verb.h"
 #include "tools/takt/verb_host.h"
@@ -97,7 +98,7 @@ static void bench_report_text(const struct bench_config *config, const struct be
     for (uint32_t op = 0; op < BENCHMIX_OP_COUNT; op++)
         bench_report_row(benchmix_name((enum benchmix_op)op), &stats->latency[op], stats->done[op],
                          result->measured_s);
-    if (strcmp(config->scenario, "mix") == 0)
+    if (strcmp(config->scenario, "mix") == 0 || strcmp(config->scenario, "beat") == 0)
         bench_report_row("total", total, bench_stats_done(stats), result->measured_s);
     for (uint32_t i = 0; i < BENCH_STATS_ERROR_COUNT; i++)
         if (stats->errors[i].count != 0)
@@ -196,54 +197,26 @@ static void bench_report_json(const struct bench_config *config, const struct be
     json_line(&json);
 }
 
-/* One curve: latency over 1 / (1 - rank), which shows the tail. */
-static void bench_report_curve(FILE *to, const char *name, const struct hist *hist)
-{
-    uint64_t seen = 0;
-    fprintf(to, "$%s << EOD\n", name);
-    for (uint32_t i = 0; i < HIST_SLOT_COUNT; i++) {
-        if (hist->slots[i] == 0)
-            continue;
-        seen += hist->slots[i];
-        double left = 1.0 - (double)seen / (double)hist->count;
-        double rank = left > 0 ? 1.0 / left : (double)hist->count * 2;
-        fprintf(to, "%.8g %.6g\n", rank, bench_report_us(hist_slot_value(i)));
-    }
-    fputs("EOD\n", to);
-}
-
 static int bench_report_plot(const struct bench_config *config, const struct bench_result *result,
-                             struct fault *fault)
+                             const struct bench_platform *platform, struct fault *fault)
 {
-    if (strchr(config->plot, '\'') != NULL)
-        return fault_set(fault, ERR_CONFIG, "--plot: a file name without quotes, please");
-    FILE *to = popen("gnuplot", "we");
-    if (to == NULL)
-        return fault_set(fault, ERR_UNSUPPORTED, "cannot start gnuplot; is it installed?");
-    fprintf(to,
-            "set terminal svg size 900,500 background 'white'\nset output '%s'\n"
-            "set logscale xy\nset grid\nset key left top\nset xlabel 'percentile'\n"
-            "set ylabel 'latency, us'\nset title '%s, %s, %" PRIu64 " x %" PRIu64 ", %" PRIu64
-            " B' noenhanced\n"
-            "set xtics ('50' 2, '90' 10, '99' 100, '99.9' 1000, '99.99' 10000, "
-            "'99.999' 100000, '99.9999' 1000000)\n",
-            config->plot, config->scenario, config->server, config->connections, config->window,
-            config->payload);
+    struct histplot_line lines[HISTPLOT_LINES_MAX];
+    char title[200], note[DOCTOR_TEXT_SIZE + 80];
+    uint32_t count = 0;
+
     for (uint32_t op = 0; op < BENCHMIX_OP_COUNT; op++)
-        if (result->stats.latency[op].count != 0)
-            bench_report_curve(to, benchmix_name((enum benchmix_op)op), &result->stats.latency[op]);
-    const char *word = "plot";
-    for (uint32_t op = 0; op < BENCHMIX_OP_COUNT; op++) {
-        const char *name = benchmix_name((enum benchmix_op)op);
-        if (result->stats.latency[op].count == 0)
-            continue;
-        fprintf(to, "%s $%s with steps lw 2 title '%s' noenhanced", word, name, name);
-        word = ",";
-    }
-    fputc('\n', to);
-    return pclose(to) == 0
-               ? 0
-               : fault_set(fault, ERR_UNSUPPORTED, "gnuplot failed, or is not installed; no plot");
+        if (result->stats.latency[op].count != 0 && count < HISTPLOT_LINES_MAX)
+            lines[count++] = (struct histplot_line){benchmix_name((enum benchmix_op)op),
+                                                    &result->stats.latency[op]};
+    if (count == 0)
+        return fault_set(fault, ERR_NOTFOUND, "nothing was answered: nothing to plot");
+    snprintf(title, sizeof(title), "%s at %.80s: %" PRIu64 " x %" PRIu64 ", %" PRIu64 " B, %s loop",
+             config->scenario, config->server, config->connections, config->window,
+             config->payload, config->rate_per_s > 0 ? "open" : "closed");
+    snprintf(note, sizeof(note), "%s%s",
+             platform->class == DOCTOR_C ? "platform unqualified, ratios only: " : "",
+             platform->why);
+    return histplot_svg(config->plot, title, note, lines, count, fault);
 }
 
 int bench_report(const struct bench_config *config, const struct bench_result *result,
@@ -262,7 +235,9 @@ int bench_report(const struct bench_config *config, const struct bench_result *r
     else
         bench_report_text(config, result, total, platform);
     if (config->plot != NULL)
-        err = bench_report_plot(config, result, fault);
+        err = bench_report_plot(config, result, platform, fault);
+    if (!err && config->hdr != NULL)
+        err = histplot_hdr(config->hdr, total, fault);
 out:
     free(total);
     free(platform);

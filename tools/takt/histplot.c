@@ -191,3 +191,29 @@ int histplot_svg(const char *path, const char *title, const char *note,
         return fault_set(fault, ERR_IO, "%s: %s", path, strerror(errno));
     return 0;
 }
+
+int histplot_hdr(const char *path, const struct hist *hist, struct fault *fault)
+{
+    uint64_t seen = 0;
+    FILE *to = fopen(path, "we");
+
+    if (to == NULL)
+        return fault_set(fault, ERR_IO, "%s cannot be written", path);
+    fprintf(to, "%12s %14s %10s %14s\n\n", "Value", "Percentile", "TotalCount", "1/(1-Percentile)");
+    for (uint32_t i = 0; i < HIST_SLOT_COUNT; i++) {
+        if (hist->slots[i] == 0)
+            continue;
+        seen += hist->slots[i];
+        double part = (double)seen / (double)hist->count;
+        fprintf(to, "%12.3f %14.12f %10" PRIu64, (double)hist_slot_value(i) / 1000, part, seen);
+        if (seen < hist->count)
+            fprintf(to, " %14.2f\n", 1 / (1 - part));
+        else
+            fputc('\n', to);
+    }
+    fprintf(to, "#[Mean    = %12.3f, StdDeviation   = %12.3f]\n",
+            hist->count ? hist->sum_ns / 1000 / (double)hist->count : 0.0, 0.0);
+    fprintf(to, "#[Max     = %12.3f, Total count    = %12" PRIu64 "]\n",
+            (double)hist->max_ns / 1000, hist->count);
+    return fclose(to) == 0 ? 0 : fault_set(fault, ERR_IO, "%s cannot be written", path);
+}

@@ -26,3 +26,7 @@ void histplot_text(FILE *to, const struct histplot_line *line);
  * ones are left out. note is printed below the title. Returns 0 or ERR_IO with the reason. */
 MUST_USE int histplot_svg(const char *path, const char *title, const char *note,
                           const struct histplot_line *lines, uint32_t count, struct fault *fault);
+
+/* histplot_hdr writes the percentiles as HdrHistogram prints them, in microseconds, for its own
+ * plotter and for tools that read it. Returns 0 or ERR_IO with the reason. */
+MUST_USE int histplot_hdr(const char *path, const struct hist *hist, struct fault *fault);

@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "tools/host/doctor.h"
 #include "tools/host/gaps.h"
+#include "tools/takt/histplot.h"
 #include "tools/takt/json.h"
 #include "tools/takt/verb.h"
 #include "tools/takt/verb_host.h"
@@ -129,34 +130,13 @@ static void verb_jitter_json(const struct verb_jitter *jitter, char class, bool 
 /* ---- files ------------------------------------------------------------------------------------
  */
 
-/* HdrHistogram's percentile distribution, values in microseconds. */
 static int verb_jitter_hdr(const struct verb_jitter *jitter, const struct gaps *g,
                            struct fault *fault)
 {
     char path[512];
-    uint64_t seen = 0;
 
     snprintf(path, sizeof(path), "%s.cpu%u", jitter->hdr, g->cpu);
-    FILE *to = fopen(path, "we");
-    if (to == NULL)
-        return fault_set(fault, ERR_IO, "%s cannot be written", path);
-    fprintf(to, "%12s %14s %10s %14s\n\n", "Value", "Percentile", "TotalCount", "1/(1-Percentile)");
-    for (uint32_t i = 0; i < HIST_SLOT_COUNT; i++) {
-        if (g->steps.slots[i] == 0)
-            continue;
-        seen += g->steps.slots[i];
-        double part = (double)seen / (double)g->steps.count;
-        fprintf(to, "%12.3f %14.12f %10" PRIu64, verb_jitter_us(hist_slot_value(i)), part, seen);
-        if (seen < g->steps.count)
-            fprintf(to, " %14.2f\n", 1 / (1 - part));
-        else
-            fputc('\n', to);
-    }
-    fprintf(to, "#[Mean    = %12.3f, StdDeviation   = %12.3f]\n",
-            g->steps.sum_ns / 1000 / (double)g->steps.count, 0.0);
-    fprintf(to, "#[Max     = %12.3f, Total count    = %12" PRIu64 "]\n",
-            verb_jitter_us(g->steps.max_ns), g->steps.count);
-    return fclose(to) == 0 ? 0 : fault_set(fault, ERR_IO, "%s cannot be written", path);
+    return histplot_hdr(path, &g->steps, fault);
 }
 
 #define SVG_LEFT    70.0
