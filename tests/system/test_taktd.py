@@ -47,15 +47,19 @@ def test_taktd_wrong_usage(t):
     t.cleanup.append(lambda: shutil.rmtree(home))
     with open(os.path.join(home, 'zoo.cfg'), 'w') as out:
         out.write('dataDir=d\nclientPort=2181\nserver.1=a:1:2\nserver.2=b:1:2\n')
+    with open(os.path.join(home, 'keys'), 'w') as out:
+        out.write('1 nothex\n')
     for flags, word in ((['--nothing'], 'unknown flag'), ([], 'no data directory'),
                         (['--data', 'd', '--listen', 'x'], 'is not an address'),
                         (['--dev', '--set', 'tickTime=soon'], 'is not a duration'),
                         (['--config', 'zoo.cfg'], 'which of them is this node?'),
+                        (['--dev', '--set', 'beat.key_file=keys', '--check-config'], 'beat.key_file: '),
+                        (['--dev', '--set', 'peers.key_file=none', '--check-config'], 'peers.key_file: '),
                         (['--config', 'none'], 'cannot be read')):
         code, out, err = taktd(t, *flags, cwd=home)
         equal((code, out, err.count('\n')), (2, '', 1), flags)
         assert word in err, err
-    equal(os.listdir(home), ['zoo.cfg'])
+    equal(sorted(os.listdir(home)), ['keys', 'zoo.cfg'])
 
 
 def test_taktd_stops(t):

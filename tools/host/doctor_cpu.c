@@ -185,7 +185,8 @@ static enum doctor_state doctor_cpu_mitigations(const struct doctor_subject *s, 
                      "%u of %u known holes are mitigated", mitigated, count);
 }
 
-/* MSR 0x34 counts system management interrupts; the msr device needs root. */
+/* Intel's MSR 0x34 counts system management interrupts; the msr device needs root. AMD has an event
+ * of the PMU instead, and no count since the boot. */
 static enum doctor_state doctor_cpu_smi(const struct doctor_subject *s, char *text)
 {
     char path[SYSROOT_PATH_SIZE];
@@ -196,6 +197,11 @@ static enum doctor_state doctor_cpu_smi(const struct doctor_subject *s, char *te
         if (file)
             fclose(file);
         return doctor_is(text, DOCTOR_UNKNOWN, "the host's SMIs are invisible in a guest");
+    }
+    if (strncmp(s->host->model, "AMD", 3) == 0) {
+        if (file)
+            fclose(file);
+        return doctor_is(text, DOCTOR_UNKNOWN, "AMD's processors keep no count of SMIs");
     }
     if (!file)
         return doctor_is(text, DOCTOR_UNKNOWN,
@@ -284,8 +290,9 @@ const struct doctor_check doctor_cpu_table[] = {
      "mitigations=off on the boot line, where nobody else's code runs", DOCTOR_A,
      doctor_cpu_mitigations},
     {"cpu-smi", "firmware interrupts", "An SMI stops every core for 10 us to 1 ms, unseen.",
-     "modprobe msr; rdmsr -p 0 0x34 twice, and switch off in the BIOS what makes it rise", DOCTOR_A,
-     doctor_cpu_smi},
+     "rdmsr -p 0 0x34 twice (AMD: perf stat -a -e ls_smi_rx sleep 60), and switch off in the BIOS "
+     "what makes it rise",
+     DOCTOR_A, doctor_cpu_smi},
     {"cpu-cat", "cache allocation", "Neighbours can push the tree out of the shared cache.",
      "mount -t resctrl resctrl /sys/fs/resctrl", DOCTOR_A, doctor_cpu_cat},
     {0},

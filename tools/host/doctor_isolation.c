@@ -30,6 +30,9 @@ static enum doctor_state doctor_isolated(const struct doctor_subject *s, char *t
 
 static enum doctor_state doctor_nohz(const struct doctor_subject *s, char *text)
 {
+    if (!sysroot_exists(&s->host->root, "/sys/devices/system/cpu/nohz_full"))
+        return doctor_is(text, DOCTOR_FAIL, "this kernel has no full dynticks: another one is "
+                         "needed, whatever its boot line says");
     return doctor_covers(s, &s->host->nohz_full, "nohz_full", text);
 }
 
@@ -212,7 +215,8 @@ const struct doctor_check doctor_isolation_table[] = {
     {"iso-nohz", "full dynticks",
      "The scheduler's tick interrupts a core 100 to 1000 times a "
      "second for 1 to 5 us.",
-     "nohz_full={hot} on the boot line (kernel with CONFIG_NO_HZ_FULL)", DOCTOR_B, doctor_nohz},
+     "nohz_full={hot} on the boot line, of a kernel with CONFIG_NO_HZ_FULL=y", DOCTOR_B,
+     doctor_nohz},
     {"iso-rcu", "RCU callbacks", "Callbacks run in softirqs of the core that queued them.",
      "rcu_nocbs={hot} on the boot line", DOCTOR_B, doctor_rcu},
     {"iso-managed-irq", "managed interrupts",

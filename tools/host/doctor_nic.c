@@ -188,7 +188,7 @@ const struct doctor_check doctor_nic_table[] = {
     {"nic-duplex", "duplex", "Half duplex collides and waits.",
      "ethtool -s {nic} duplex full autoneg on", DOCTOR_B, doctor_nic_duplex},
     {"nic-mtu", "MTU", "Below 1500 bytes batches between members break into more packets.",
-     "ip link set {nic} mtu 1500", DOCTOR_A, doctor_nic_mtu},
+     "ip link set {nic} mtu 1500   # where the network carries that", DOCTOR_A, doctor_nic_mtu},
     {"nic-timestamps", "time stamps", "They tell a late switch from a late host.",
      "ethtool -T {nic}", DOCTOR_A, doctor_nic_stamps},
     {"nic-flaps", "carrier", "Each loss of the link is an election.",

@@ -24,13 +24,14 @@ static const struct verb_page verb_member_page = {
         "  promote ID         an observer becomes a voter\n"
         "  demote ID          a voter becomes an observer\n"
         "  transfer ID        that voter leads, before a restart for example (takt only)\n\n"
-        "Changes need reconfigEnabled=true (not transfer) and the right to write\n"
-        "/zookeeper/config, which at first only super has: --auth digest:super:PASSWORD.",
+        "All but list, transfer too, need the right to write /zookeeper/config, which at first\n"
+        "only super has: --auth digest:super:PASSWORD. Changes of the members need\n"
+        "reconfigEnabled=true, too.",
     .examples =
         "  takt member list --server 10.0.0.1:2181,10.0.0.2:2181\n"
         "  takt member add '4=10.0.0.4:2888:3888:observer;2181' --auth digest:super:secret\n"
         "  takt member promote 4 --auth digest:super:secret\n"
-        "  takt member transfer 2 && systemctl restart takt\n",
+        "  takt member transfer 2 --auth digest:super:secret && systemctl restart takt\n",
 };
 
 /* What a refusal means here, and what to do. */

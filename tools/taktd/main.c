@@ -1,5 +1,6 @@
 /* main: taktd's command line, and one node from start to stop. */
 #include "base/say.h"
+#include "dataplane/peer_keys.h"
 #include "tools/taktd/args.h"
 #include "tools/taktd/run.h"
 
@@ -22,10 +23,25 @@ static void main_version(FILE *to)
     fprintf(to, "taktd %s, ports: %s\n", TAKT_VERSION, ports);
 }
 
+/* A key file that cannot be read stops the node at its start, so it is bad here too. */
+static int main_check_keys(const char *key, const char *path)
+{
+    static struct peer_keys keys;
+    struct fault fault;
+
+    if (*path == '\0' || peer_keys_load(&keys, path, &fault) == 0)
+        return EXIT_STOPPED;
+    fprintf(stderr, "taktd: %s: %s\n", key, fault.text);
+    return EXIT_USAGE;
+}
+
 static int main_check(const struct config *config, FILE *to)
 {
     char text[4096];
 
+    if (main_check_keys("peers.key_file", config->peers_key_file) != EXIT_STOPPED ||
+        main_check_keys("beat.key_file", config->beat_key_file) != EXIT_STOPPED)
+        return EXIT_USAGE;
     if (*config->ignored)
         fprintf(to, "%s\n", config->ignored);
     if (*config->notes)

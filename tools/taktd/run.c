@@ -310,6 +310,9 @@ static void run_say_ready(const struct run *run, uint64_t begin_ns)
     say(SAY_INFO, "ready after %" PRIu64 " ms: node %u of '%s' listens on %s (%s port)",
         (uint64_t)((clock_now().mono_ns - begin_ns) / NS_PER_MS), config->node_id,
         config->cluster_name, listen, port);
+    if (config->beat_listen[0])
+        say(SAY_INFO, "controllers reach it by beat (UDP) at %s, %s", config->beat_listen,
+            config->beat_key_file[0] ? "with the keys of beat.key_file" : "without keys");
     snprintf(status, sizeof(status), "READY=1\nSTATUS=node %u listens on %s", config->node_id,
              listen);
     notify_send(status);
