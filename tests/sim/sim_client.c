@@ -124,6 +124,8 @@ static void client_connect(struct sim_client *c)
     c->out_size = 0;
     c->pending_count = 0;
     c->heard_ns = c->sent_ns = c->since_ns = c->world->now_ns;
+    c->forged = c->session && !c->quiet && per_mille(c, c->world->knobs.forge_per_mille);
+    c->poisoned = false;
     sim_request_greeting(c);
 }
 
@@ -183,6 +185,8 @@ static void client_talk(struct sim_client *c)
             sim_request_something(c);
     if (c->state == SIM_LIVE && c->pending_count == 0 && (due || (c->quiet && below(c, 20) == 0)))
         sim_request_ping(c);
+    if (c->state == SIM_LIVE && !c->quiet && !c->out_size && per_mille(c, knobs->garbage_per_mille))
+        sim_request_garbage(c);
     send_out(c);
     if (!c->quiet && per_mille(c, knobs->cut_per_mille))
         sim_client_lost(c, below(c, 100) >= knobs->vanish_percent);
@@ -204,6 +208,10 @@ static void client_act(struct sim_client *c)
             c->given_up++;
             sim_client_lost(c, false);
         }
+        return;
+    }
+    if (c->poisoned) {
+        sim_client_lost(c, true);
         return;
     }
     if (c->quiet || below(c, 100) >= knobs->slow_percent)

@@ -11,6 +11,7 @@
 
 #include "base/rand.h"
 #include "dataplane/port/port_sim.h"
+#include "tests/sim/check_back.h"
 #include "tests/sim/sim_log.h"
 #include "tests/sim/sim_watch.h"
 
@@ -56,6 +57,9 @@ struct sim_client {
     uint32_t silent_steps;
     bool quiet; /* no new requests: the run is coming to its end */
     bool closing;
+    bool forged;   /* this connection's greeting has a wrong password */
+    bool poisoned; /* it has sent what no client sends: the connection ends with its next step */
+    struct check_back back;
     int64_t synced_floor;                        /* reads of this connection show at least this */
     bool key_busy;                               /* one operation on a register at a time */
     struct sim_request pending[SIM_PENDING_MAX]; /* in the order sent */
@@ -98,3 +102,5 @@ void sim_request_ping(struct sim_client *client);
 /* As a client does after a reconnect: what it watched, as of the last zxid it saw. */
 void sim_request_set_watches(struct sim_client *client);
 void sim_request_greeting(struct sim_client *client);
+/* sim_request_garbage sends what no client sends. */
+void sim_request_garbage(struct sim_client *client);

@@ -290,6 +290,10 @@ static void begin_node(struct sim_world *world, struct sim_fault *fault)
         node->wall_step_ms += below(world, 4) ? (int64_t)below(world, 7200000) - 3600000
                                               : 86400000ll * ((int64_t)below(world, 7300) - 3650);
         break;
+    case SIM_FAULT_wall_frozen:
+        node->frozen_ns = world->now_ns;
+        node->frozen_until_ns = fault->until_ns;
+        break;
     case SIM_FAULT_overflow: node->overflow = 1 + below(world, 300); break;
     case SIM_FAULT_version_skew: node->skewed = true; break;
     case SIM_FAULT_clients_cut: node->clients_cut++; break;
@@ -371,6 +375,10 @@ static void fault_begin(struct sim_world *world, enum sim_fault_kind kind)
         break;
     case SIM_FAULT_rollback: fault_roll_back(world, any); break;
     case SIM_FAULT_blackout: fault_blackout(world); break;
+    case SIM_FAULT_kill_storm:
+        faults->storm = 3 + below(world, 6);
+        faults->storm_ns = world->now_ns;
+        break;
     case SIM_FAULT_rolling:
         faults->rolling = world->node_count;
         faults->rolling_ns = world->now_ns;
@@ -423,6 +431,18 @@ static void faults_rolling(struct sim_world *world)
     }
 }
 
+/* Each time as soon as somebody may lead again, or a little later. */
+static void faults_storm(struct sim_world *world)
+{
+    struct sim_faults *faults = &world->faults;
+
+    while (faults->storm && faults->storm_ns <= world->now_ns) {
+        faults->storm--;
+        fault_kill(world, leader_or_any(world), span_draw(world, 1, 500));
+        faults->storm_ns = world->now_ns + span_draw(world, 20, 800);
+    }
+}
+
 uint64_t sim_faults_next_ns(const struct sim_world *world)
 {
     const struct sim_faults *faults = &world->faults;
@@ -435,6 +455,8 @@ uint64_t sim_faults_next_ns(const struct sim_world *world)
     }
     if (faults->rolling && faults->rolling_ns < next)
         next = faults->rolling_ns;
+    if (faults->storm && faults->storm_ns < next)
+        next = faults->storm_ns;
     return next;
 }
 
@@ -456,6 +478,7 @@ void sim_faults_step(struct sim_world *world)
     }
     sim_atlas_look(world);
     faults_rolling(world);
+    faults_storm(world);
     if (faults->next_ns > world->now_ns)
         return;
     uint64_t at = rand_below(&faults->rand, fault_rates(world) / (world->node_count == 1 ? 8 : 1));
@@ -567,7 +590,7 @@ void sim_faults_stop(struct sim_world *world)
     struct sim_faults *faults = &world->faults;
 
     faults->next_ns = UINT64_MAX;
-    faults->rolling = 0;
+    faults->rolling = faults->storm = 0;
     faults->looping = 0;
     while (faults->active_count)
         fault_end(world, 0);
@@ -577,6 +600,7 @@ void sim_faults_stop(struct sim_world *world)
         node->paused_ns = node->slow_ns = node->held_ns = 0;
         node->held_roles = 0;
         node->overflow = 0;
+        node->frozen_until_ns = 0;
         sim_disk_power(node->disk, 0, false);
         sim_disk_hang(node->disk, 0);
         for (int call = 0; call < SIM_DISK_CALLS; call++)

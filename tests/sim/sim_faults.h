@@ -41,7 +41,9 @@ struct sim_faults {
     uint64_t rolling_ns;
     uint32_t chased;    /* reads are aimed at this node ... */
     uint64_t chased_ns; /* ... until then */
-    uint32_t looping;   /* starts of a crash loop still to fail */
+    uint32_t storm;     /* leaders still to be killed by a storm; the next one at storm_ns */
+    uint64_t storm_ns;
+    uint32_t looping; /* starts of a crash loop still to fail */
     uint32_t loop_node;
 };
 

@@ -17,6 +17,8 @@
     X(haste, 12, 1, 5, "clients so many times as fast, plus one")                                  \
     X(cut_per_mille, 60, 1, 20, "client steps that reset the connection")                          \
     X(silent_per_mille, 40, 1, 10, "client steps that begin a silence")                            \
+    X(garbage_per_mille, 25, 1, 10, "client steps that send what no client sends")                 \
+    X(forge_per_mille, 25, 20, 200, "reconnects with a wrong password")                            \
     X(vanish_percent, 50, 1, 100, "lost connections that the node is not told of")                 \
     X(split_percent, 50, 1, 100, "sends of which only some bytes go now")                          \
     X(slow_percent, 50, 1, 95, "client steps that do not receive")                                 \
@@ -35,6 +37,7 @@
     X(aim_mute, 30, 5, 60, "of 10000 entries first applied at their leader: nobody hears it then") \
     X(aim_leave, 40, 10, 80, "percent of leaders that have just removed themselves: cut off")      \
     X(uneven, 60, 1, 60, "percent of turns in which some roles of the node stand still")           \
+    X(mixed_config, 25, 1, 1, "nodes differ in timeouts, snapshots and what they keep")            \
     X(linearizable, 20, 1, 1, "reads.mode: linearizable on every node")                            \
     X(reconfig, 25, 2, 60, "of 1000 requests ask for another membership, or another leader")       \
     X(chase, 40, 5, 60, "percent of reads that set a watch, and of writes to what is watched")
@@ -53,11 +56,13 @@
 #define SIM_KNOBS_FAULT(X)                                                                         \
     X(kill, 60, 20, 400, "a node's process dies and comes back")                                   \
     X(kill_leader, 40, 20, 300, "the leader's does")                                               \
+    X(kill_storm, 15, 5, 40, "whoever leads dies, several times in a row")                         \
     X(crash_loop, 20, 10, 60, "a node dies again and again, in recovery too")                      \
     X(pause, 40, 20, 200, "a node stands still (SIGSTOP)")                                         \
     X(pause_role, 30, 20, 200, "one role of a node stands still")                                  \
     X(slow, 30, 20, 100, "a node runs at a tenth")                                                 \
     X(wall_step, 30, 20, 200, "a node's wall clock jumps")                                         \
+    X(wall_frozen, 20, 20, 100, "a node's wall clock stands still, then jumps")                    \
     X(cut_link, 40, 20, 200, "two nodes do not hear each other")                                   \
     X(cut_one_way, 40, 20, 200, "one node is not heard by another")                                \
     X(partition, 40, 20, 200, "the nodes fall into two groups")                                    \

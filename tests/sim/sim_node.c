@@ -25,9 +25,11 @@ static struct now node_now(const struct sim_node *node)
     int64_t mono_ns =
         (int64_t)true_ns + node->mono_offset_ns + (int64_t)(true_ns / 1000000) * node->drift_ppm;
 
+    uint64_t wall_ns = true_ns < node->frozen_until_ns ? node->frozen_ns : true_ns;
+
     return (struct now){.mono_ns = (uint64_t)mono_ns,
                         .wall_ms =
-                            SIM_WALL_MS + (int64_t)(true_ns / NS_PER_MS) + node->wall_step_ms};
+                            SIM_WALL_MS + (int64_t)(wall_ns / NS_PER_MS) + node->wall_step_ms};
 }
 
 /* The true time at which the node's clock shows mono_ns, or a little later. */
@@ -140,6 +142,18 @@ static void node_servers(struct sim_node *node)
     }
 }
 
+/* Operators change one file and forget the others. */
+static void node_configure_apart(struct sim_node *node)
+{
+    struct config *c = &node->config;
+
+    c->ensemble_heartbeat_ms += node->index % 3;
+    c->ensemble_election_ms_min += 10 * (node->index % 4);
+    c->ensemble_election_ms_max += 25 * (node->index % 5);
+    c->snapshot_every_count += 37 * (node->index % 2);
+    c->snapshot_kept_count += node->index % 3;
+}
+
 static void node_configure(struct sim_node *node)
 {
     struct config *c = &node->config;
@@ -170,6 +184,8 @@ static void node_configure(struct sim_node *node)
     if (node->world->knobs.linearizable)
         c->reads_mode = CONFIG_READS_LINEARIZABLE;
     node_servers(node);
+    if (node->world->knobs.mixed_config)
+        node_configure_apart(node);
 }
 
 void sim_node_init(struct sim_node *node, struct sim_world *world, uint32_t index)

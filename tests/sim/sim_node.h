@@ -47,6 +47,7 @@ struct sim_node {
     struct node *node;               /* NULL: down */
 
     int64_t mono_offset_ns, wall_step_ms;
+    uint64_t frozen_ns, frozen_until_ns; /* its wall clock stands still between these true times */
     int32_t drift_ppm;
 
     uint64_t wake_ns;    /* true time of the next turn; UINT64_MAX: down */
@@ -74,6 +75,7 @@ struct sim_node {
     bool dark;            /* power failed in the middle of its start */
     bool cut, cut_before; /* entries are being written that were cut; before this turn */
     uint64_t led_term;    /* the highest that it led */
+    uint64_t judged_term; /* the last that it led when check_lost looked */
     uint32_t told;        /* enum sim_told, of this turn */
     uint64_t up_since_ns, crashes, starts, turns;
     uint64_t image_term; /* the node's when the image was taken */

@@ -363,7 +363,27 @@ void sim_request_greeting(struct sim_client *c)
     jute_put_long(&frame, c->last_zxid);
     jute_put_int(&frame, 400 + (int32_t)below(c, 1600));
     jute_put_long(&frame, c->session);
-    jute_put_bytes(&frame, bytes_of(c->password, 16));
+    uint8_t password[16];
+    memcpy(password, c->password, sizeof(password));
+    password[0] ^= c->forged;
+    jute_put_bytes(&frame, bytes_of(password, 16));
     jute_put_byte(&frame, 0);
     frame_end(c, &frame);
+}
+
+/* Random bytes; a frame of a length that none has; a frame with a request that there is none of. */
+void sim_request_garbage(struct sim_client *c)
+{
+    uint32_t how = below(c, 3), size = 4 + below(c, 60);
+    uint8_t *at = c->out + c->out_size;
+    const uint32_t lengths[] = {0xffffffff, 0x80000000, 0x7fffffff, 1u << 24};
+    struct jute_out out = jute_out(at, 4);
+
+    CHECK(c->out_size + 64 <= sizeof(c->out));
+    for (uint32_t i = 0; i < size; i++)
+        at[i] = (uint8_t)rand_next(&c->rand);
+    if (how > 0)
+        jute_put_int(&out, how == 1 ? (int32_t)lengths[below(c, 4)] : (int32_t)size - 4);
+    c->out_size += size;
+    c->poisoned = true;
 }

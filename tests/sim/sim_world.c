@@ -139,6 +139,19 @@ static void world_look_leader(struct sim_world *world, struct sim_node *node)
     if (sim_node_term(node) > node->led_term)
         node->led_term = sim_node_term(node);
     const struct raft *raft = &node->node->core.raft;
+    uint64_t applied = world->log.count;
+    if (applied && raft->term != node->judged_term) {
+        struct check_lost_view lost = {.node = node->index,
+                                       .term = raft->term,
+                                       .last_index = raft->last_index,
+                                       .held_term = raft_terms_at(&raft->terms, applied),
+                                       .applied_index = applied,
+                                       .applied_term = world->log.entries[applied - 1].term};
+        const char *gone = check_lost_look(&lost);
+        if (gone)
+            sim_world_wrong(world, "%s", gone);
+    }
+    node->judged_term = raft->term;
     struct check_leader_view view = {.node = node->index,
                                      .term = raft->term,
                                      .commit_index = raft->commit_index,

@@ -16,6 +16,7 @@
 #include "tests/sim/check_calm.h"
 #include "tests/sim/check_hash.h"
 #include "tests/sim/check_leader.h"
+#include "tests/sim/check_lost.h"
 #include "tests/sim/check_member.h"
 #include "tests/sim/check_order.h"
 #include "tests/sim/check_registers.h"

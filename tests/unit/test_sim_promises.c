@@ -2,9 +2,11 @@
  * check_leader, check_member), what sessions are promised (check_session) and that nothing happens
  * for nothing (check_calm) accept what is right
  * and find what is wrong. Method: good and bad histories by hand. */
+#include "tests/sim/check_back.h"
 #include "tests/sim/check_calm.h"
 #include "tests/sim/check_durable.h"
 #include "tests/sim/check_leader.h"
+#include "tests/sim/check_lost.h"
 #include "tests/sim/check_member.h"
 #include "tests/sim/check_promise.h"
 #include "tests/sim/check_read.h"
@@ -270,6 +272,40 @@ static void test_calm(void **state)
     assert_null(check_calm_held(0, held, 1));
 }
 
+/* ---- check_back, check_lost ---- */
+
+static void test_back(void **state)
+{
+    struct check_back check = {0};
+
+    assert_null(check_back_reply(&check, true, 4, 4, 10));
+    assert_null(check_back_reply(&check, true, 5, ZK_XID_PING, 11)); /* a ping overtakes */
+    assert_non_null(check_back_reply(&check, true, 5, 6, 12));
+    assert_non_null(check_back_reply(&check, false, 0, 6, 12)); /* nothing was asked */
+    assert_non_null(check_back_reply(&check, true, 5, 5, 10));
+    assert_null(check_back_reply(&check, true, 5, 5, 11));
+}
+
+static const char *lost(uint64_t term, uint64_t last, uint64_t held)
+{
+    struct check_lost_view view = {.term = term,
+                                   .last_index = last,
+                                   .held_term = held,
+                                   .applied_index = 40,
+                                   .applied_term = 7};
+    return check_lost_look(&view);
+}
+
+static void test_lost(void **state)
+{
+    assert_null(lost(8, 40, 7));
+    assert_null(lost(8, 45, 0));     /* in its snapshot */
+    assert_null(lost(7, 30, 0));     /* its own term's: it may not have seen it itself yet */
+    assert_null(lost(6, 30, 0));     /* an old leader, which does not know that it is one */
+    assert_non_null(lost(8, 39, 0)); /* too short */
+    assert_non_null(lost(8, 45, 6)); /* another entry at that place */
+}
+
 /* ---- check_durable ---- */
 
 static const char *durable(uint64_t index, uint64_t term, uint64_t written, uint64_t written_term)
@@ -351,6 +387,8 @@ int main(void)
         cmocka_unit_test(test_promised_vote),
         cmocka_unit_test(test_promised_entries),
         cmocka_unit_test(test_promised_entry_itself),
+        cmocka_unit_test(test_back),
+        cmocka_unit_test(test_lost),
         cmocka_unit_test(test_durable),
         cmocka_unit_test(test_read_barriers),
         cmocka_unit_test(test_other_starts),
