@@ -99,7 +99,12 @@ start() {
     node=$!
     trap stop EXIT
     trap 'exit 0' INT TERM
-    build/tools/takt ready --server "$listen" --timeout 30 --verbose || {
+    local ready
+    build/tools/takt ready --server "$listen" --timeout 30 --verbose &
+    ready=$!
+    # Whichever ends first: a node that died at once is not waited for.
+    wait -n "$node" "$ready" && kill -0 "$node" 2>/dev/null || {
+        kill "$ready" "$node" 2>/dev/null || true
         wait "$node" || true
         node=
         die "the node did not become ready; its last lines are above"

@@ -143,5 +143,11 @@ if [[ $got == *"serves nobody now"*"state "*looking* ]]; then
 else
     not_ok "status of a server that nobody leads" "$got"
 fi
+got=$(timeout 8 "$takt" member list --server "$(client $other)" 2>&1 | tr '\n' '|')
+if [[ $got == *"no answer"*"version "* ]]; then
+    ok "member list while nobody leads"
+else
+    not_ok "member list while nobody leads" "$got"
+fi
 echo "1..$number"
 exit $((failed > 0))

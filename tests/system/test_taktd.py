@@ -204,6 +204,11 @@ def test_quickstart(t):
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=110)
     equal(done.returncode, 1)
     assert 'something listens on %s already' % busy.hosts in done.stdout.decode(), done.stdout
+    begin = time.monotonic()
+    done = subprocess.run([os.path.join(ROOT, 'tools/quickstart.sh'), '--exit', '--listen', '127.0.0.1:%d' % free_port(),
+                           '--data', '/proc/self/stat'], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=110)
+    assert b'did not become ready' in done.stdout and time.monotonic() - begin < 25, done.stdout    # it died at once
 
 
 def test_taktd_settings_that_bite(t):

@@ -33,6 +33,12 @@ bool snapshot_diff_one_moment(const struct snapshot_diff *diff)
     return diff->side[0].info.index == diff->side[1].info.index;
 }
 
+bool snapshot_diff_agree(const struct snapshot_diff *diff)
+{
+    return snapshot_diff_same(diff) || (!snapshot_diff_one_moment(diff) &&
+                                        diff->only[0] + diff->only[1] + diff->both == 0);
+}
+
 bool snapshot_diff_same(const struct snapshot_diff *diff)
 {
     return diff->only[0] + diff->only[1] + diff->both + diff->later + diff->others == 0;

@@ -48,3 +48,5 @@ void snapshot_diff_fini(struct snapshot_diff *diff);
 /* Are they snapshots of one moment? And do they hold the same? After a run. */
 bool snapshot_diff_one_moment(const struct snapshot_diff *diff);
 bool snapshot_diff_same(const struct snapshot_diff *diff);
+/* Or, of two moments, is there nothing but what the entries between them may explain? */
+bool snapshot_diff_agree(const struct snapshot_diff *diff);

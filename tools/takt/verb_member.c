@@ -121,6 +121,28 @@ static int member_read(struct verb_member *member)
     return member_take(member, jute_get_bytes(&reply.body));
 }
 
+/* The same by the word conf, which a server also answers while nobody leads and no session can be
+ * had. Returns whether one of them did. */
+static bool member_read_conf(struct verb_member *member, const char *servers)
+{
+    char list[1024], *text, *next = NULL;
+    struct fault fault;
+    bool found = false;
+
+    snprintf(list, sizeof(list), "%s", servers);
+    for (char *at = strtok_r(list, ",", &next); at && !found; at = strtok_r(NULL, ",", &next)) {
+        if (fourlw_ask(at, "conf", member->timeout_ms, &text, &fault) != 0)
+            continue;
+        const char *lines = strstr(text, "membership: \n");
+        found = lines && membership_parse(&member->servers, lines + strlen("membership: \n"),
+                                          strlen(lines) - strlen("membership: \n"),
+                                          &member->version, &fault) == 0 &&
+                member->servers.count > 0;
+        free(text);
+    }
+    return found;
+}
+
 /* Sends a reconfig and takes the list that it answers; texts may be NULL. */
 static int member_reconfig(struct verb_member *member, const char *joining, const char *leaving,
                            const char *members, int64_t version)
@@ -304,6 +326,8 @@ int verb_member(int argc, char **argv)
                                                      : "one id");
     member.as_json = strcmp(output, "json") == 0;
     member.timeout_ms = (uint32_t)(timeout_s * 1000);
+    if (strcmp(what, "list") == 0 && !auth && member_read_conf(&member, server))
+        return verb_member_list(&member);
     struct zkclient_config config = {.servers = server,
                                      .session_ms = 30000,
                                      .connect_ms = member.timeout_ms,

@@ -24,8 +24,8 @@ static const struct verb_page verb_snapshot_page = {
         "files, or data directories: DIR@INDEX is the snapshot of that index, as its file's name\n"
         "has it; DIR is the newest that both directories have, else the newest. Snapshots of one\n"
         "index must be the same on every member; of two indexes, what the zxids explain by the\n"
-        "entries between them is counted as later and not shown. Exit code 0: the same, 1: they\n"
-        "differ, 2: one cannot be read.",
+        "entries between them is counted as later and not shown. Exit code 0: the same, or of two\n"
+        "indexes with nothing but what is later; 1: they differ; 2: one cannot be read.",
     .examples = "  takt snapshot verify /var/lib/takt\n"
                 "  takt snapshot inspect /var/lib/takt/snapshot.0000000000001234\n"
                 "  takt snapshot inspect --paths /var/lib/takt | grep ^/app\n"

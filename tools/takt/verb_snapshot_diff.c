@@ -158,6 +158,8 @@ static void verb_snapshot_diff_count(const struct verb_snapshot_two *two)
     printf("later: %" PRIu64 " znodes that the log's entries between the two may explain%s\n",
            d->later,
            others_hidden ? "; they, and what is beside znodes, are shown with --all" : "");
+    if (snapshot_diff_agree(d))
+        printf("of two moments, and nothing speaks against one history\n");
 }
 
 static void verb_snapshot_diff_sum(struct verb_snapshot_two *two)
@@ -172,6 +174,7 @@ static void verb_snapshot_diff_sum(struct verb_snapshot_two *two)
     json_open(json, NULL, '{');
     json_text(json, "kind", "sum");
     json_bool(json, "same", snapshot_diff_same(d));
+    json_bool(json, "agree", snapshot_diff_agree(d));
     json_bool(json, "one_moment", snapshot_diff_one_moment(d));
     json_int(json, "only_a", (int64_t)d->only[0]);
     json_int(json, "only_b", (int64_t)d->only[1]);
@@ -211,7 +214,7 @@ int verb_snapshot_diff(const struct verb_snapshot_diff *options, const char *a, 
         fprintf(stderr, "takt: %s\n", fault.text);
     else
         verb_snapshot_diff_sum(&two);
-    int exit_code = err ? VERB_USAGE : snapshot_diff_same(&two.diff) ? VERB_OK : VERB_FAILED;
+    int exit_code = err ? VERB_USAGE : snapshot_diff_agree(&two.diff) ? VERB_OK : VERB_FAILED;
     snapshot_diff_fini(&two.diff);
     for (int i = 0; i < 2; i++) {
         if (two.place[i].open)
