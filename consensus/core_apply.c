@@ -160,9 +160,12 @@ void core_snapshot(struct role_core *core)
                (core->config.snapshot_entries && entries >= core->config.snapshot_entries) ||
                (core->config.snapshot_bytes && bytes >= core->config.snapshot_bytes && entries > 1);
 
+    if (!due || core->snapshot_pending)
+        return;
     /* a snapshot is of what is durable here: the log never ends before it */
-    if (!due || core->snapshot_pending || core->commit_told != core->raft.commit_index ||
-        core->raft.durable_index < core->commit_told)
+    if (core->config.memory ? !core_memory_on_disk(core)
+                            : core->commit_told != core->raft.commit_index ||
+                                  core->raft.durable_index < core->commit_told)
         return;
     struct core_apply head = {.kind = CORE_APPLY_SNAPSHOT, .index = core->commit_told};
     if (!core_put(core->core_apply, &head, NULL, 0))

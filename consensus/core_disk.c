@@ -40,6 +40,10 @@ static void disk_durable(struct role_core *core, const struct disk_core *done, s
     log_tail_written(core->tail, done->offset);
     if (UNLIKELY(core->traces.count))
         core_trace_passed(core, TRACE_DURABLE, done->index);
+    if (core->config.memory) {
+        core_memory_written(core, done->index);
+        return;
+    }
     core_step(core, &(struct raft_input){.kind = RAFT_INPUT_DURABLE,
                                          .index = done->index,
                                          .term = done->term,

@@ -29,7 +29,7 @@ void core_on_hello(struct role_core *core, const struct peer_message *message,
                    const uint8_t *payload, struct now now)
 {
     struct core_greeting greeting;
-    bool joined;
+    bool joined, first = !core->hello.heard[message->from];
     int what =
         core_hello_hear(&core->hello, message->from, payload, message->payload_size, &joined);
 
@@ -38,6 +38,12 @@ void core_on_hello(struct role_core *core, const struct peer_message *message,
         return;
     }
     memcpy(&greeting, payload, sizeof(greeting));
+    if (first && core->hello.heard[message->from] && !greeting.memory != !core->config.memory)
+        say(SAY_WARN,
+            "node %u has durability.mode %s and this one %s: each acknowledges by its own; set the "
+            "same everywhere",
+            message->from, greeting.memory ? "memory" : "disk",
+            core->config.memory ? "memory" : "disk");
     if (what == CORE_HELLO_REBORN)
         core_step(core, &(struct raft_input){.kind = RAFT_INPUT_REBORN,
                                              .member = message->from,

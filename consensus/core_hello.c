@@ -67,4 +67,5 @@ void core_hello_fill(const struct core_hello *hello, uint64_t last_index, bool a
     memcpy(greeting->cluster_id, hello->identity.cluster_id, CORE_CLUSTER_SIZE);
     greeting->formed = hello->identity.formed;
     greeting->answer = answer;
+    greeting->memory = hello->memory;
 }

@@ -37,13 +37,15 @@ struct core_greeting {
     uint8_t cluster_id[CORE_CLUSTER_SIZE];
     uint8_t formed;
     uint8_t answer; /* 1: in answer to one, and wants none */
-    uint8_t pad[6];
+    uint8_t memory; /* 1: it acknowledges from memory; 0 also from builds without that mode */
+    uint8_t pad[5];
 };
 static_assert(sizeof(struct core_greeting) == 40, "struct core_greeting is sent");
 
 struct core_hello {
     struct core_identity identity;
     uint64_t incarnation;
+    bool memory; /* this node's own durability.mode */
     uint64_t due_ns;                   /* next round of HELLOs; UINT64_MAX: all have answered */
     uint64_t heard[PEER_ID_MAX + 1];   /* incarnation of each peer; 0 = not heard */
     uint8_t log_seen[PEER_ID_MAX + 1]; /* 1: it has a log, 2: it has none */

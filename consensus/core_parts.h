@@ -68,6 +68,15 @@ bool core_disk_has_term(const struct role_core *core);
 void core_send_batch(struct role_core *core);
 uint32_t core_poll_disk(struct role_core *core, struct now now);
 
+/* core_memory.c: durability.mode memory. core_memory_turn acknowledges what is in the log tail;
+ * core_memory_written: DISK has written up to `index`; core_memory_truncate: the entries from
+ * `from` on are gone; core_memory_on_disk: is what was told to APPLY on disk, so that a snapshot
+ * may be of it? If not, nothing more is told until it is: one write of the disk. */
+void core_memory_turn(struct role_core *core, struct now now);
+void core_memory_written(struct role_core *core, uint64_t index);
+void core_memory_truncate(struct role_core *core, uint64_t from);
+bool core_memory_on_disk(struct role_core *core);
+
 /* core_nets.c: round robin over the NETs, a bounded number of commands a turn. */
 uint32_t core_poll_nets(struct role_core *core, struct now now);
 uint32_t core_propose_own(struct role_core *core, struct now now);

@@ -222,6 +222,7 @@ void core_on_append(struct role_core *core, const struct peer_message *message,
     uint64_t first = core->out.accept_first, last = core->out.accept_last;
     if (core->out.truncate_from) {
         log_tail_truncate(core->tail, core->out.truncate_from);
+        core_memory_truncate(core, core->out.truncate_from);
         core_member_truncate(core, core->out.truncate_from, now);
     }
     if (first)

@@ -19,6 +19,7 @@ static int core_ensemble_init(struct role_core *core)
         err = ERR_NOMEM;
     core->snapshot = config->snapshot;
     core_hello_init(&core->hello, &config->identity, config->incarnation, 0);
+    core->hello.memory = config->memory;
     core->read_context = config->incarnation << 20; /* never used before, nor after a restart */
     core->member_index = config->member_index;
     core->member_next = config->servers;
@@ -44,6 +45,7 @@ int role_core_init(struct role_core *core, const struct role_core_config *config
     for (uint64_t index = raft->commit_index + 1; index <= raft->last_index; index++)
         core_follow_time(core, log_tail_find(tail, index));
     core->session_last = session_last;
+    core->disk_index = raft->last_index;
     core->commit_told = raft->commit_index;
     core->snapshot_index = raft->commit_index;
     core->random_used = CORE_RANDOM_POOL_SIZE;
@@ -175,6 +177,8 @@ uint32_t role_core_poll(void *self, struct now now)
         work += core_ensemble_end(core, now);
     core_reap(core, now);
     core_snapshot(core);
+    if (core->config.memory)
+        core_memory_turn(core, now);
     core_send_batch(core);
     link_publish(core->core_apply);
     link_publish(core->core_disk);
@@ -182,6 +186,14 @@ uint32_t role_core_poll(void *self, struct now now)
         link_publish(core->core_peer);
     core_show(core, now);
     return work;
+}
+
+bool role_core_flush(struct role_core *core, struct now now)
+{
+    (void)core_poll_disk(core, now);
+    core_send_batch(core);
+    link_publish(core->core_disk);
+    return !core->writing && !core->save_out && !core->tail->batch_index;
 }
 
 /* Commands that no peer, disk or APPLY must speak for before they can be taken. */

@@ -67,6 +67,7 @@ struct role_core_config {
     void *random_self;
     /* of a node with peers; else zero */
     bool ensemble;
+    bool memory; /* an entry is held when it is in the log tail: core_memory.c */
     uint64_t incarnation; /* of this start: larger than any before */
     struct forward_config forward;
     struct core_identity identity;         /* as the superblock holds it */
@@ -189,6 +190,8 @@ struct role_core {
 
     struct raft_output out;     /* of the last step */
     uint64_t batch_epoch;       /* raft's, when the batch with DISK was closed */
+    uint64_t disk_index;        /* memory: up to here the log is on disk; else not used */
+    bool disk_awaited;          /* memory: commits are told again when disk_index is commit_told */
     struct core_state *state;   /* the page for NET; NULL: nobody looks */
     struct core_status *status; /* the page for people; the same */
     uint64_t show_ns;           /* both are told again then; 0 = in this turn */
@@ -251,6 +254,11 @@ void role_core_fini(struct role_core *core);
 
 /* core_member_raft is a membership as raft counts it, with index 0. Pure. */
 void core_member_raft(const struct membership_body *members, struct raft_membership *to);
+
+/* role_core_flush sends DISK what it has not been sent, for a clean stop, and hears its answers:
+ * call it and role_disk_poll in turn until it returns true, everything being on disk. After the
+ * role's last turn; nothing is acknowledged any more. */
+bool role_core_flush(struct role_core *core, struct now now);
 
 /* struct role of dataplane/worker.h: one bounded turn; is there nothing to do; when to wake. */
 uint32_t role_core_poll(void *self, struct now now);

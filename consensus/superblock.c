@@ -9,7 +9,7 @@
 
 #define MAGIC 0x31505553544b4154ull /* "TAKTSUP1" */
 
-enum copy_flag { FLAG_FORMED = 1, FLAG_CATCHING_UP = 2 };
+enum copy_flag { FLAG_FORMED = 1, FLAG_CATCHING_UP = 2, FLAG_UNFLUSHED = 4 };
 
 struct copy {
     uint64_t magic;
@@ -128,8 +128,11 @@ static void copy_fill(struct copy *copy, const struct superblock *superblock)
                           .promised_index = state->promised_index,
                           .membership_index = state->membership_index,
                           .membership_size = state->membership_size};
-    copy->flags =
-        (uint8_t)((state->formed ? FLAG_FORMED : 0) | (state->catching_up ? FLAG_CATCHING_UP : 0));
+    /* a build that does not know of `unflushed` is told enough: no vote */
+    bool unflushed = state->unflushed && state->formed;
+    copy->flags = (uint8_t)((state->formed ? FLAG_FORMED : 0) |
+                            (state->catching_up || unflushed ? FLAG_CATCHING_UP : 0) |
+                            (unflushed ? FLAG_UNFLUSHED : 0));
     memcpy(copy->cluster_id, state->cluster_id, sizeof(copy->cluster_id));
     CHECK(state->membership_size <= sizeof(copy->membership));
     memcpy(copy->membership, state->membership, state->membership_size);
@@ -156,6 +159,7 @@ static void state_take(struct superblock *superblock, const struct copy *copy)
                                        .vote = copy->vote,
                                        .formed = copy->flags & FLAG_FORMED,
                                        .catching_up = copy->flags & FLAG_CATCHING_UP,
+                                       .unflushed = copy->flags & FLAG_UNFLUSHED,
                                        .salt = copy->salt,
                                        .incarnation = copy->incarnation,
                                        .term = copy->term,
@@ -195,6 +199,7 @@ static int copies_join(struct superblock *superblock, const struct copy *old,
     }
     state->formed |= old->flags & FLAG_FORMED;
     state->catching_up |= old->flags & FLAG_CATCHING_UP;
+    state->unflushed |= old->flags & FLAG_UNFLUSHED;
     report->contradicted = true;
     fault_set(&report->fault, 0,
               "superblock.0 and superblock.1 contradict each other: term %" PRIu64

@@ -20,7 +20,8 @@
  * Two whole copies that contradict each other (the disk brought an old block back) are resolved by
  * this rule, and reported: the newer save counts, but nothing that was promised is taken back. The
  * higher term counts with its vote; two votes in one term count as a vote for somebody unknown
- * (SUPERBLOCK_VOTE_UNKNOWN: for nobody any more in this term); formed and catching_up stay set.
+ * (SUPERBLOCK_VOTE_UNKNOWN: for nobody any more in this term); formed, catching_up
+ * and unflushed stay set.
  *
  * Blocks. Role: start-up, then one role at a time. */
 #pragma once
@@ -41,6 +42,10 @@ struct superblock_state {
     uint8_t vote;           /* whom this node voted for in `term`; 0 = nobody */
     bool formed;            /* the node belongs to an ensemble (or is one by itself) */
     bool catching_up;       /* it must not vote or campaign: what it promised may be lost */
+    /* It acknowledges what is in memory only (durability.mode memory): saved as catching_up too, so
+     * that this is what the next start finds unless a clean stop takes it away again. Counts once
+     * the node is `formed`; before that it has promised nothing. */
+    bool unflushed;
     uint64_t salt;          /* of the log, random, never changes */
     uint64_t incarnation;   /* grows with each start */
     uint64_t term;

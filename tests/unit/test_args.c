@@ -43,6 +43,10 @@ static void test_actions(void **state)
     assert_int_equal(action, ARGS_PRINT);
     assert_int_equal(parse("--dev"), 0);
     assert_int_equal(action, ARGS_RUN);
+    assert_false(config.recover_from_disk);
+    assert_int_equal(parse("--dev --recover-from-disk"), 0);
+    assert_int_equal(action, ARGS_RUN);
+    assert_true(config.recover_from_disk);
 }
 
 static void test_flags_win(void **state)
@@ -70,6 +74,9 @@ static void test_refusals(void **state)
         {"--config /nowhere.yaml", "/nowhere.yaml: cannot be read: No such file or directory"},
         {"--dev --id 0", "--id: node.id: '0' is not a number from 1 to 254"},
         {"--dev --port x", "--port: port.kind: 'x' is not one of kernel|dpdk"},
+        {"--dev --set durability.mode=memory",
+         "durability.mode (--set) is memory, and this node has no servers beside it: what it "
+         "acknowledged would be lost with its process; use disk, or configure servers"},
         {"--dev --set a", "--set a: it is written --set key=value"},
         {"", "no data directory: give --data DIR, data.dir in a file, or --dev"},
     };

@@ -238,6 +238,31 @@ static void test_newer_copy_with_an_older_term(void **state)
     sim_disk_destroy(other);
 }
 
+/* What is acknowledged from memory is found as a promise that may be lost, once there are any. */
+static void test_unflushed_is_found_until_it_is_taken_away(void **state)
+{
+    struct bench *bench = *state;
+
+    assert_int_equal(bench_open(bench), 0);
+    struct superblock_state next = bench->superblock.state;
+    next.unflushed = true;
+    assert_int_equal(superblock_save(&bench->superblock, &next, &bench->fault), 0);
+    assert_int_equal(bench_open(bench), 0);
+    assert_false(bench->superblock.state.unflushed); /* not formed */
+    assert_false(bench->superblock.state.catching_up);
+    next.formed = true;
+    assert_int_equal(superblock_save(&bench->superblock, &next, &bench->fault), 0);
+    assert_false(bench->superblock.state.catching_up); /* the node that runs remembers */
+    assert_int_equal(bench_open(bench), 0);
+    assert_true(bench->superblock.state.unflushed);
+    assert_true(bench->superblock.state.catching_up);
+    next.unflushed = false;
+    assert_int_equal(superblock_save(&bench->superblock, &next, &bench->fault), 0);
+    assert_int_equal(bench_open(bench), 0);
+    assert_false(bench->superblock.state.unflushed);
+    assert_false(bench->superblock.state.catching_up);
+}
+
 static void test_read_changes_nothing(void **state)
 {
     struct bench *bench = *state;
@@ -266,6 +291,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_copies_that_disagree, setup, teardown),
         cmocka_unit_test_setup_teardown(test_newer_copy_with_an_older_term, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_unflushed_is_found_until_it_is_taken_away, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_read_changes_nothing, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,7 @@ enum args_flag {
     FLAG_HELP,
     FLAG_HELP_CONFIG,
     FLAG_VERSION,
+    FLAG_RECOVER,
     FLAG_SETTING, /* + index in args_flags: a flag that is short for a setting */
 };
 
@@ -35,6 +36,8 @@ static const struct {
     {"port", "KIND", FLAG_SETTING, "port.kind", "kernel (sockets) or dpdk (a device of its own)"},
     {"eal", "ARGS", FLAG_SETTING, "port.eal", "arguments for DPDK's EAL, with --port dpdk"},
     {"ip", "ADDR/LEN", FLAG_SETTING, "port.address", "the dpdk port's own address and network"},
+    {"recover-from-disk", NULL, FLAG_RECOVER, NULL,
+     "durability.mode memory, when a majority lost power: vote as the disk is"},
     {"check-config", NULL, FLAG_CHECK, NULL, "only say whether the configuration is good"},
     {"print-config", NULL, FLAG_PRINT, NULL, "only print the settings in force, and their sources"},
     {"help-config", NULL, FLAG_HELP_CONFIG, NULL, "print every setting with its help, as YAML"},
@@ -72,6 +75,7 @@ struct args {
     const char *file;
     const char *sets[128];
     uint32_t set_count;
+    bool recover;
     const char *flags[FLAG_COUNT]; /* value of the flag i; the last one counts */
     char listen[2048];             /* all --listen, joined by commas */
 };
@@ -105,6 +109,7 @@ static int args_flag(struct args *args, int flag, const char *value, enum args_a
             return fault_set(fault, ERR_CONFIG, "more than %u --set", args->set_count);
         args->sets[args->set_count++] = value;
         return 0;
+    case FLAG_RECOVER: args->recover = true; return 0;
     case FLAG_CHECK: *action = ARGS_CHECK; return 0;
     case FLAG_PRINT: *action = ARGS_PRINT; return 0;
     case FLAG_HELP: *action = ARGS_HELP; return 0;
@@ -157,6 +162,7 @@ int args_parse(int argc, char **argv, enum args_action *action, struct config *c
     if (*action == ARGS_HELP || *action == ARGS_HELP_CONFIG || *action == ARGS_VERSION)
         return 0;
     config_init(config);
+    config->recover_from_disk = args.recover;
     if (args.dev)
         config_dev(config);
     if (args.file)

@@ -211,6 +211,16 @@ static int config_check_limits(struct config *config, struct fault *fault)
     return 0;
 }
 
+static int config_check_durability(struct config *config, struct fault *fault)
+{
+    if (config->durability_mode != CONFIG_DURABILITY_MEMORY || config_is_ensemble(config))
+        return 0;
+    return fault_set(fault, ERR_CONFIG,
+                     "%s is memory, and this node has no servers beside it: what it acknowledged "
+                     "would be lost with its process; use disk, or configure servers",
+                     config_named(config, "durability.mode"));
+}
+
 static int config_check_auth(struct config *config, struct fault *fault)
 {
     const char *colon = strchr(config->super_digest, ':');
@@ -347,6 +357,8 @@ int config_check(struct config *config, struct fault *fault)
         err = config_check_beat(config, fault);
     if (!err)
         err = config_check_limits(config, fault);
+    if (!err)
+        err = config_check_durability(config, fault);
     if (!err)
         err = config_check_auth(config, fault);
     if (!err)

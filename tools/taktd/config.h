@@ -43,6 +43,7 @@ enum config_idle {
 enum config_backend { CONFIG_BACKEND_AUTO, CONFIG_BACKEND_URING, CONFIG_BACKEND_SYNC };
 enum config_form { CONFIG_FORM_ALL, CONFIG_FORM_MAJORITY };
 enum config_reads { CONFIG_READS_LOCAL, CONFIG_READS_LINEARIZABLE };
+enum config_durability { CONFIG_DURABILITY_DISK, CONFIG_DURABILITY_MEMORY };
 enum config_peer_type { CONFIG_PEER_PARTICIPANT, CONFIG_PEER_OBSERVER };
 
 struct config_listen {
@@ -165,6 +166,8 @@ struct config {
     uint32_t peers_mtu;       /* largest IP packet to a peer, bytes; 0: the route's */
     uint64_t peers_bulk_rate; /* bytes a second to a peer that catches up */
     bool peers_listen_all;    /* quorumListenOnAllIPs */
+    uint32_t durability_mode; /* enum config_durability */
+    bool recover_from_disk;   /* --recover-from-disk: of this start only */
     uint32_t reads_mode;      /* enum config_reads */
     uint32_t reads_catch_up_ms;
     bool reads_without_quorum; /* readonlymode.enabled */

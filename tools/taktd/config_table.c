@@ -229,6 +229,18 @@ const struct config_setting config_table[] = {
              "auto: uring with roles.layout together where the kernel allows it, else sync.\n"
              "With each, a write is durable before it is answered."},
 
+    {.key = "durability.mode",
+     .type = CONFIG_CHOICE,
+     AT(durability_mode),
+     .choices = "disk|memory",
+     .fallback = "disk",
+     .help =
+         "What this member of an ensemble acknowledges. disk: what is on its disk. memory: what\n"
+         "is in its memory; the disk follows, at most two batches (8 MiB) behind. A member that\n"
+         "did not stop in good order then votes again only when it has caught up with a leader,\n"
+         "and a majority that loses power at once stops the ensemble until taktd is started with\n"
+         "--recover-from-disk. The same on every member. Not for a node alone."},
+
     {.key = "snapshot.every_entries",
      .type = CONFIG_COUNT64,
      AT(snapshot_every_count),

@@ -4,10 +4,13 @@
 #include "base/touch.h"
 #include "consensus/core_status.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+
+#define NODE_FLUSH_NS (10 * NS_PER_S) /* a clean stop waits so long for the disk */
 
 /* ---- links ----------------------------------------------------------------------------------- */
 
@@ -533,6 +536,33 @@ static void node_reclaim_all(struct node *node)
     }
 }
 
+/* A clean stop of a node that acknowledges from memory: when all of its log is on disk, the next
+ * start is its old self. A full disk, or one that answers nothing, is not waited for. */
+static void node_flush(struct node *node)
+{
+    struct superblock_state state = node->superblock.state;
+    struct fault fault;
+    struct now now = clock_now();
+    uint64_t until_ns = now.mono_ns + NODE_FLUSH_NS;
+    int err = atomic_load(&node->failed);
+    bool flushed = node->disk.installed; /* a snapshot took the place of all that is in the tail */
+
+    if (!state.unflushed || !node->core.tail || !node->disk.wal || node->disk_dead)
+        return;
+    while (!flushed && !node->disk.stopped && !node->wal->no_space && now.mono_ns < until_ns) {
+        flushed = role_core_flush(&node->core, now);
+        if (!flushed && !role_disk_poll(&node->disk, now))
+            sched_yield();
+        now = clock_now();
+    }
+    state.unflushed = false;
+    if (!flushed || node->disk.stopped || (err && err != ERR_RESTART))
+        say(SAY_WARN, "the log's tail was not written: the next start does not vote until it has "
+                      "caught up");
+    else if (superblock_save(&node->superblock, &state, &fault))
+        say(SAY_WARN, "%s", fault.text);
+}
+
 void node_abandon(struct node *node)
 {
     node->disk.stopped = true;
@@ -555,6 +585,7 @@ void node_close(struct node *node)
     }
     node_beat_fini(node);
     free(node->nets);
+    node_flush(node);
     node_peers_fini(node);
     role_apply_fini(&node->apply);
     role_core_fini(&node->core);

@@ -46,6 +46,7 @@ struct node_env {
     struct node_page *(*page)(void *self);
     void *page_self;
     struct now now; /* at the time of node_open */
+    bool again;     /* the process has opened the node before: ERR_RESTART */
     bool threads;   /* false: node_turn drives it, and nothing blocks but the disk */
 };
 

@@ -236,6 +236,7 @@ void node_peers_core(struct node *node, struct role_core_config *config)
     uint64_t cluster = config_cluster_id(c);
 
     config->ensemble = true;
+    config->memory = c->durability_mode == CONFIG_DURABILITY_MEMORY;
     config->incarnation = state->incarnation;
     config->forward = (struct forward_config){
         .node_id = (uint8_t)c->node_id,

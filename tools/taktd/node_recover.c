@@ -2,6 +2,7 @@
 #include "tools/taktd/node_parts.h"
 
 #include "base/check.h"
+#include "base/plant.h"
 #include "store/snapshot_load.h"
 
 #include <stdlib.h>
@@ -208,6 +209,37 @@ static int recover_follow(struct node *node, struct superblock_state *state, str
     return superblock_save(&node->superblock, state, fault);
 }
 
+/* Did the last run acknowledge from memory, and not stop in good order? And from here on this one
+ * may: that is durable before anybody hears of it, with the incarnation. */
+static void recover_durability(const struct node *node, struct superblock_state *state)
+{
+    const struct config *c = node->config;
+    bool lost = state->unflushed && state->formed;
+
+    state->unflushed =
+        c->durability_mode == CONFIG_DURABILITY_MEMORY && config_is_ensemble(c) && !PLANTED(49);
+    if (lost && c->recover_from_disk && !node->env.again) {
+        state->catching_up = false;
+        say(SAY_WARN, "--recover-from-disk: node %u votes with what its disk has; what it "
+                      "acknowledged from memory and had not written is lost, unless another member "
+                      "has it",
+            state->node_id);
+    } else if (lost && !PLANTED(48)) {
+        say(SAY_WARN,
+            "node %u acknowledged from memory and did not stop in good order: it does not vote "
+            "until it has caught up with a leader. If a majority of the members lost power at "
+            "once, there will be none: then start them with --recover-from-disk",
+            state->node_id);
+    } else if (lost) {
+        state->catching_up = false;
+    } else if (c->recover_from_disk && !node->env.again) {
+        say(SAY_WARN, "--recover-from-disk: there is nothing to be given up here, it does nothing");
+    }
+    if (state->unflushed)
+        say(SAY_INFO, "durability.mode memory: what a quorum has in memory is acknowledged, the "
+                      "disk follows");
+}
+
 static int recover_raft(struct node *node, const struct wal_position *last, struct fault *fault)
 {
     struct superblock_state state = node->superblock.state;
@@ -220,6 +252,7 @@ static int recover_raft(struct node *node, const struct wal_position *last, stru
                          (unsigned long long)last->term, (unsigned long long)state.term);
     state.incarnation = wall_ms > state.incarnation ? wall_ms : state.incarnation + 1;
     state.snapshot_index = node->recovery.snapshot_index;
+    recover_durability(node, &state);
     return config_is_ensemble(node->config) ? recover_follow(node, &state, fault)
                                             : recover_lead(node, last, &state, fault);
 }

@@ -48,6 +48,7 @@ struct run {
     pthread_t ctl;
     bool ctl_started;
     int signal; /* that asked to stop; 0 = none. Written by CTL, read after it has ended */
+    bool again; /* not the first life of this process */
     _Atomic bool stopped; /* the node has ended; CTL is to end too */
 };
 
@@ -391,6 +392,7 @@ static int run_open(struct run *run, struct fault *fault)
                                  .page = run_page_open,
                                  .page_self = run,
                                  .now = clock_now(),
+                                 .again = run->again,
                                  .threads = true};
     return node_open(&run->node, run->config, &env, fault);
 }
@@ -440,7 +442,7 @@ int run_node(const struct config *config, struct fault *fault)
     static struct run run; /* 100 KB of disk state: kept off the stack */
     struct run_page shown = {0};
     sigset_t signals;
-    int err;
+    int err = 0;
 
     run_signals(&signals);
     pthread_sigmask(SIG_BLOCK, &signals, NULL); /* every thread to come inherits it */
@@ -450,6 +452,7 @@ int run_node(const struct config *config, struct fault *fault)
         memset(&run, 0, sizeof(run));
         run.config = config;
         run.shown = &shown;
+        run.again = err == ERR_RESTART;
         err = run_once(&run, clock_now().mono_ns, fault);
         if (err == ERR_RESTART)
             say(SAY_INFO, "%s", fault->text);
