@@ -35,6 +35,22 @@ bool sim_atlas_may_roll_back(struct sim_world *world, uint32_t node, uint64_t im
     return true;
 }
 
+bool sim_atlas_forgets(const struct sim_world *world)
+{
+    return world->knobs.memory && world->node_count > 1;
+}
+
+bool sim_atlas_doom(struct sim_world *world, uint32_t node)
+{
+    if (!sim_atlas_forgets(world))
+        return true;
+    if (!sim_atlas_may_damage(world, node))
+        return false;
+    world->atlas.nodes[node].damaged = true;
+    world->atlas.nodes[node].needs = UINT64_MAX;
+    return true;
+}
+
 void sim_atlas_damaged(struct sim_world *world, uint32_t node)
 {
     world->atlas.nodes[node].damaged = true;

@@ -36,6 +36,12 @@ bool sim_atlas_may_roll_back(struct sim_world *world, uint32_t node, uint64_t im
 /* sim_atlas_damaged notes that it was. */
 void sim_atlas_damaged(struct sim_world *world, uint32_t node);
 
+/* durability.mode memory: a crash takes what a node acknowledged, so it is damage like any other.
+ * sim_atlas_doom asks whether the node may crash at a time that nobody knows yet, and notes that it
+ * will: it counts as damaged until it has (sim_atlas_damaged). Else, true. */
+bool sim_atlas_doom(struct sim_world *world, uint32_t node);
+bool sim_atlas_forgets(const struct sim_world *world); /* is that the mode */
+
 /* sim_atlas_look finds out who is whole again, and who has given its vote up by itself. Cheap;
  * before each fault. */
 void sim_atlas_look(struct sim_world *world);

@@ -73,13 +73,29 @@ void sim_faults_init(struct sim_world *world)
 
 /* ---- restarts -------------------------------------------------------------------------------- */
 
+/* A node that acknowledges from memory is stopped in good order where no more may be lost. */
+static void fault_crash(struct sim_world *world, struct sim_node *node, enum sim_disk_crash how)
+{
+    bool forgets = sim_atlas_forgets(world);
+
+    if (forgets && !sim_atlas_may_damage(world, node->index)) {
+        sim_node_stop(node);
+        return;
+    }
+    sim_node_crash(node, how);
+    if (!forgets)
+        return;
+    node->honest = false;
+    sim_atlas_damaged(world, node->index);
+}
+
 static void fault_kill(struct sim_world *world, uint32_t index, uint64_t down_ns)
 {
     struct sim_node *node = &world->nodes[index];
     bool power = below(world, 100) < world->knobs.power_percent;
 
     if (node->node)
-        sim_node_crash(node, power ? SIM_DISK_POWER : SIM_DISK_KILL);
+        fault_crash(world, node, power ? SIM_DISK_POWER : SIM_DISK_KILL);
     if (node->start_ns == UINT64_MAX || node->start_ns < world->now_ns + down_ns)
         node->start_ns = world->now_ns + down_ns;
 }
@@ -102,7 +118,7 @@ static void fault_blackout(struct sim_world *world)
         struct sim_node *node = &world->nodes[i];
         if (!node->node)
             continue;
-        sim_node_crash(node, SIM_DISK_POWER);
+        fault_crash(world, node, SIM_DISK_POWER);
         node->start_ns = world->now_ns + span_draw(world, 1, 300);
     }
 }
@@ -300,9 +316,13 @@ static void begin_node(struct sim_world *world, struct sim_fault *fault)
     case SIM_FAULT_disk_slow: sim_disk_latency(node->disk, 50000000, 100000000); break;
     case SIM_FAULT_disk_hang: sim_disk_hang(node->disk, fault->until_ns); break;
     case SIM_FAULT_disk_full: /* what is there fits, and hardly a segment more */
+        if (!sim_atlas_doom(world, node->index))
+            break; /* what does not fit cannot be written when it stops */
         sim_disk_capacity(node->disk, sim_disk_used(node->disk) + below(world, SIM_DISK_SMALL));
         break;
     case SIM_FAULT_write_error:
+        if (!sim_atlas_doom(world, node->index))
+            break;
         sim_node_trouble(node, below(world, 2) ? SIM_DISK_WRITE : SIM_DISK_SYNC, 1);
         break;
     default: CHECK(!"a node's fault");
@@ -368,6 +388,8 @@ static void fault_begin(struct sim_world *world, enum sim_fault_kind kind)
     case SIM_FAULT_wipe: fault_damage(world, kind, any); break;
     case SIM_FAULT_mute_leader: fault_mute(world, leader_or_any(world)); break;
     case SIM_FAULT_power_turn: /* where a file gets its name, or anywhere */
+        if (!sim_atlas_doom(world, any))
+            break;
         if (below(world, 2))
             sim_disk_power(world->nodes[any].disk, 1 + below(world, 40), false);
         else
@@ -495,7 +517,7 @@ static void fault_last_word(struct sim_world *world, uint32_t index, const char 
     struct sim_node *node = &world->nodes[index];
 
     sim_world_say(world, "node %u loses power: it has just %s", index + 1, what);
-    sim_node_crash(node, SIM_DISK_POWER);
+    fault_crash(world, node, SIM_DISK_POWER);
     node->start_ns = world->now_ns + span_draw(world, 1, 300);
 }
 

@@ -90,7 +90,11 @@
     X(snapshot_flip, 20, 5, 40, "a bit of a snapshot on a disk flips, then a restart")             \
     X(overflow, 25, 20, 200, "a node's receive ring overflows: a burst of datagrams is gone")      \
     X(version_skew, 15, 5, 60, "a node speaks another wire version for a while")
-#define SIM_KNOBS(X) SIM_KNOBS_WORLD(X) SIM_KNOBS_NETWORK(X) SIM_KNOBS_FAULT(X)
+/* Drawn last, so that the seeds of before keep what they drew. */
+#define SIM_KNOBS_LATER(X)                                                                         \
+    X(memory, 20, 1, 1, "durability.mode: memory; a minority crashes, others are stopped")
+#define SIM_KNOBS(X)                                                                               \
+    SIM_KNOBS_WORLD(X) SIM_KNOBS_NETWORK(X) SIM_KNOBS_FAULT(X) SIM_KNOBS_LATER(X)
 
 struct sim_knobs {
 #define SIM_KNOB_FIELD(name, chance, least, greatest, what) uint32_t name;

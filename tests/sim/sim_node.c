@@ -181,6 +181,8 @@ static void node_configure(struct sim_node *node)
     c->ensemble_reconfig = node->world->knobs.reconfig > 0;
     c->skip_acl = node->world->knobs.reconfig > 0;              /* else only super may */
     c->ensemble_standalone = node->world->knobs.aim_leave == 0; /* else one voter may stay alone */
+    if (node->world->knobs.memory)
+        c->durability_mode = CONFIG_DURABILITY_MEMORY;
     if (node->world->knobs.linearizable)
         c->reads_mode = CONFIG_READS_LINEARIZABLE;
     node_servers(node);
@@ -363,12 +365,18 @@ static int dead_dir(void *ctx, struct fault *fault)
     return ERR_IO;
 }
 
+/* How far its log is on disk, as it believes. */
+static uint64_t node_disk_index(const struct role_core *core)
+{
+    return core->config.memory ? core->disk_index : core->raft.durable_index;
+}
+
 void sim_node_crash(struct sim_node *node, enum sim_disk_crash how)
 {
     struct sim_world *world = node->world;
 
     CHECK(node->node);
-    node->held_index = node->node->core.raft.durable_index;
+    node->held_index = node_disk_index(&node->node->core);
     for (uint32_t i = 0; i < world->knobs.clients; i++)
         sim_client_node_lost(&world->clients[i], node->index);
     sim_disk_crash(node->disk, how);
@@ -464,9 +472,9 @@ static const char *node_look_durable(const struct sim_node *node)
 {
     const struct raft *raft = &node->node->core.raft;
     const struct wal_position *written = &node->node->wal->last;
-    struct check_durable_view view = {raft->durable_index,
-                                      raft_terms_at(&raft->terms, raft->durable_index),
-                                      written->index, written->term};
+    uint64_t index = node_disk_index(&node->node->core);
+    struct check_durable_view view = {index, raft_terms_at(&raft->terms, index), written->index,
+                                      written->term};
 
     return check_durable_look(&view);
 }

@@ -111,7 +111,8 @@ static void world_deliver(void *self, uint32_t from, uint32_t to, const uint8_t 
 static void world_start_node(struct sim_world *world, struct sim_node *node)
 {
     struct fault fault = {.text = ""};
-    bool loops = world->faults.looping && world->faults.loop_node == node->index;
+    bool loops = world->faults.looping && world->faults.loop_node == node->index &&
+                 sim_atlas_doom(world, node->index);
 
     if (loops) {
         world->faults.looping--;
@@ -163,6 +164,15 @@ static void world_look_leader(struct sim_world *world, struct sim_node *node)
         sim_world_wrong(world, "%s", wrong);
 }
 
+/* A node that went down by itself: what it acknowledged from memory is gone. */
+static void world_forgot(struct sim_world *world, struct sim_node *node)
+{
+    if (!sim_atlas_forgets(world))
+        return;
+    node->honest = false;
+    sim_atlas_damaged(world, node->index);
+}
+
 static void world_turn_node(struct sim_world *world, struct sim_node *node)
 {
     struct fault fault = {.text = ""};
@@ -171,6 +181,7 @@ static void world_turn_node(struct sim_world *world, struct sim_node *node)
     if (err && sim_disk_powerless(node->disk)) {
         sim_world_say(world, "node %u loses power in its turn", node->index + 1);
         sim_node_crash(node, SIM_DISK_POWER);
+        world_forgot(world, node);
         node->start_ns = world->now_ns + 1 + rand_below(&world->rand, 300 * NS_PER_MS);
         return;
     }
@@ -189,6 +200,7 @@ static void world_turn_node(struct sim_world *world, struct sim_node *node)
             sim_world_wrong(world, "node %u stopped: %s", node->index + 1, fault.text);
         world->stopped++;
         sim_node_crash(node, rand_below(&world->rand, 2) ? SIM_DISK_KILL : SIM_DISK_POWER);
+        world_forgot(world, node);
         node->troubled = false;
         node->start_ns = world->now_ns + 1 + rand_below(&world->rand, 1000 * NS_PER_MS);
         return;
