@@ -22,6 +22,7 @@
 static struct bench_node nodes[NODES];
 static struct now now;
 static uint64_t turns;
+static bool in_memory; /* durability.mode memory */
 static uint64_t round_ns; /* longer until somebody leads: nothing but time is to pass */
 
 /* Node i + 1 has the address 10.0.0.(i + 1). */
@@ -83,6 +84,9 @@ static void member_start(uint32_t i)
         CHECK(config_set(&nodes[i].config, key, value, CONFIG_FROM_SET, 0, &fault) == 0);
     }
     CHECK(config_set(&nodes[i].config, "data.dir", "memory", CONFIG_FROM_SET, 0, &fault) == 0);
+    if (in_memory)
+        CHECK(config_set(&nodes[i].config, "durability.mode", "memory", CONFIG_FROM_SET, 0,
+                         &fault) == 0);
     if (config_check(&nodes[i].config, &fault) != 0) {
         fprintf(stderr, "%s\n", fault.text);
         CHECK(false);
@@ -169,11 +173,19 @@ static void bench_follower(struct bench *bench, int64_t window)
     ensemble_run(bench, false, (uint32_t)window);
 }
 
+static void bench_memory(struct bench *bench, int64_t window)
+{
+    in_memory = true;
+    ensemble_run(bench, true, (uint32_t)window);
+    in_memory = false;
+}
+
 int main(int argc, char **argv)
 {
     static const int64_t windows[] = {1, 8, 64};
 
     bench_add("ensemble_set_leader", bench_leader, windows, 3);
     bench_add("ensemble_set_follower", bench_follower, windows, 3);
+    bench_add("ensemble_set_memory", bench_memory, windows, 3);
     return bench_main(argc, argv);
 }

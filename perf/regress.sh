@@ -30,6 +30,8 @@ beat-set-64    beat     ^beat_set/64/              50   64
 watched-event  net      ^net_tell_1000_watchers    16   1000
 replicated-1   ensemble ^ensemble_set_leader/1/    500  1
 replicated-64  ensemble ^ensemble_set_leader/64/   50   64
+memory-1       ensemble ^ensemble_set_memory/1/    500  1
+memory-64      ensemble ^ensemble_set_memory/64/   50   64
 '
 
 compiler=$(gcc --version | head -n 1)
