@@ -175,7 +175,6 @@ enum core_disk_kind {
     CORE_DISK_BATCH = 1, /* write a batch of the log tail; answered by DURABLE */
     CORE_DISK_TRIM = 2,  /* the log before first_index may go; no answer */
     CORE_DISK_SAVE = 3,  /* a struct core_disk_save follows: into the superblock; SAVED */
-    CORE_DISK_RESET = 4, /* the log begins anew behind (last_index, term, chain); RESET_DONE */
     CORE_DISK_READ = 5,  /* entries from first_index on, old ones, into `buffer`; READ_DONE */
     CORE_DISK_READ_SNAPSHOT = 6,  /* [offset, offset + size) of snapshot last_index into `buffer` */
     CORE_DISK_WRITE_SNAPSHOT = 7, /* `size` bytes of `buffer` at `offset` of what is received */
@@ -196,9 +195,7 @@ struct core_disk {
     void *buffer;    /* lent until the answer */
 };
 
-#define CORE_DISK_MEMBERSHIP_SIZE_MAX 2048
-
-/* What CORE decides of the superblock. Flags and membership are as they are to be from now on. */
+/* What CORE decides of the superblock. Flags are as they are to be from now on. */
 struct core_disk_save {
     uint64_t term;
     uint8_t vote; /* 0 = nobody */
@@ -206,17 +203,12 @@ struct core_disk_save {
     uint8_t reserved[5];
     uint8_t cluster_id[16];
     uint64_t incarnation_least; /* starts to come are later than this one; 0: as before */
-    uint64_t membership_index; /* of the entry that the text comes from */
-    uint32_t membership_size;  /* bytes of text behind this struct, in [0, ..._SIZE_MAX]; 0: as
-                                * before */
-    uint32_t reserved2;
 };
 
 enum disk_core_kind {
     DISK_CORE_DURABLE = 1, /* the batch up to `index`, `term` is on disk; tail: to `offset` */
     DISK_CORE_ROOM = 2,    /* `index` bytes can be appended before more disk must be found */
     DISK_CORE_SAVED = 3,
-    DISK_CORE_RESET_DONE = 4,
     DISK_CORE_READ_DONE = 5, /* entries [index, index + count) lie in the buffer, `size` bytes */
     DISK_CORE_SNAPSHOT_READ = 6, /* `size` bytes; the whole file has `offset` bytes */
     DISK_CORE_SNAPSHOT_WRITTEN = 7,

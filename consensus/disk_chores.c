@@ -6,7 +6,7 @@
 
 bool disk_chores_waits(uint32_t kind)
 {
-    return kind == CORE_DISK_RESET || kind == CORE_DISK_INSTALL;
+    return kind == CORE_DISK_INSTALL;
 }
 
 static int chore_save(struct role_disk *disk, const struct core_disk *ask, uint32_t size)
@@ -15,23 +15,15 @@ static int chore_save(struct role_disk *disk, const struct core_disk *ask, uint3
     struct superblock *superblock = disk->config.superblock;
     struct superblock_state *state = &superblock->state;
     CHECK(superblock && size >= sizeof(*ask) + sizeof(*save));
-    CHECK(save->membership_size <= size - sizeof(*ask) - sizeof(*save));
-    CHECK(save->membership_size <= sizeof(state->membership) && save->term >= state->term);
+    CHECK(save->term >= state->term);
     CHECK(!state->formed || memcmp(state->cluster_id, save->cluster_id, 16) == 0);
     state->term = save->term;
     state->vote = save->vote;
     state->formed = save->formed;
     state->catching_up = save->catching_up;
-    if (!state->catching_up)
-        state->promised_index = 0;
     if (save->incarnation_least > state->incarnation)
         state->incarnation = save->incarnation_least;
     memcpy(state->cluster_id, save->cluster_id, sizeof(state->cluster_id));
-    if (save->membership_size) {
-        state->membership_index = save->membership_index;
-        state->membership_size = save->membership_size;
-        memcpy(state->membership, save + 1, save->membership_size);
-    }
 #if TAKT_PLANT == 27
     if (state->term % 2)
         return 0;
@@ -149,9 +141,6 @@ int disk_chores_do(struct role_disk *disk, const struct core_disk *ask, uint32_t
         answer->kind = DISK_CORE_SAVED;
         answer->number = ((const struct core_disk_save *)(ask + 1))->term;
         return chore_save(disk, ask, size);
-    case CORE_DISK_RESET:
-        answer->kind = DISK_CORE_RESET_DONE;
-        return wal_reset(disk->wal, at, &disk->fault);
     case CORE_DISK_READ:
         answer->kind = DISK_CORE_READ_DONE;
         chore_read(disk, ask, answer);

@@ -2,7 +2,7 @@
  *
  *   core_disk ─▶ BATCH ─▶ wal_append (memory of the log tail) ─▶ device ─▶ wal_poll ─▶ disk_core
  *            ├─▶ TRIM  ─▶ wal_trim_step, one file a turn, when nothing else is to be done
- *            └─▶ SAVE, RESET, READ, READ_SNAPSHOT, WRITE_SNAPSHOT, INSTALL: done within the turn
+ *            └─▶ SAVE, READ, READ_SNAPSHOT, WRITE_SNAPSHOT, INSTALL: done within the turn
  *   spare segment: a slice of zeros when one is due, or when DISK has been quiet for a while
  *
  * Records are taken in the order in which CORE sent them, and a batch is submitted before the next
@@ -11,9 +11,9 @@
  *   SAVE            done at once, also while a batch is in flight: SAVED may come before DURABLE
  *                   of an earlier batch, and comes before that of every later one
  *   READ, *_SNAPSHOT  the same
- *   RESET, INSTALL  wait until the batch in flight is answered for
+ *   INSTALL         waits until the batch in flight is answered for
  *
- * Full-policies: CORE has at most one BATCH, one TRIM, one SAVE, one RESET or INSTALL, and
+ * Full-policies: CORE has at most one BATCH, one TRIM, one SAVE, one INSTALL, and
  * ROLE_DISK_READS_MAX of the others in flight. A buffer is lent from the request to its answer.
  * After an INSTALL nothing but the answer is told any more: the node starts anew. An error of READ
  * or READ_SNAPSHOT (ERR_NOTFOUND: no longer or not yet there; ERR_CORRUPT) is the asker's matter;
@@ -29,7 +29,6 @@
 #include "base/counters.h"
 #include "base/link.h"
 #include "consensus/log_tail.h"
-#include "consensus/superblock.h"
 #include "consensus/superblock.h"
 #include "consensus/wal.h"
 
@@ -65,7 +64,7 @@ struct role_disk {
     uint32_t trim_credit;   /* old segments that may go although DISK is busy */
     bool installed; /* the log is another one now: what CORE still sends for the old one is dropped,
                      * and the node starts anew from the snapshot */
-    bool waits; /* a RESET or INSTALL waits until nothing is in flight: nothing new is begun */
+    bool waits; /* an INSTALL waits until nothing is in flight: nothing new is begun */
     bool stopped, no_space_said;
     struct fault fault;
 };

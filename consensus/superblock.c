@@ -20,15 +20,12 @@ struct copy {
     uint64_t term, snapshot_index, snapshot_term;
     uint8_t node_id, vote, flags, pad[5];
     uint64_t salt, incarnation;
-    uint64_t installed_index, installed_term, installed_chain, promised_index;
-    uint64_t membership_index;
-    uint32_t membership_size, pad2;
-    char membership[SUPERBLOCK_MEMBERSHIP_SIZE];
-    uint8_t rest[SUPERBLOCK_SIZE - 136 - SUPERBLOCK_MEMBERSHIP_SIZE];
+    uint64_t installed_index, installed_term, installed_chain;
+    uint8_t rest[SUPERBLOCK_SIZE - 112]; /* zero; the first 2072 bytes may not be, of older builds */
 };
 static_assert(sizeof(struct copy) == SUPERBLOCK_SIZE, "struct copy is stored");
 static_assert(offsetof(struct copy, sequence) == 16, "struct copy is stored");
-static_assert(offsetof(struct copy, membership) == 136, "struct copy is stored");
+static_assert(offsetof(struct copy, rest) == 112, "struct copy is stored");
 
 static const char *const copy_names[2] = {"superblock.0", "superblock.1"};
 
@@ -61,9 +58,6 @@ static int copy_judge(const struct copy *copy, const char *name, struct fault *f
                          copy_crc(copy), copy->crc);
     if (copy->node_id == 0 || copy->node_id > 254)
         return fault_set(fault, ERR_CORRUPT, "%s: impossible node id %u", name, copy->node_id);
-    if (copy->membership_size > SUPERBLOCK_MEMBERSHIP_SIZE)
-        return fault_set(fault, ERR_CORRUPT, "%s: impossible membership of %u bytes", name,
-                         copy->membership_size);
     return 0;
 }
 
@@ -124,18 +118,13 @@ static void copy_fill(struct copy *copy, const struct superblock *superblock)
                           .incarnation = state->incarnation,
                           .installed_index = state->installed_index,
                           .installed_term = state->installed_term,
-                          .installed_chain = state->installed_chain,
-                          .promised_index = state->promised_index,
-                          .membership_index = state->membership_index,
-                          .membership_size = state->membership_size};
+                          .installed_chain = state->installed_chain};
     /* a build that does not know of `unflushed` is told enough: no vote */
     bool unflushed = state->unflushed && state->formed;
     copy->flags = (uint8_t)((state->formed ? FLAG_FORMED : 0) |
                             (state->catching_up || unflushed ? FLAG_CATCHING_UP : 0) |
                             (unflushed ? FLAG_UNFLUSHED : 0));
     memcpy(copy->cluster_id, state->cluster_id, sizeof(copy->cluster_id));
-    CHECK(state->membership_size <= sizeof(copy->membership));
-    memcpy(copy->membership, state->membership, state->membership_size);
     copy->crc = copy_crc(copy);
 }
 
@@ -167,12 +156,8 @@ static void state_take(struct superblock *superblock, const struct copy *copy)
                                        .snapshot_term = copy->snapshot_term,
                                        .installed_index = copy->installed_index,
                                        .installed_term = copy->installed_term,
-                                       .installed_chain = copy->installed_chain,
-                                       .promised_index = copy->promised_index,
-                                       .membership_index = copy->membership_index,
-                                       .membership_size = copy->membership_size};
+                                       .installed_chain = copy->installed_chain};
     memcpy(state->cluster_id, copy->cluster_id, sizeof(state->cluster_id));
-    memcpy(state->membership, copy->membership, copy->membership_size);
     superblock->sequence = copy->sequence;
 }
 

@@ -1,9 +1,8 @@
 /* superblock: who this node is, and what it promised: cluster, node id, term and vote, whether it
- * may vote at all, the members it knows of, and the newest snapshot. Two checksummed copies, in
- * files of their own.
+ * may vote at all, and the newest snapshot. Two checksummed copies, in files of their own.
  *
- *   superblock.0  ┌ magic, version, crc ┬ sequence ┬ node, salt ┬ term, vote ┬ flags ┬ members ┐ 4K
- *   superblock.1  └─────────────────────┴──────────┴────────────┴────────────┴───────┴─────────┘
+ *   superblock.0  ┌ magic, version, crc ┬ sequence ┬ node, salt ┬ term, vote ┬ flags ┬ snapshot ┐ 4K
+ *   superblock.1  └─────────────────────┴──────────┴────────────┴────────────┴───────┴──────────┘
  *
  * A save writes and syncs one copy, then the other, each in place. A crash damages at most the one
  * that was being written, and then the other is whole: it is the old state when copy 0 was being
@@ -33,7 +32,6 @@
 
 #define SUPERBLOCK_SIZE            4096u
 #define SUPERBLOCK_VERSION         2u /* 1: takt before ensembles, 512 bytes; not read any more */
-#define SUPERBLOCK_MEMBERSHIP_SIZE CORE_DISK_MEMBERSHIP_SIZE_MAX
 #define SUPERBLOCK_VOTE_UNKNOWN    255
 
 struct superblock_state {
@@ -53,10 +51,6 @@ struct superblock_state {
     uint64_t snapshot_term;
     /* the last snapshot that came from a peer: the log may end before it, and then begins anew */
     uint64_t installed_index, installed_term, installed_chain;
-    uint64_t promised_index; /* catching_up after damage: this node may have promised up to here */
-    uint64_t membership_index; /* of the log entry that the text is from; 0: the configuration */
-    uint32_t membership_size;
-    char membership[SUPERBLOCK_MEMBERSHIP_SIZE]; /* not ended by a zero */
 };
 
 struct superblock {

@@ -80,8 +80,6 @@ static int damaged(void *self, const struct wal_damage *damage, struct fault *fa
     struct member *member = self;
     struct superblock_state state = member->superblock.state;
     state.catching_up = true;
-    if (damage->promised_index > state.promised_index)
-        state.promised_index = damage->promised_index;
     int err = superblock_save(&member->superblock, &state, fault);
     member->told = !err;
     return err;
@@ -405,9 +403,6 @@ static void test_damage_is_put_aside_and_told_of(void **state)
         if (err)
             fail_msg("call %lu (%s): %s", (unsigned long)n, faulty.failed_call, after.fault.text);
         assert_true(after.superblock.state.catching_up);
-        if (after.superblock.state.promised_index != 100)
-            fail_msg("call %lu (%s): promised %lu", (unsigned long)n, faulty.failed_call,
-                     (unsigned long)after.superblock.state.promised_index);
         /* the good prefix: up to the batch that was hit, and all that was committed by hint */
         assert_true(after.found.last.index > 40 && after.found.last.index < 60);
         assert_true(after.visited <= after.found.last.index && after.visited > 38);

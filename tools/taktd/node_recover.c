@@ -285,8 +285,6 @@ static int recover_damaged(void *self, const struct wal_damage *damage, struct f
 #if TAKT_PLANT != 26
     state.catching_up = true;
 #endif
-    if (damage->promised_index > state.promised_index)
-        state.promised_index = damage->promised_index;
     say(SAY_WARN,
         "%s; entries from %llu on come from the other members again, up to %llu at least, and "
         "until then this node does not vote; damaged files are kept as *.damaged",
