@@ -6,6 +6,7 @@
  *                                      └── SNAPSHOT_REPLY: next offset ── follower: DISK writes it
  *   follower the last chunk ─▶ DISK: checked, renamed, the log begins anew behind it
  *            ─▶ the node recovers again from its disk (ERR_RESTART)
+ *            it has the entry already ─▶ raft answers, and the leader offers it no more
  *
  * One member is served at a time, one chunk is on its way. */
 #include "consensus/core_parts.h"
@@ -127,13 +128,6 @@ void core_on_snapshot_reply(struct role_core *core, const struct peer_message *m
     if (message->from != to->to || message->index != to->snapshot.index ||
         core->raft.state != RAFT_LEADER || message->term != core->raft.term)
         return;
-    if (message->flags & PEER_REJECT) { /* it has the entry: raft finds out what it lacks */
-        to->to = 0;
-        core_step(core, &(struct raft_input){.kind = RAFT_INPUT_REBORN,
-                                             .member = message->from,
-                                             .now_ns = now.mono_ns});
-        return;
-    }
     if (message->extra == to->offset && to->offset)
         return; /* an answer that was sent twice */
     to->offset = message->extra;
@@ -142,13 +136,11 @@ void core_on_snapshot_reply(struct role_core *core, const struct peer_message *m
 
 /* ---- a follower takes ------------------------------------------------------------------------ */
 
-static void install_reply(struct role_core *core, const struct peer_message *to, uint64_t offset,
-                          uint8_t flags)
+static void install_reply(struct role_core *core, const struct peer_message *to, uint64_t offset)
 {
     struct peer_message head = {.kind = PEER_SNAPSHOT_REPLY,
                                 .from = core->config.node_id,
                                 .to = to->from,
-                                .flags = flags,
                                 .term = core->raft.term,
                                 .index = to->index,
                                 .extra = offset};
@@ -161,19 +153,19 @@ void core_on_snapshot(struct role_core *core, const struct peer_message *message
     struct core_receiving *from = &core->receiving;
     struct core_disk *write;
 
+    core_step(core, &(struct raft_input){
+                        .kind = RAFT_INPUT_MESSAGE, .message = message, .now_ns = now.mono_ns});
     if (message->term != core->raft.term || message->from != core->raft.leader ||
         !core_disk_has_term(core) || message->payload_size > CORE_CHUNK_SIZE || from->writing ||
         from->installing)
         return; /* sent again, if it still matters */
-    if (!raft_snapshot_wanted(&core->raft, message->index, message->log_term)) {
-        install_reply(core, message, 0, PEER_REJECT);
+    if (!raft_snapshot_wanted(&core->raft, message->index, message->log_term))
         return;
-    }
     if (message->index != from->message.index || message->log_term != from->message.log_term ||
         message->context != from->message.context || message->extra == 0)
         from->offset = 0; /* another snapshot, or from the beginning */
     if (message->extra != from->offset) {
-        install_reply(core, message, from->offset, 0);
+        install_reply(core, message, from->offset);
         return;
     }
     write = link_reserve(core->core_disk, sizeof(*write));
@@ -216,14 +208,12 @@ void core_install_written(struct role_core *core, const struct disk_core *done)
     }
     from->offset += from->message.payload_size;
     if (!(from->message.flags & PEER_LAST)) {
-        install_reply(core, &from->message, from->offset, 0);
+        install_reply(core, &from->message, from->offset);
         return;
     }
     /* ask once more: entries may have come meanwhile that make it needless */
     if (raft_snapshot_wanted(&core->raft, from->message.index, from->message.log_term))
         install_ask(core);
-    else
-        install_reply(core, &from->message, 0, PEER_REJECT);
 }
 
 void core_install_done(struct role_core *core, const struct disk_core *done)

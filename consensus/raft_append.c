@@ -188,7 +188,8 @@ void raft_append_take(struct raft *raft, const struct peer_message *m, struct ra
 void raft_append_offer(struct raft *raft, const struct peer_message *m, struct raft_output *out)
 {
     CHECK(raft->leader == m->from);
-    if (m->index > raft->last_index || raft_terms_at(&raft->terms, m->index) != m->log_term)
+    if (m->index > raft->commit_index &&
+        (m->index > raft->last_index || raft_terms_at(&raft->terms, m->index) != m->log_term))
         return;
     if (raft->matched_index < m->index)
         raft->matched_index = m->index;
