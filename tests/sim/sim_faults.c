@@ -568,6 +568,23 @@ static void fault_aim_receiving(struct sim_world *world, uint32_t index)
         sim_disk_power(node->disk, 1 + below(world, 6), true);
 }
 
+/* A restart in the middle of a membership change: before the joint entry is durable, or behind. */
+static bool fault_aim_joint(struct sim_world *world, uint32_t index)
+{
+    struct sim_node *node = &world->nodes[index];
+    const struct raft *raft = &node->node->core.raft;
+    const struct raft_membership *last = raft_membership(raft);
+
+    if (!world->knobs.aim_joint || !last->joint || last->index <= node->joint_index ||
+        (raft->durable_index < last->index && below(world, 4)))
+        return false;
+    node->joint_index = last->index;
+    if (below(world, 100) >= world->knobs.aim_joint)
+        return false;
+    fault_last_word(world, index, "come into a joint membership");
+    return true;
+}
+
 void sim_faults_aim(struct sim_world *world, uint32_t index)
 {
     const struct sim_knobs *knobs = &world->knobs;
@@ -578,7 +595,7 @@ void sim_faults_aim(struct sim_world *world, uint32_t index)
     fault_aim_leave(world, index);
     if (world->knobs.aim_install)
         fault_aim_receiving(world, index);
-    if (!told)
+    if (fault_aim_joint(world, index) || !told)
         return;
     if ((told & SIM_TOLD_ENTRY) && knobs->aim_all && below(world, 10000) < knobs->aim_all) {
         sim_world_say(world, "all lose power: node %u has just applied", index + 1);

@@ -71,6 +71,7 @@ struct sim_node {
     struct check_stale stale;
     uint64_t receiving;   /* index of the snapshot that comes in; 0: none */
     uint64_t left_index;  /* of the last membership without itself that it appended as a leader */
+    uint64_t joint_index; /* the last joint membership that was seen in force here */
     bool honest, voted;   /* its disk lost nothing by a fault; it was a voter with a vote */
     bool dark;            /* power failed in the middle of its start */
     bool cut, cut_before; /* entries are being written that were cut; before this turn */
