@@ -21,7 +21,7 @@ struct copy {
     uint8_t node_id, vote, flags, pad[5];
     uint64_t salt, incarnation;
     uint64_t installed_index, installed_term, installed_chain;
-    uint8_t rest[SUPERBLOCK_SIZE - 112]; /* zero; the first 2072 bytes may not be, of older builds */
+    uint8_t rest[SUPERBLOCK_SIZE - 112]; /* 0; of older builds, the first 2072 may not be */
 };
 static_assert(sizeof(struct copy) == SUPERBLOCK_SIZE, "struct copy is stored");
 static_assert(offsetof(struct copy, sequence) == 16, "struct copy is stored");

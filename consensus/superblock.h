@@ -1,8 +1,8 @@
 /* superblock: who this node is, and what it promised: cluster, node id, term and vote, whether it
  * may vote at all, and the newest snapshot. Two checksummed copies, in files of their own.
  *
- *   superblock.0  ┌ magic, version, crc ┬ sequence ┬ node, salt ┬ term, vote ┬ flags ┬ snapshot ┐ 4K
- *   superblock.1  └─────────────────────┴──────────┴────────────┴────────────┴───────┴──────────┘
+ *   superblock.0  ┌ magic, version, crc ┬ sequence ┬ node, salt ┬ term, vote ┬ flags ┬ snapshot┐ 4K
+ *   superblock.1  └─────────────────────┴──────────┴────────────┴────────────┴───────┴─────────┘
  *
  * A save writes and syncs one copy, then the other, each in place. A crash damages at most the one
  * that was being written, and then the other is whole: it is the old state when copy 0 was being

@@ -36,7 +36,7 @@
     X(aim_cut, 40, 5, 60, "percent of acknowledgements behind a cut under a write: power loss")    \
     X(aim_mute, 30, 5, 60, "of 10000 entries first applied at their leader: nobody hears it then") \
     X(aim_leave, 40, 10, 80, "percent of leaders that have just removed themselves: cut off")      \
-    X(aim_joint, 50, 5, 50, "percent of members that a joint membership has come to: power loss")   \
+    X(aim_joint, 50, 5, 50, "percent of members that came into a joint membership: power loss")    \
     X(uneven, 60, 1, 60, "percent of turns in which some roles of the node stand still")           \
     X(mixed_config, 25, 1, 1, "nodes differ in timeouts, snapshots and what they keep")            \
     X(linearizable, 20, 1, 1, "reads.mode: linearizable on every node")                            \
