@@ -564,7 +564,7 @@ static void fault_aim_receiving(struct sim_world *world, uint32_t index)
     if (receiving == node->receiving)
         return;
     node->receiving = receiving;
-    if (receiving && below(world, 200) < world->knobs.aim_install)
+    if (receiving && below(world, 200) < world->knobs.aim_install && sim_atlas_doom(world, index))
         sim_disk_power(node->disk, 1 + below(world, 6), true);
 }
 
