@@ -43,7 +43,7 @@ static struct {
     struct packet queue[QUEUE];
     uint32_t head, tail;
     uint32_t random, loss, twice, late; /* of 100 */
-    bool dead[2], lose_answers, no_answers;
+    bool dead[2], lose_answers, no_answers, follower[2];
     /* what all nodes share: the session and its record */
     uint64_t opening, done, applied, client_acked, recorded[256];
     uint32_t attach, node, opens, events_sent, credits_broken;
@@ -90,7 +90,7 @@ static void answer(uint32_t node, struct beat_frame *frame, const void *bytes, u
 static struct beat_frame told(uint8_t kind, const struct beat_frame *to)
 {
     return (struct beat_frame){.kind = kind,
-                               .flags = BEAT_LEADER,
+                               .flags = net.follower[net.node] ? 0 : BEAT_LEADER,
                                .to = to->from,
                                .session = 7,
                                .sequence = to->sequence,
@@ -180,7 +180,7 @@ static uint32_t transport_send(void *context, const struct takt_datagram *d, uin
             struct beat_frame t = told(BEAT_RENEWED, &f);
             jute_put_long(&out, (int64_t)(net.now_ns + 5000));
             jute_put_long(&out, (int64_t)(net.now_ns + 5000));
-            jute_put_int(&out, LEASE_US);
+            jute_put_int(&out, net.follower[d[i].node] ? 0 : (int32_t)LEASE_US);
             jute_put_int(&out, MARGIN_US);
             net.newest_renew_ns = f.sequence;
             answer(d[i].node, &t, body, 24);
@@ -201,6 +201,7 @@ static uint32_t transport_receive(void *context, struct takt_datagram *d, uint32
     return n;
 }
 
+static int follow;
 static struct takt_client *begin(uint32_t seed, uint32_t bad, takt_answer_fn *fn,
                                  takt_event_fn *event)
 {
@@ -211,6 +212,7 @@ static struct takt_client *begin(uint32_t seed, uint32_t bad, takt_answer_fn *fn
                                  .endpoint = 77,
                                  .on_answer_default = fn,
                                  .on_event = event,
+                                 .follow_leader = follow,
                                  .opening = 5};
     struct takt_client *client;
     memset(&net, 0, sizeof(net));
@@ -325,6 +327,40 @@ static void test_the_lease_ends_by_itself(void **state)
     takt_free(client);
 }
 
+static void test_the_leader_is_followed(void **state)
+{
+    struct takt_status status;
+    for (follow = 0; follow <= 1; follow++) {
+        struct takt_client *client = begin(7, 0, NULL, NULL);
+        net.follower[0] = true;
+        run_ms(client, 50);
+        takt_status(client, &status);
+        assert_int_equal(status.node, follow);
+        assert_int_equal(takt_session_deadline(client) > net.now_ns, follow);
+        takt_free(client);
+    }
+    follow = 1;
+    struct takt_client *client = begin(8, 0, NULL, NULL);
+    net.follower[0] = net.follower[1] = true; /* the list lacks the leader */
+    run_ms(client, 1000);
+    assert_in_range(net.opens, 10, 12); /* one each 100 ms, the timeout, or a RENEW later */
+    assert_int_equal(takt_session_deadline(client), 0);
+    net.follower[0] = false; /* elected */
+    run_ms(client, 300);
+    takt_status(client, &status);
+    assert_int_equal(status.node, 0);
+    assert_true(takt_session_deadline(client) > net.now_ns);
+    net.follower[0] = true; /* and no more: the next is tried at once */
+    net.follower[1] = false;
+    uint32_t opens = net.opens;
+    run_ms(client, 50);
+    takt_status(client, &status);
+    assert_int_equal(status.node, 1);
+    assert_int_equal(net.opens, opens + 1);
+    takt_free(client);
+    follow = 0;
+}
+
 static void test_limits_and_the_end(void **state)
 {
     struct takt_client *client = begin(6, 0, NULL, NULL);
@@ -367,6 +403,7 @@ int main(void)
         cmocka_unit_test(test_events_come_before_answers),
         cmocka_unit_test(test_another_node_answers_once),
         cmocka_unit_test(test_the_lease_ends_by_itself),
+        cmocka_unit_test(test_the_leader_is_followed),
         cmocka_unit_test(test_limits_and_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

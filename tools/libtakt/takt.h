@@ -129,7 +129,8 @@ struct takt_config {
     uint32_t request_count; /* of the table, in [1, TAKT_REQUESTS_MAX]; default 16 */
     uint32_t request_size;  /* of the largest request; default and most TAKT_MESSAGE_MAX */
     uint32_t answer_size;   /* of the largest answer; the same */
-    int follow_leader; /* not 0: when a node does not lead, and so gives no lease, try the next */
+    int follow_leader; /* not 0: when a node does not lead, and so gives no lease, try the next;
+                        * after a round in which none led, one node a timeout */
     const char *keys;  /* the text of a key file, "<number> <hex>" a line; default: no MAC */
     const struct takt_transport *transport; /* then nodes is not looked at; copied */
     uint64_t opening;  /* opening numbers begin behind it; default: the wall clock */

@@ -55,6 +55,7 @@ struct takt_client {
     uint64_t zxid;
     uint64_t opening, open_first_ns, open_due_ns, open_resend_ns;
     bool open_sent, leader, closing;
+    uint32_t follow_moves; /* to look for the leader, since one was heard */
     uint64_t heard_ns;
     /* RENEW, and what it proves */
     uint64_t renew_due_ns, renew_resend_ns, renew_sent_ns;

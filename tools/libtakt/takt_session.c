@@ -202,6 +202,16 @@ static void offset_take(struct takt_client *client, uint64_t sent_ns, uint64_t r
     client->offset_known = true;
 }
 
+/* Once round the nodes at once; then, as the list may lack the leader and each attach is an entry
+ * of the log, one more a timeout. */
+static bool follow_due(const struct takt_client *client)
+{
+    uint32_t others = client->transport.node_count - 1;
+    uint64_t patience_ns = (uint64_t)client->timeout_ms * 1000000;
+    return client->state == TAKT_LIVE && client->config.follow_leader && others != 0 &&
+           (client->follow_moves < others || client->now_ns - client->attached_ns >= patience_ns);
+}
+
 void takt_session_renewed(struct takt_client *client, const struct beat_frame *frame)
 {
     struct jute_in in = jute_in(frame->bytes, frame->size);
@@ -211,9 +221,12 @@ void takt_session_renewed(struct takt_client *client, const struct beat_frame *f
         return;
     offset_take(client, frame->sequence, received, sent);
     lease_take(client, frame->sequence, lease_us, margin_us);
-    if (client->state == TAKT_LIVE && client->config.follow_leader && !client->leader &&
-        client->transport.node_count > 1)
+    if (client->leader)
+        client->follow_moves = 0;
+    else if (follow_due(client)) {
+        client->follow_moves++;
         takt_session_next(client, 0);
+    }
 }
 
 void takt_session_timed(struct takt_client *client, const struct beat_frame *frame)
