@@ -33,6 +33,16 @@ def test_libtakt_interlock(t):
     equal(zk.exists('/interlock'), None)
 
 
+def test_libtakt_ipv6(t):
+    """The same over IPv6: the node listens on ::1, and the list names it in brackets after one that is dead."""
+    at = '[::1]:%d' % harness.free_port()
+    test_beat.node(t, beat__listen=at)
+    program = compiled(t, 'interlock', os.path.join(harness.ROOT, 'tools', 'examples', 'interlock.c'))
+    code, text = test_clients.run([program, '[::1]:%d,%s' % (harness.free_port(), at), '3000'])
+    equal(code, 0, text)
+    assert int(text.split()[1]) > 300, text
+
+
 def test_libtakt_failover(t):
     """Sequential creates go on over the death of the node, each once and in order."""
     ensemble, places = test_beat.ensemble_of(t)
