@@ -51,10 +51,21 @@ bool sim_atlas_doom(struct sim_world *world, uint32_t node)
     return true;
 }
 
+/* A node with a full disk, which acknowledges from memory, cannot write that when it is stopped. */
+static bool atlas_doomed(const struct sim_world *world, uint32_t node)
+{
+    const struct sim_faults *faults = &world->faults;
+    bool full = false;
+
+    for (uint32_t i = 0; i < faults->active_count; i++)
+        full |= faults->active[i].kind == SIM_FAULT_disk_full && faults->active[i].node == node;
+    return full && sim_atlas_forgets(world);
+}
+
 void sim_atlas_damaged(struct sim_world *world, uint32_t node)
 {
     world->atlas.nodes[node].damaged = true;
-    world->atlas.nodes[node].needs = world->log.count;
+    world->atlas.nodes[node].needs = atlas_doomed(world, node) ? UINT64_MAX : world->log.count;
     world->atlas.damages++;
 }
 
