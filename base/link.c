@@ -67,6 +67,23 @@ void *link_reserve(struct link *link, uint32_t size)
     return link->data + at + LINK_HEADER;
 }
 
+void link_direct(struct link *link, link_take *take, void *self)
+{
+    CHECK(take && link->reserved == 0);
+    link->take = take;
+    link->taker = self;
+}
+
+void link_hand_over(struct link *link, const void *record)
+{
+    uint32_t size = *(const uint32_t *)((const uint8_t *)record - LINK_HEADER);
+    uint64_t at = link->reserved - link_span(size);
+
+    CHECK((const uint8_t *)record - LINK_HEADER == link->data + (at & (link->depth - 1)));
+    if (link->cursor == at && link->take(link->taker, record, size))
+        link->reserved = at; /* as if it had not been */
+}
+
 uint64_t link_room(struct link *link)
 {
     link->tail_seen = atomic_load_explicit(&link->tail, memory_order_acquire); /* link_release */

@@ -10,7 +10,12 @@
  *              reserve publish  peek pop release      - : safe at the same time, from the two roles
  *   reserve       X       X      -    -     -         X : same role, one call at a time
  *   publish       X       X      -    -     -
- *   peek, pop     -       -      X    X     X                                                    */
+ *   peek, pop     -       -      X    X     X
+ *
+ * When both roles run on one thread, the consumer may be given to the link (link_direct). Then
+ * link_pass and link_hand give it a record in the call: nothing is published, peeked, popped or
+ * released, and the next record is built in the same, cached, room. The ring is behind: what the
+ * consumer does not take now, and all that comes after, waits in it.                            */
 #pragma once
 
 #include "base/err.h"
@@ -21,6 +26,9 @@
 #include <stdint.h>
 
 #define LINK_CACHE_LINE 64
+
+/* Takes a record, borrowed for the call. False: not now, and nothing of it is done. */
+typedef bool link_take(void *self, const void *record, uint32_t size);
 
 struct link {
     /* written by the producer; head is read by the consumer */
@@ -37,6 +45,8 @@ struct link {
     _Alignas(LINK_CACHE_LINE) uint8_t *data;
     uint64_t depth; /* bytes, a power of two */
     const char *name;
+    link_take *take; /* NULL: every record goes by the ring */
+    void *taker;
 };
 
 /* The largest record a link of this depth takes, in bytes: with what is skipped at the ring's end
@@ -65,6 +75,31 @@ static inline void link_publish(struct link *link)
     /* release; pairs with the acquire in link_refill */
     if (atomic_load_explicit(&link->head, memory_order_relaxed) != link->reserved)
         atomic_store_explicit(&link->head, link->reserved, memory_order_release);
+}
+
+/* link_direct lets link_pass and link_hand give records to `take`; borrows take and self for the
+ * link's life. Assumes that one thread turns producer and consumer, and none while the other is
+ * held. Before the roles start. */
+void link_direct(struct link *link, link_take *take, void *self);
+
+/* link_pass gives the consumer a record that lies elsewhere. False: the link is not direct,
+ * something waits in the ring, or the consumer does not take it now: it is to be reserved and
+ * published. Borrows record for the call. Role: the producer. */
+static inline bool link_pass(struct link *link, const void *record, uint32_t size)
+{
+    return link->take && link->cursor == link->reserved && link->take(link->taker, record, size);
+}
+
+/* link_hand_over is link_hand where the link is direct. Role: the producer. */
+void link_hand_over(struct link *link, const void *record);
+
+/* link_hand ends the record reserved last: it is complete. The consumer has it when this returns,
+ * if the link is direct, nothing waits in the ring and the consumer takes it; otherwise it waits
+ * for link_publish. In any case the record is not the caller's any more. Role: the producer. */
+static inline void link_hand(struct link *link, const void *record)
+{
+    if (link->take)
+        link_hand_over(link, record);
 }
 
 /* link_room gives the bytes free now. A group of records whose sizes plus 16 each sum to less than

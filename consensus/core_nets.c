@@ -55,11 +55,23 @@ static bool nets_take(struct role_core *core, const struct command *command, uin
     }
 }
 
+bool core_take(struct role_core *core, const struct command *command, uint32_t size,
+                    struct now now)
+{
+    if (core->stopped || core->handed >= CORE_TURN_COMMANDS_MAX ||
+        (!core->config.ensemble && log_tail_batch_full(core->tail)) ||
+        !nets_take(core, command, size, now))
+        return false;
+    core->handed++;
+    return true;
+}
+
 uint32_t core_poll_nets(struct role_core *core, struct now now)
 {
-    uint32_t taken = 0, quiet = 0;
+    uint32_t taken = core->handed, quiet = 0;
 
     core->nets_held = false;
+    core->handed = 0;
     while (quiet < core->net_count && taken < CORE_TURN_COMMANDS_MAX) {
         struct link *link = core->net_core[core->net_next];
         core->net_next = (core->net_next + 1) % core->net_count;

@@ -60,7 +60,8 @@ static bool core_tell_commit(struct role_core *core)
     struct core_apply head = {.kind = CORE_APPLY_COMMIT, .index = core_commit_next(core)};
 
     if (core->disk_awaited || head.index <= core->commit_told ||
-        !core_put(core->core_apply, &head, NULL, 0))
+        (!link_pass(core->core_apply, &head, sizeof(head)) &&
+         !core_put(core->core_apply, &head, NULL, 0)))
         return false;
     core->commit_told = head.index;
     if (UNLIKELY(core->traces.count))

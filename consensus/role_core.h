@@ -211,6 +211,7 @@ struct role_core {
     uint64_t news_ns;                /* leader: commits are told by then; 0 = none is kept back */
     uint64_t awaited[256];           /* the last entry that clients of that node wait for */
     bool nets_held;                  /* the last command of a NET found no room */
+    uint32_t handed;                 /* commands taken by core_take since the last turn */
     struct core_hash hash_own[CORE_HASH_COUNT], hash_told[CORE_HASH_COUNT];
     struct core_touch touches[CORE_TOUCHES]; /* by number */
     uint64_t touch_number;                   /* of the next one */
@@ -259,6 +260,12 @@ void core_member_raft(const struct membership_body *members, struct raft_members
  * call it and role_disk_poll in turn until it returns true, everything being on disk. After the
  * role's last turn; nothing is acknowledged any more. */
 bool role_core_flush(struct role_core *core, struct now now);
+
+/* core_take takes a command of a NET on CORE's own thread, in NET's turn, as role_core_poll
+ * would have taken it from net_core. False: it is to wait there (HOLD, or enough for one turn).
+ * Borrows command for the call. For link_direct. */
+bool core_take(struct role_core *core, const struct command *command, uint32_t size,
+                    struct now now);
 
 /* struct role of dataplane/worker.h: one bounded turn; is there nothing to do; when to wake. */
 uint32_t role_core_poll(void *self, struct now now);

@@ -69,6 +69,7 @@ static enum request_step client_auth_take(struct net *net, struct conn *conn, in
     command->op = ZK_OP_AUTH;
     command->xid = xid;
     write_sent(net, conn, command);
+    net_command_done(net, command);
     return REQUEST_DONE;
 }
 
@@ -160,6 +161,7 @@ enum request_step client_close(struct net *net, struct conn *conn, const struct 
     command->op = ZK_OP_CLOSE_SESSION;
     command->xid = request->xid;
     write_sent(net, conn, command);
+    net_command_done(net, command);
     conn->leaving = true;
     return REQUEST_DONE;
 }

@@ -44,6 +44,7 @@ static enum request_step conn_handshake(struct net *net, struct conn *conn, stru
         command->session = request.session;
     }
     command->conn = conn_token(conn);
+    net_command_done(net, command);
     conn->has_read_only = request.has_read_only;
     conn->state = CONN_ATTACHING;
     conn->wait = CONN_WAIT_SESSION;

@@ -118,6 +118,7 @@ static void fourletter_ask(struct net *net, struct conn *conn)
     }
     command->op = COMMAND_OP_DUMP;
     command->conn = conn_token(conn);
+    net_command_done(net, command);
     conn->wait = CONN_WAIT_SESSION; /* nothing more is read */
 }
 

@@ -86,6 +86,8 @@ int net_init(struct net *net, const struct net_config *config, const struct net_
     net->touch_max = config->conns_max * 2;
     net->touch_epoch = 1;
     net->touch_interval_ns = net_touch_interval(config);
+    net->records_left = NET_TURN_RECORDS;
+    net->events_left = NET_TURN_EVENTS;
     /* A sequence suffix makes a created path longer than its request. */
     net->event_room = REPLY_EVENT_SIZE + config->frame_size_max + 16;
     if ((err = slab_init(&net->slab, config->memory_limit)))
@@ -206,6 +208,11 @@ struct command *net_command_room(struct net *net, enum command_kind kind, uint32
     return command;
 }
 
+void net_command_done(struct net *net, const struct command *command)
+{
+    link_hand(net->parts.net_core, command);
+}
+
 /* Tells CORE which sessions were heard from; what does not go now goes next turn. */
 static uint32_t net_send_touches(struct net *net)
 {
@@ -220,6 +227,7 @@ static uint32_t net_send_touches(struct net *net)
         if (!command)
             break;
         memcpy(command + 1, net->touches + sent, n * sizeof(int64_t));
+        net_command_done(net, command);
         sent += n;
     }
     net->touch_count -= sent;
@@ -301,6 +309,9 @@ uint32_t net_poll(void *self, struct now now)
     if (net->started_ns == 0)
         net->started_ns = now.mono_ns;
     net->turn_cost = 0;
+    net->polling = true;
+    net->records_left = NET_TURN_RECORDS;
+    net->events_left = NET_TURN_EVENTS;
     qsbr_quiescent();
     net->view = tree_view(net->parts.tree);
     work = PLANTED(39) ? port_poll(net->port, now) : 0;
@@ -319,18 +330,20 @@ uint32_t net_poll(void *self, struct now now)
     net_flush(net);
     counters_set(net->parts.counters, METRIC_net_watches, net->watches.count);
     counters_set(net->parts.counters, METRIC_net_outstanding, net->outstanding);
+    net->polling = false;
     return work;
 }
 
 uint32_t net_finish(void *self, struct now now)
 {
     struct net *net = self;
+    uint32_t taken = NET_TURN_RECORDS - net->records_left;
 
-    if (link_empty(net->parts.apply_net))
+    if (taken == 0 && link_empty(net->parts.apply_net))
         return 0;
     qsbr_quiescent();
     net->view = tree_view(net->parts.tree);
-    uint32_t work = net_apply_poll(net);
+    uint32_t work = taken + net_apply_poll(net);
     net_flush(net);
     return work;
 }

@@ -17,6 +17,14 @@
  * When 3 does not get through in one turn (its work is bounded) then 4 serves nobody: the turn only
  * moves bytes. A read at S before all of S is told would break (a), a watch added (b).
  *
+ * On one thread with APPLY (net_take) records of zxid z > S are handled between two turns, before z
+ * is published. Reads are served inside of net_poll only, and S does not change there: all reads of
+ * the turn before were at S < z and set their watches, all reads of the next are at S' >= z, since
+ * APPLY publishes in the turn in which it handed the record over. So nothing is read at less than
+ * z behind the event of z, which (b) needs, and nothing at z or more before it, which (a) needs. A
+ * record that is refused waits in the link, and everything later behind it: (c). With two NETs
+ * APPLY may have to stop between them (HOLD) with z not published: then both take the ring.
+ *
  *                poll, idle, deadline     counters, net_core/apply_net ends of other roles
  *     poll ...            X                            -
  */
@@ -104,6 +112,8 @@ struct net {
     struct now now;
     struct tree_view view; /* .zxid is S */
     bool caught_up;        /* every record <= view.zxid has been handled */
+    bool polling;          /* inside of net_poll: reads are served at the view */
+    uint32_t records_left, events_left; /* that net_take may still handle in this turn */
     uint64_t turn_cost;    /* of the requests served in this turn, NET_TURN_COST */
     uint32_t trace;        /* id of the request being served; 0 = it is not traced */
     uint32_t answered_count, answered[NET_TRACES_MAX]; /* traced, with their answers in the port */
@@ -168,7 +178,16 @@ void net_offline(void *self);
  * version, node, net and body_size; NULL: net_core is full, try next turn. */
 struct command *net_command_room(struct net *net, enum command_kind kind, uint32_t body_size);
 
+/* net_command_done ends a command that net_command_room gave: CORE has it now, or when net_core is
+ * published. It is not the caller's any more. */
+void net_command_done(struct net *net, const struct command *command);
+
 /* ---- net_apply.c ---- */
+
+/* net_take handles a record on NET's own thread, in APPLY's turn. False: it is to wait on
+ * apply_net. For link_direct; self is the NET. Assumes that it is the only NET, and that APPLY
+ * publishes the record's zxid before the next net_poll. */
+bool net_take(void *self, const void *record, uint32_t size);
 
 /* net_apply_poll handles records up to the view's zxid. Returns records and events handled; sets
  * caught_up. */

@@ -257,6 +257,30 @@ uint32_t net_apply_poll(struct net *net)
     return NET_TURN_RECORDS - records + NET_TURN_EVENTS - events;
 }
 
+/* A change may have two events for each watch; one that could be cut into turns is for the ring. */
+static bool net_takes(const struct net *net, const struct apply_net *record)
+{
+    switch (record->kind) {
+    case APPLY_NET_BULK: return false;
+    case APPLY_NET_CHANGE: return 2 * net->watches.count < net->events_left;
+    default: return true;
+    }
+}
+
+/* APPLY's turn, between two of ours: see net.h for why that keeps the order of watch and data. */
+bool net_take(void *self, const void *record, uint32_t size)
+{
+    struct net *net = self;
+    const struct apply_net *head = record;
+
+    CHECK(!net->polling && !net->watches.job.open);
+    if (net->records_left == 0 || !net_takes(net, head))
+        return false;
+    net->records_left--;
+    CHECK(net_apply_record(net, head, size, &net->events_left));
+    return true;
+}
+
 void net_apply_forget(struct net *net)
 {
     const struct apply_net *record;

@@ -198,6 +198,7 @@ void net_quorum_flush(struct net *net)
     command->conn = COMMAND_CONN_BARRIER;
     command->xid = (int32_t)net->barrier_next++;
     net->barriers_out++;
+    net_command_done(net, command);
 }
 
 void net_quorum_answered(struct net *net, uint32_t number, int32_t error)

@@ -58,6 +58,7 @@ enum request_step write_command(struct net *net, struct conn *conn, const struct
     command->xid = request->xid;
     memcpy(command + 1, request->body.at, (size_t)request->body.size);
     write_sent(net, conn, command);
+    net_command_done(net, command);
     bool ends_turn = (query && !PLANTED(44)) || request->op == ZK_OP_RECONFIG;
     if (ends_turn && !core_state_alone(net->parts.state)) {
         /* It does not travel in the log here, or is answered by a later entry: nothing behind it

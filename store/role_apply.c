@@ -80,7 +80,7 @@ static uint64_t stage_size_for(const struct role_apply *apply, uint32_t net)
 {
     uint64_t sum = 0;
     if (apply->net_count == 1) /* then all of it is for that one */
-        return apply->stage_size + 8ull * apply->stage_count;
+        return apply->stage_size - apply->stage_from + 8ull * apply->stage_count;
     for (uint64_t at = 0; at < apply->stage_size;) {
         const struct stage_record *record = (const struct stage_record *)(apply->stage + at);
         if (record->net == net || record->net == STAGE_TO_ALL)
@@ -92,7 +92,7 @@ static uint64_t stage_size_for(const struct role_apply *apply, uint32_t net)
 
 static void stage_push_records(struct role_apply *apply, uint32_t net)
 {
-    for (uint64_t at = 0; at < apply->stage_size;) {
+    for (uint64_t at = apply->stage_from; at < apply->stage_size;) {
         const struct stage_record *record = (const struct stage_record *)(apply->stage + at);
         if (record->net == net || record->net == STAGE_TO_ALL) {
             void *to = link_reserve(apply->apply_net[net], record->size);
@@ -110,7 +110,7 @@ static void stage_push_block(struct role_apply *apply, uint32_t net, uint64_t si
     block->shares = 1;
     block->reserved = 0;
     block->size = 0;
-    for (uint64_t at = 0; at < apply->stage_size;) {
+    for (uint64_t at = apply->stage_from; at < apply->stage_size;) {
         const struct stage_record *record = (const struct stage_record *)(apply->stage + at);
         if (record->net == net || record->net == STAGE_TO_ALL) {
             memcpy((uint8_t *)(block + 1) + block->size, record + 1, record->size);
@@ -134,9 +134,25 @@ void apply_bulk_done(struct bulk_block *block)
         free(block);
 }
 
+/* Gives the only NET what is staged, as far as it takes it in the call. True: all of it. */
+static bool stage_pass(struct role_apply *apply)
+{
+    while (apply->stage_from < apply->stage_size) {
+        const struct stage_record *record =
+            (const struct stage_record *)(apply->stage + apply->stage_from);
+        if (!link_pass(apply->apply_net[0], record + 1, record->size))
+            return false;
+        apply->stage_from += stage_span(record->size);
+        apply->stage_count--;
+    }
+    return true;
+}
+
 /* Pushes what is staged to the NETs that have not had it. False: one has no room now (HOLD). */
 static bool stage_push(struct role_apply *apply)
 {
+    if (apply->net_count == 1 && stage_pass(apply))
+        apply->stage_net = 1;
     for (; apply->stage_net < apply->net_count; apply->stage_net++) {
         struct link *link = apply->apply_net[apply->stage_net];
         uint64_t size = stage_size_for(apply, apply->stage_net);
@@ -144,16 +160,20 @@ static bool stage_push(struct role_apply *apply)
         if (size == 0)
             continue;
         if (size > link->depth / 8) {
+            CHECK(apply->stage_from == 0 || room >= 1024); /* as below */
             if (room < 1024)
                 return false;
             stage_push_block(apply, apply->stage_net, size);
         } else {
+            /* NET took some of it, so the ring was empty: its rest is not kept for another turn,
+             * in which reads would be behind what was told */
+            CHECK(apply->stage_from == 0 || room >= 2 * size + 64);
             if (room < 2 * size + 64)
                 return false;
             stage_push_records(apply, apply->stage_net);
         }
     }
-    apply->stage_size = 0;
+    apply->stage_size = apply->stage_from = 0;
     apply->stage_count = 0;
     apply->stage_net = 0;
     apply->complete = machine_zxid(apply->machine);
@@ -459,6 +479,14 @@ static bool apply_record(struct role_apply *apply, const struct core_apply *head
     }
     CHECK(!"known core_apply kind");
     return false;
+}
+
+bool role_apply_take(void *self, const void *record, uint32_t size)
+{
+    const struct core_apply *head = record;
+
+    CHECK(size >= sizeof(*head));
+    return head->kind == CORE_APPLY_COMMIT && apply_record(self, head);
 }
 
 static uint32_t apply_records(struct role_apply *apply)

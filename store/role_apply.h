@@ -51,7 +51,8 @@ struct role_apply {
     /* records of the command being delivered: struct stage_record + record, 8-byte aligned */
     uint8_t *stage;
     uint64_t stage_size, stage_room;
-    uint32_t stage_count; /* records in it */
+    uint64_t stage_from;  /* before it: given to the only NET in the call */
+    uint32_t stage_count; /* records in it, from stage_from on */
     uint32_t stage_net; /* nets [0, stage_net) have theirs */
     uint32_t retire_count;
     uint64_t retire_ns; /* when the oldest command since the last hand-over was applied */
@@ -74,6 +75,10 @@ MUST_USE int role_apply_init(struct role_apply *apply, struct machine *machine,
                              struct counters *counters, uint8_t node_id,
                              uint64_t applied_index);
 void role_apply_fini(struct role_apply *apply);
+
+/* role_apply_take takes a commit index on APPLY's own thread, in CORE's turn; what else core_apply
+ * carries is left to the ring. For link_direct; self is the role. */
+bool role_apply_take(void *self, const void *record, uint32_t size);
 
 /* struct role of dataplane/worker.h. */
 uint32_t role_apply_poll(void *self, struct now now);

@@ -288,7 +288,11 @@ static bool node_damage_undone(struct sim_node *node)
 
 int sim_node_start(struct sim_node *node, struct fault *fault)
 {
+    const struct sim_knobs *knobs = &node->world->knobs;
+    /* roles that stand still need rings between them; else three nodes in four have none */
+    bool rings = knobs->uneven || knobs->pause_role || (node->world->seed + node->index) % 4 == 0;
     struct node_env env = {.disk = &node->io,
+                           .rings = rings,
                            .port_open = node_port_open,
                            .datagram_open = node_datagram_open,
                            .port_self = node,

@@ -122,6 +122,62 @@ static void test_room_promises_what_fits(void **state)
     link_fini(&link);
 }
 
+struct taken {
+    uint32_t count, last, refuse;
+};
+
+static bool take(void *self, const void *record, uint32_t size)
+{
+    struct taken *taken = self;
+    uint32_t number;
+
+    assert_true(size == 4 || size == 900);
+    memcpy(&number, record, 4);
+    if (taken->refuse)
+        return false;
+    assert_int_equal(number, taken->last + 1);
+    taken->last = number;
+    taken->count++;
+    return true;
+}
+
+/* Goal: a direct link keeps the order whatever is refused, and its ring is empty while nothing is.
+ * Method: numbered records handed, passed and refused by chance; what waits is popped by hand. */
+static void test_direct(void **state)
+{
+    struct link link;
+    struct taken taken = {.count = 0};
+    struct rand r;
+    uint32_t size;
+
+    assert_int_equal(link_init(&link, "a_b", 4096), 0);
+    rand_seed(&r, 7);
+    assert_false(link_pass(&link, "abcd", 4)); /* it is not direct yet */
+    link_direct(&link, take, &taken);
+    for (uint32_t number = 1; number <= 20000; number++) {
+        bool phase = number / 1000 % 2;
+        taken.refuse = phase && rand_below(&r, 3) == 0;
+        if (rand_below(&r, 2) == 0 && link_pass(&link, &number, 4))
+            continue;
+        uint32_t *at = link_reserve(&link, rand_below(&r, 2) ? 900 : 4);
+        assert_non_null(at);
+        *at = number;
+        link_hand(&link, at);
+        link_publish(&link);
+        taken.refuse = 0;
+        if (phase && rand_below(&r, 2) && link_room(&link) > 2048)
+            continue;
+        for (const void *waits; (waits = link_peek(&link, &size)); link_pop(&link))
+            assert_true(take(&taken, waits, size));
+        link_release(&link);
+        if (number < 1000)
+            assert_int_equal(atomic_load(&link.head), 0);
+    }
+    assert_true(taken.last >= 19990);
+    assert_true(atomic_load(&link.head) > 0); /* some had to wait */
+    link_fini(&link);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -129,6 +185,7 @@ int main(void)
         cmocka_unit_test(test_shrink_gives_room_back),
         cmocka_unit_test(test_agrees_with_a_naive_queue),
         cmocka_unit_test(test_room_promises_what_fits),
+        cmocka_unit_test(test_direct),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

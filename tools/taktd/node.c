@@ -360,6 +360,8 @@ static int node_assemble(struct node *node, struct fault *fault)
         err = node_peers_init(node, fault);
     if (!err)
         err = node_roles_add(node, fault);
+    if (!err && !node->env.rings)
+        node_wire_direct(node);
     if (!err && node->env.threads)
         err = node_wire_wakes(node, fault);
     for (uint32_t i = 0; !err && !node->env.threads && i < c->net_count; i++)
@@ -482,7 +484,7 @@ int64_t node_turn_held(struct node *node, struct now now, uint32_t held, uint64_
     int64_t work = 0;
     uint64_t first = UINT64_MAX;
 
-    CHECK(!node->env.threads);
+    CHECK(!node->env.threads && (held == 0 || node->env.rings));
     for (uint32_t i = 0; i < node->role_count; i++) {
         struct role *role = &node->roles[i];
         if (i < 32 && (held >> i & 1))

@@ -48,6 +48,8 @@ struct node_env {
     struct now now; /* at the time of node_open */
     bool again;     /* the process has opened the node before: ERR_RESTART */
     bool threads;   /* false: node_turn drives it, and nothing blocks but the disk */
+    bool rings;     /* every record goes by its link's ring, though one thread turns both roles:
+                     * for node_turn_held */
 };
 
 /* What recovery found, for the start-up lines. */
@@ -83,7 +85,8 @@ void node_stop(struct node *node);
 int64_t node_turn(struct node *node, struct now now, uint64_t *deadline_ns, struct fault *fault);
 
 /* node_turn_held is node_turn without the roles whose bit is set in `held` (bit i: the i-th role in
- * the order of the drawing): in the simulator, a core that stands still while others run on. */
+ * the order of the drawing): in the simulator, a core that stands still while others run on.
+ * Assumes env.rings when held is not 0. */
 int64_t node_turn_held(struct node *node, struct now now, uint32_t held, uint64_t *deadline_ns,
                        struct fault *fault);
 

@@ -118,6 +118,10 @@ void node_beat_fini(struct node *node);
 struct counters *node_page(struct node *node, const char *role, uint32_t index);
 void node_failed(void *self, int err, const struct fault *reason);
 
+/* node_wire_direct lets a request go from NET to CORE, its commit to APPLY and its answer back to
+ * NET in calls, where one thread turns them: it crosses no ring. */
+void node_wire_direct(struct node *node);
+
 /* node_roles_add gives each role to its worker; node_wire_wakes lets whoever produces for a role of
  * another worker wake that worker. */
 MUST_USE int node_roles_add(struct node *node, struct fault *fault);

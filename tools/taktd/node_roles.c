@@ -126,6 +126,22 @@ int node_roles_add(struct node *node, struct fault *fault)
     return err;
 }
 
+static bool node_core_take(void *self, const void *record, uint32_t size)
+{
+    struct node *node = self;
+    return core_take(&node->core, record, size, node->nets[0].now);
+}
+
+void node_wire_direct(struct node *node)
+{
+    if (topology_direct(node->config, TOPOLOGY_NET_CORE))
+        link_direct(node_link(node, TOPOLOGY_NET_CORE, 0), node_core_take, node);
+    if (topology_direct(node->config, TOPOLOGY_CORE_APPLY))
+        link_direct(node_link(node, TOPOLOGY_CORE_APPLY, 0), role_apply_take, &node->apply);
+    if (topology_direct(node->config, TOPOLOGY_APPLY_NET))
+        link_direct(node_link(node, TOPOLOGY_APPLY_NET, 0), net_take, &node->nets[0]);
+}
+
 static struct worker *node_worker(struct node *node, enum topology_role role, uint32_t net)
 {
     return &node->workers[topology_worker(node->config, role, net)];

@@ -81,6 +81,13 @@ uint32_t topology_worker(const struct config *config, enum topology_role role, u
     return worker;
 }
 
+bool topology_direct(const struct config *config, enum topology_link which)
+{
+    const struct topology_link_text *text = &topology_links[which];
+    return topology_has_link(config, which) && (!text->per_net || config->net_count == 1) &&
+           topology_worker(config, text->producer, 0) == topology_worker(config, text->consumer, 0);
+}
+
 int topology_cpu(const struct config *config, enum topology_role role, uint32_t net)
 {
     const struct config_cpus *cpus =

@@ -78,6 +78,10 @@ int topology_cpu(const struct config *config, enum topology_role role, uint32_t 
  * of its roles. Assumes that topology_check found nothing. */
 enum config_idle topology_idle(const struct config *config, uint32_t worker);
 
+/* topology_direct says whether a link's records may be handed over in the call (link_direct): one
+ * producer and one consumer, on one thread. */
+bool topology_direct(const struct config *config, enum topology_link which);
+
 /* topology_depth gives a link's depth in bytes: a request of the configured size must fit in those
  * that carry requests. */
 uint64_t topology_depth(const struct config *config, enum topology_link which);
