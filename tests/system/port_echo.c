@@ -170,10 +170,11 @@ static struct port_setup echo_setup(struct echo_net *net)
                                .streams_max = CONNS_MAX};
 }
 
-static struct address v4(const char *ip, uint16_t number)
+static struct address address_of(const char *ip, uint16_t number)
 {
     struct address address = {.ip = {[10] = 0xff, [11] = 0xff}, .port = number};
-    inet_pton(AF_INET, ip, address.ip + 12);
+    if (inet_pton(AF_INET, ip, address.ip + 12) != 1)
+        inet_pton(AF_INET6, ip, address.ip);
     return address;
 }
 
@@ -238,7 +239,7 @@ static int serve_kernel(char **argv, int argc)
     if (!colon)
         return fprintf(stderr, "port_echo: ADDR:PORT\n"), 2;
     *colon = '\0';
-    struct address at = v4(argv[2], (uint16_t)atoi(colon + 1));
+    struct address at = address_of(argv[2], (uint16_t)atoi(colon + 1));
     const struct port_kernel_setup setup = {
         .port = echo_setup(&nets[0]), .listen = &at, .listen_count = 1, .net_count = 1};
     if (port_kernel_open(&setup, &nets[0].port, &fault))
@@ -255,7 +256,7 @@ static int serve_dpdk(char **argv, int argc)
         return fprintf(stderr, "port_echo: IP/LEN\n"), 2;
     *slash = '\0';
     struct port_dpdk_setup setup = {.eal = argv[2],
-                                    .ip = v4(argv[3], (uint16_t)atoi(argv[4])),
+                                    .ip = address_of(argv[3], (uint16_t)atoi(argv[4])),
                                     .prefix_size = (uint32_t)atoi(slash + 1),
                                     .net_count = (uint32_t)atoi(argv[5]),
                                     .seed = 1};
@@ -267,7 +268,7 @@ static int serve_dpdk(char **argv, int argc)
         if (port_dpdk_open(device, i, &port, &nets[i].port, &fault))
             return fail("dpdk", &fault);
     }
-    if (datagram_dpdk_open(device, &setup.ip, &datagrams, &fault))
+    if (datagram_dpdk_open(device, &setup.ip, 0, &datagrams, &fault))
         return fail("datagrams", &fault);
     datagram_start(datagrams, &datagram_events, NULL);
     int code = echo_run(setup.net_count, argc > 6 ? argv[6] : NULL);

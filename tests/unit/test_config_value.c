@@ -196,23 +196,24 @@ static void test_subnet_and_gateway(void **state)
     expect_good("port.address", "192.168.7.2/24", "192.168.7.2/24");
     assert_int_equal(config.port_address.prefix_length, 24);
     expect_good("port.address", "10.0.0.1/32", "10.0.0.1/32");
+    expect_good("port.address", "fd00::2/64", "fd00::2/64");
     expect_good("port.address", "", "");
     static const char *const bad[] = {"192.168.7.2", "192.168.7.2/", "192.168.7.2/33",
-                                      "/24",         "::1/64",       "192.168.7.2/24/1",
+                                      "/24",         "::1/48",       "192.168.7.2/24/1",
                                       "a/24"};
     char sentence[256];
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         snprintf(sentence, sizeof(sentence),
-                 "'%s' is not an IPv4 address with a prefix length, such "
-                 "as 192.168.7.2/24",
+                 "'%s' is not an IPv4 address with a prefix length, such as 192.168.7.2/24, or an "
+                 "IPv6 address in a network of 64 bits, such as fd00::2/64",
                  bad[i]);
         expect_bad("port.address", bad[i], sentence);
     }
     expect_good("port.gateway", "192.168.7.1", "192.168.7.1");
     expect_good("port.gateway", "", "");
-    expect_bad("port.gateway", "::1", "'::1' is not an IPv4 address, such as 192.168.7.1");
-    expect_bad("port.gateway", "*", "'*' is not an IPv4 address, such as 192.168.7.1");
-    expect_bad("port.gateway", "gw", "'gw' is not an IPv4 address, such as 192.168.7.1");
+    expect_good("port.gateway", "fd00::1", "fd00::1");
+    expect_bad("port.gateway", "*", "'*' is not an IP address, such as 192.168.7.1 or fd00::1");
+    expect_bad("port.gateway", "gw", "'gw' is not an IP address, such as 192.168.7.1 or fd00::1");
 }
 
 static void test_words_and_cpus(void **state)

@@ -39,6 +39,7 @@ struct side {
 };
 
 static struct side sides[2];
+static bool ip6; /* the test's addresses: fd00::1 and ::2, in place of 10.1.0.1 and 10.1.0.2 */
 static struct rand rng;
 static uint32_t loss_percent;
 static uint64_t now_ns;
@@ -196,6 +197,15 @@ static void turns(uint64_t span_ns)
         turn(100000);
 }
 
+static struct address address(uint8_t last)
+{
+    static const struct address four = {.ip = {[10] = 0xff, [11] = 0xff, 10, 1}, .port = 2181};
+    static const struct address six = {.ip = {0xfd}, .port = 2181};
+    struct address made = ip6 ? six : four;
+    made.ip[15] = last;
+    return made;
+}
+
 static int start(int i, uint32_t streams_max)
 {
     struct side *side = &sides[i];
@@ -205,8 +215,8 @@ static int start(int i, uint32_t streams_max)
     struct stack_setup setup = {
         .port = &side->port,
         .mac = {2, 0, 0, 0, 0, (uint8_t)(i + 1)},
-        .ip = {10, 1, 0, (uint8_t)(i + 1)},
-        .prefix_size = 16,
+        .ip = address((uint8_t)(i + 1)),
+        .prefix_size = ip6 ? 64 : 16,
         .mtu = 1500,
         .listen_port = i == 0 ? 2181 : 0,
         .memory_limit = 256 << 20,
@@ -222,7 +232,7 @@ static int start(int i, uint32_t streams_max)
     return side->ops->init(&setup);
 }
 
-static int set_up(void **state)
+static int set_up_both(void)
 {
     memset(sides, 0, sizeof(sides)); /* before either starts: each announces itself to the other */
     rand_seed(&rng, 1);
@@ -230,6 +240,18 @@ static int set_up(void **state)
     cut = false;
     now_ns = clock_now().mono_ns;
     return start(0, 10000) || start(1, 10000);
+}
+
+static int set_up(void **state)
+{
+    ip6 = false;
+    return set_up_both();
+}
+
+static int set_up_ip6(void **state)
+{
+    ip6 = true;
+    return set_up_both();
 }
 
 static int tear_down(void **state)
@@ -246,11 +268,10 @@ static int tear_down(void **state)
     return leaks;
 }
 
-static const uint8_t server_ip[4] = {10, 1, 0, 1};
-
 static void dial(void)
 {
-    assert_int_equal(sides[1].ops->dial(server_ip, 2181), 0);
+    const struct address server = address(1);
+    assert_int_equal(sides[1].ops->dial(&server), 0);
     turns(5 * NS_PER_MS);
 }
 
@@ -267,7 +288,8 @@ static void test_there_and_back(void **state)
     assert_int_equal(sides[0].opened, 1);
     assert_int_equal(sides[1].opened, 1);
     assert_int_equal(sides[0].last->peer.ip[15], 2);
-    assert_int_equal(sides[0].last->peer.ip[10], 0xff);
+    assert_memory_equal(sides[0].last->peer.ip, address(2).ip, 16);
+    assert_memory_equal(sides[0].last->local.ip, address(1).ip, 16);
     assert_int_equal(sides[0].last->local.port, 2181);
     send_bytes(&sides[1], 100);
     turns(NS_PER_MS);
@@ -407,9 +429,10 @@ static void test_flush_deadline(void **state)
 static void test_look_up_is_not_linear(void **state)
 {
     enum { COUNT = 5000 };
+    const struct address server = address(1);
     uint64_t lookups, probes, lookups_after, probes_after;
     for (int i = 0; i < COUNT; i++) {
-        assert_int_equal(sides[1].ops->dial(server_ip, 2181), 0);
+        assert_int_equal(sides[1].ops->dial(&server), 0);
         if (i % 100 == 0)
             turns(NS_PER_MS);
     }
@@ -512,6 +535,14 @@ static void test_bad_frames_are_dropped(void **state)
             memcpy(junk, "\2\0\0\0\0\1\2\0\0\0\0\2\10\0\105\0", 16);
             junk[23] = i % 6 == 1 ? 6 : 1;
             memcpy(junk + 26, "\12\1\0\2\12\1\0\1", 8);
+            if (ip6 && size > 60) { /* TCP or ICMPv6, from ::2 to ::1, of the size that it says */
+                memcpy(junk + 12, "\206\335\140\0\0\0\0\0\0\377", 10);
+                junk[19] = (uint8_t)(size - 54);
+                junk[18] = (uint8_t)((size - 54) >> 8);
+                junk[20] = i % 6 == 1 ? 6 : 58;
+                memcpy(junk + 22, address(2).ip, 16);
+                memcpy(junk + 38, address(1).ip, 16);
+            }
         }
         wire_put(&sides[0], junk, size);
         if (i % 50 == 0)
@@ -526,21 +557,47 @@ static void test_bad_frames_are_dropped(void **state)
 
 static void test_init_says_no(void **state)
 {
-    struct stack_setup setup = {.port = &sides[0].port, .mtu = 1500, .memory_limit = 1 << 20};
+    struct stack_setup setup = {
+        .port = &sides[0].port, .ip = address(1), .mtu = 1500, .memory_limit = 1 << 20};
     assert_int_equal(sides[0].ops->init(&setup), ERR_BUSY);
     if (stack_copy_count > 2) {
-        setup.mtu = 9000;
+        setup.mtu = 9001;
         assert_int_equal(stack_copy(2)->init(&setup), ERR_RANGE);
         setup.mtu = 1500;
         setup.prefix_size = 33;
+        assert_int_equal(stack_copy(2)->init(&setup), ERR_RANGE);
+        setup.ip.ip[0] = 0xfd; /* IPv6: lwIP knows networks of 64 bits */
+        setup.prefix_size = 48;
         assert_int_equal(stack_copy(2)->init(&setup), ERR_RANGE);
     }
     assert_null(stack_copy(stack_copy_count));
 }
 
+/* Who has an address is asked on the wire, and known then; nobody answers for another. */
+static void test_neighbours_are_found(void **state)
+{
+    const struct address there = address(2), nobody = address(77);
+    uint8_t mac[6] = {0};
+    assert_false(sides[0].ops->neighbour(&there, mac, false));
+    assert_false(sides[0].ops->neighbour(&there, mac, true));
+    assert_false(sides[0].ops->neighbour(&nobody, mac, true));
+    turns(5 * NS_PER_MS);
+    assert_true(sides[0].ops->neighbour(&there, mac, false));
+    assert_true(sides[0].ops->neighbour(&there, mac, true));
+    assert_memory_equal(mac, ((uint8_t[]){2, 0, 0, 0, 0, 2}), 6);
+    assert_false(sides[0].ops->neighbour(&nobody, mac, false));
+    const struct address far = ip6 ? (struct address){.ip = {0xfc, [15] = 1}}
+                                   : (struct address){.ip = {[10] = 0xff, [11] = 0xff, 11}};
+    uint32_t before = sides[0].sent_count;
+    assert_false(sides[0].ops->neighbour(&far, mac, true)); /* there is no gateway */
+    assert_int_equal(sides[0].sent_count, before);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
+#define T6(name)                                                                                   \
+    {#name " over IPv6", test_##name, set_up_ip6, tear_down, NULL}
     const struct CMUnitTest tests[] = {
         T(there_and_back),
         T(much_through_a_bad_wire),
@@ -554,8 +611,18 @@ int main(void)
         T(look_up_is_not_linear),
         T(port_reused_in_time_wait),
         T(arp_and_echo_are_answered),
+        T(neighbours_are_found),
         T(bad_frames_are_dropped),
         T(init_says_no),
+        T6(there_and_back),
+        T6(much_through_a_bad_wire),
+        T6(a_lost_request_is_repeated_soon),
+        T6(half_close_and_flush),
+        T6(backpressure),
+        T6(a_frame_above_the_window),
+        T6(look_up_is_not_linear),
+        T6(neighbours_are_found),
+        T6(bad_frames_are_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

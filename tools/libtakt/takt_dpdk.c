@@ -245,7 +245,7 @@ static int dpdk_start(struct takt_dpdk *dpdk, const struct takt_dpdk_config *con
                                     .tx_limit = STREAM_PIECE_SIZE_MIN};
     err = port_dpdk_open(dpdk->device, 0, &port, &dpdk->port, fault);
     if (!err)
-        err = datagram_dpdk_open(dpdk->device, &setup.ip, &dpdk->datagrams, fault);
+        err = datagram_dpdk_open(dpdk->device, &setup.ip, 0, &dpdk->datagrams, fault);
     if (!err)
         datagram_start(dpdk->datagrams, &dpdk_datagram_events, dpdk);
     return err;

@@ -62,7 +62,8 @@ struct config_cpus {
     uint32_t count;
 };
 
-/* An interface address of the dpdk port. prefix_length in [0, 32]; ip of zeros = not given. */
+/* An interface address of the dpdk port. prefix_length in [0, 32], or 64 of IPv6; ip of zeros = not
+ * given. */
 struct config_subnet {
     struct address at;
     uint32_t prefix_length;

@@ -96,7 +96,8 @@ const struct config_setting config_table[] = {
      .max = 32,
      .fallback = "",
      .help =
-         "The dpdk port's own IPv4 address and network: 192.168.7.2/24. Nobody else may use it."},
+         "The dpdk port's own address and network: 192.168.7.2/24, or of IPv6 fd00::2/64 (its\n"
+         "networks are of 64 bits). Nobody else may use it."},
     {.key = "port.gateway",
      .type = CONFIG_ADDRESS,
      AT(port_gateway),

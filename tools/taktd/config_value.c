@@ -237,11 +237,14 @@ static int config_value_subnet(struct config_subnet *subnet, const char *text, s
     }
     if (slash && (size_t)(slash - text) < sizeof(ip))
         memcpy(ip, text, (size_t)(slash - text));
-    if (!*ip || !config_value_ip(&parsed.at, ip) ||
-        memcmp(parsed.at.ip, config_value_mapped, sizeof(config_value_mapped)) != 0 ||
-        !config_value_number(CONFIG_COUNT, slash + 1, 1, &prefix_length) || prefix_length > 32)
+    bool good = *ip && config_value_ip(&parsed.at, ip) &&
+                config_value_number(CONFIG_COUNT, slash + 1, 1, &prefix_length);
+    bool four = memcmp(parsed.at.ip, config_value_mapped, sizeof(config_value_mapped)) == 0;
+    if (!good || (four ? prefix_length > 32 : prefix_length != 64))
         return fault_set(fault, ERR_CONFIG,
-                         "'%s' is not an IPv4 address with a prefix length, such as 192.168.7.2/24",
+                         "'%s' is not an IPv4 address with a prefix length, such as "
+                         "192.168.7.2/24, or an IPv6 address in a network of 64 bits, such as "
+                         "fd00::2/64",
                          text);
     parsed.prefix_length = (uint32_t)prefix_length;
     *subnet = parsed;
@@ -252,9 +255,9 @@ static int config_value_gateway(struct address *at, const char *text, struct fau
 {
     struct address parsed = {0};
 
-    if (*text && (!config_value_ip(&parsed, text) || strchr(text, ':') || strchr(text, '*')))
-        return fault_set(fault, ERR_CONFIG, "'%s' is not an IPv4 address, such as 192.168.7.1",
-                         text);
+    if (*text && (!config_value_ip(&parsed, text) || strchr(text, '*')))
+        return fault_set(fault, ERR_CONFIG,
+                         "'%s' is not an IP address, such as 192.168.7.1 or fd00::1", text);
     *at = parsed;
     return 0;
 }
@@ -376,9 +379,9 @@ void config_value_allowed(const struct config_setting *setting, char *out, size_
         snprintf(out, size, "a text of at most %" PRIu64 " bytes", setting->max);
         break;
     case CONFIG_LISTEN: snprintf(out, size, "1 to %d of ADDRESS:PORT", CONFIG_LISTEN_MAX); break;
-    case CONFIG_ADDRESS: snprintf(out, size, "an IPv4 address"); break;
+    case CONFIG_ADDRESS: snprintf(out, size, "an IP address"); break;
     case CONFIG_SUBNET:
-        snprintf(out, size, "an IPv4 address with a prefix length, 192.168.7.2/24");
+        snprintf(out, size, "an IP address with a prefix length, 192.168.7.2/24 or fd00::2/64");
         break;
     case CONFIG_WORDS: snprintf(out, size, "up to %s words", max); break;
     case CONFIG_CPUS:

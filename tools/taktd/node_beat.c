@@ -21,10 +21,6 @@ static int beat_config_make(const struct node *node, struct beat_config *config,
         config->lease_loss_ns = c->ensemble_election_ms_max * NS_PER_MS;
     if (c->beat_key_file[0])
         err = peer_keys_load(&config->keys, c->beat_key_file, fault);
-    if (!err && config_is_ensemble(c) && c->port_kind == CONFIG_PORT_DPDK)
-        err = fault_set(fault, ERR_CONFIG,
-                        "beat.listen: a member of an ensemble serves it on the kernel port only; "
-                        "the dpdk port's datagrams are the peers'");
     return err;
 }
 

@@ -327,7 +327,7 @@ static int run_datagram_open(void *self, const struct address *listen, uint32_t 
     const struct datagram_kernel_setup setup = {.listen = *listen, .size_limit = size_limit};
     struct run *run = self;
     if (run->config->port_kind == CONFIG_PORT_DPDK)
-        return datagram_dpdk_open(run->device, listen, port, fault);
+        return datagram_dpdk_open(run->device, listen, 0, port, fault);
     return datagram_kernel_open(&setup, port, fault);
 }
 

@@ -12,24 +12,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DPDK_HEADERS    (sizeof(struct dpdk_headers))
-#define DPDK_HEADERS_IP (DPDK_HEADERS - sizeof(struct rte_ether_hdr))
-#define DPDK_LINK_DEPTH 4096              /* bytes: 256 frames of a queue wait for PEER at most */
+#define DPDK_LINK_DEPTH 4096              /* bytes: 256 frames of a queue wait at most */
 #define DPDK_HOPS       32                /* neighbours known; more than there are members */
 #define DPDK_ASK_NS     (100 * NS_PER_MS) /* between two ARP requests for one */
 #define DPDK_SURE_NS    (1 * NS_PER_S)    /* after it was heard, its address is not asked for */
-/* So that what follows the headers lies on 8 bytes. */
-#define DPDK_SHIFT ((8 - (RTE_PKTMBUF_HEADROOM + DPDK_HEADERS) % 8) % 8)
 
-struct dpdk_headers {
+struct dpdk_headers_4 {
     struct rte_ether_hdr ether;
     struct rte_ipv4_hdr ip;
     struct rte_udp_hdr udp;
 };
-static_assert(sizeof(struct dpdk_headers) == 42, "the headers of a datagram on Ethernet");
+struct dpdk_headers_6 {
+    struct rte_ether_hdr ether;
+    struct rte_ipv6_hdr ip;
+    struct rte_udp_hdr udp;
+};
+static_assert(sizeof(struct dpdk_headers_4) == 42 && sizeof(struct dpdk_headers_6) == 62,
+              "the headers of a datagram on Ethernet");
 
 struct dpdk_hop {
-    uint8_t ip[4]; /* zero: free */
+    struct address ip; /* zero: free; its port is 0 */
     struct rte_ether_addr mac;
     bool known;
     uint64_t sure_ns; /* when it was heard or found last */
@@ -39,8 +41,10 @@ struct dpdk_hop {
 struct datagram_dpdk {
     struct datagram_port base;
     struct port_dpdk_device *device;
-    rte_be16_t number; /* UDP port */
-    rte_be32_t ip;
+    uint32_t net_index; /* whose burst and neighbours it shares */
+    rte_be16_t number;  /* UDP port */
+    bool is_v4;
+    uint32_t headers; /* bytes in front of a datagram */
     uint64_t now_ns;
     struct link rx[PORT_DPDK_NETS_MAX]; /* of struct rte_mbuf *, from NET i */
     uint32_t rx_next;                   /* whose turn it is */
@@ -50,6 +54,13 @@ struct datagram_dpdk {
     _Alignas(8) uint8_t bytes[DATAGRAM_SIZE_MAX];
 };
 
+/* What a frame says of itself. */
+struct dpdk_seen {
+    struct address from;
+    const uint8_t *payload;
+    uint32_t size;
+};
+
 static struct datagram_dpdk *dpdk_of(struct datagram_port *port)
 {
     return (struct datagram_dpdk *)port;
@@ -57,69 +68,118 @@ static struct datagram_dpdk *dpdk_of(struct datagram_port *port)
 
 /* ---- receive: NET's side ---- */
 
+/* The UDP port that a frame is for; 0: it is no datagram, or not for this address. */
+static rte_be16_t dpdk_number(const struct port_dpdk_device *device, const struct rte_mbuf *frame)
+{
+    const struct dpdk_headers_4 *four = rte_pktmbuf_mtod(frame, const struct dpdk_headers_4 *);
+    const struct dpdk_headers_6 *six = rte_pktmbuf_mtod(frame, const struct dpdk_headers_6 *);
+    const uint8_t *own = device->setup.ip.ip;
+    if (frame->nb_segs != 1 || frame->data_len < sizeof(*four))
+        return 0;
+    if (four->ether.ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4) && four->ip.version_ihl == 0x45 &&
+        four->ip.next_proto_id == IPPROTO_UDP && memcmp(&four->ip.dst_addr, own + 12, 4) == 0 &&
+        port_dpdk_is_v4(&device->setup.ip))
+        return four->udp.dst_port;
+    if (frame->data_len >= sizeof(*six) &&
+        six->ether.ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV6) && six->ip.proto == IPPROTO_UDP &&
+        memcmp(six->ip.dst_addr, own, 16) == 0)
+        return six->udp.dst_port;
+    return 0;
+}
+
+static struct datagram_dpdk *dpdk_owner(const struct port_dpdk *port, rte_be16_t number)
+{
+    struct datagram_dpdk *owner = NULL;
+    for (uint32_t i = 0; i < port->device->datagram_count; i++) {
+        struct datagram_dpdk *datagrams = port->device->datagrams[i];
+        if (datagrams->number == number && (!owner || datagrams->net_index == port->queue))
+            owner = datagrams;
+    }
+    return owner;
+}
+
 bool datagram_dpdk_take(struct port_dpdk *port, struct rte_mbuf *frame)
 {
-    struct datagram_dpdk *datagrams = port->device->datagrams;
-    const struct dpdk_headers *head = rte_pktmbuf_mtod(frame, const struct dpdk_headers *);
-    if (frame->nb_segs != 1 || frame->pkt_len < DPDK_HEADERS ||
-        head->ether.ether_type != RTE_BE16(RTE_ETHER_TYPE_IPV4) || head->ip.version_ihl != 0x45 ||
-        head->ip.next_proto_id != IPPROTO_UDP || head->udp.dst_port != datagrams->number ||
-        head->ip.dst_addr != datagrams->ip)
+    rte_be16_t number = dpdk_number(port->device, frame);
+    struct datagram_dpdk *datagrams = number ? dpdk_owner(port, number) : NULL;
+    if (!datagrams)
         return false;
     struct link *link = &datagrams->rx[port->queue];
     struct rte_mbuf **room = link_reserve(link, sizeof(frame));
     if (room) {
         *room = frame;
         link_publish(link);
-    } else { /* PEER is behind: as a socket's buffer that is full */
+    } else { /* the role is behind: as a socket's buffer that is full */
         rte_pktmbuf_free(frame);
     }
     return true;
 }
 
-/* ---- receive: PEER's side ---- */
+/* ---- receive: the role's side ---- */
 
-static struct dpdk_hop *dpdk_hop_find(struct datagram_dpdk *port, const uint8_t ip[4])
+static struct dpdk_hop *dpdk_hop_find(struct datagram_dpdk *port, const struct address *ip)
 {
     for (uint32_t i = 0; i < DPDK_HOPS; i++) {
-        if (memcmp(port->hops[i].ip, ip, 4) == 0)
+        if (memcmp(port->hops[i].ip.ip, ip->ip, 16) == 0)
             return &port->hops[i];
     }
     return NULL;
 }
 
 /* Who sends to us takes what is for it there: itself, or the router on its way. */
-static void dpdk_learn(struct datagram_dpdk *port, const struct dpdk_headers *head)
+static void dpdk_learn(struct datagram_dpdk *port, const struct address *from,
+                       const struct rte_ether_hdr *ether)
 {
-    struct dpdk_hop *hop = dpdk_hop_find(port, (const uint8_t *)&head->ip.src_addr);
+    struct dpdk_hop *hop = dpdk_hop_find(port, from);
     if (!hop)
         return; /* nothing is sent to it */
-    hop->mac = head->ether.src_addr;
+    hop->mac = ether->src_addr;
     hop->known = true;
     hop->sure_ns = port->now_ns;
 }
 
+/* Reads what dpdk_number let through. False: a fragment, or its sizes do not agree. */
+static bool dpdk_see(const struct datagram_dpdk *port, const struct rte_mbuf *frame,
+                     struct dpdk_seen *seen)
+{
+    const uint8_t *bytes = rte_pktmbuf_mtod(frame, const uint8_t *);
+    const struct rte_udp_hdr *udp =
+        (const struct rte_udp_hdr *)(bytes + port->headers - sizeof(*udp));
+    uint32_t udp_size = rte_be_to_cpu_16(udp->dgram_len), ip_payload;
+    *seen = (struct dpdk_seen){.from = {.ip = {[10] = 0xff, [11] = 0xff},
+                                        .port = rte_be_to_cpu_16(udp->src_port)},
+                               .payload = (const uint8_t *)(udp + 1)};
+    if (port->is_v4) {
+        const struct rte_ipv4_hdr *ip = &((const struct dpdk_headers_4 *)bytes)->ip;
+        uint32_t ip_size = rte_be_to_cpu_16(ip->total_length);
+        if (ip->fragment_offset & RTE_BE16(0x3fff) || ip_size < sizeof(*ip))
+            return false;
+        ip_payload = ip_size - (uint32_t)sizeof(*ip);
+        memcpy(seen->from.ip + 12, &ip->src_addr, 4);
+    } else {
+        const struct rte_ipv6_hdr *ip = &((const struct dpdk_headers_6 *)bytes)->ip;
+        ip_payload = rte_be_to_cpu_16(ip->payload_len);
+        memcpy(seen->from.ip, ip->src_addr, 16);
+    }
+    if (ip_payload + port->headers - sizeof(*udp) > frame->data_len || udp_size < sizeof(*udp) ||
+        udp_size > ip_payload || udp_size - sizeof(*udp) > DATAGRAM_SIZE_MAX)
+        return false;
+    seen->size = udp_size - (uint32_t)sizeof(*udp);
+    return true;
+}
+
 static void dpdk_deliver(struct datagram_dpdk *port, const struct rte_mbuf *frame)
 {
-    const struct dpdk_headers *head = rte_pktmbuf_mtod(frame, const struct dpdk_headers *);
-    uint32_t ip_size = rte_be_to_cpu_16(head->ip.total_length);
-    uint32_t udp_size = rte_be_to_cpu_16(head->udp.dgram_len);
-    struct address from = {.ip = {[10] = 0xff, [11] = 0xff},
-                           .port = rte_be_to_cpu_16(head->udp.src_port)};
-    bool fragment = head->ip.fragment_offset & RTE_BE16(0x3fff);
-    if (fragment || ip_size > frame->pkt_len - sizeof(head->ether) ||
-        udp_size < sizeof(head->udp) || udp_size > ip_size - sizeof(head->ip) ||
-        ip_size < DPDK_HEADERS_IP || udp_size > DATAGRAM_SIZE_MAX) {
+    struct dpdk_seen seen;
+    if (!dpdk_see(port, frame, &seen)) {
         datagram_count(&port->base.counters.rx_truncated, 1);
         return;
     }
-    uint32_t size = udp_size - (uint32_t)sizeof(head->udp);
-    memcpy(from.ip + 12, &head->ip.src_addr, 4);
-    memcpy(port->bytes, head + 1, size); /* on 8 bytes; the frame's are not */
-    dpdk_learn(port, head);
+    memcpy(port->bytes, seen.payload, seen.size); /* on 8 bytes; the frame's are not */
+    dpdk_learn(port, &seen.from, rte_pktmbuf_mtod(frame, const struct rte_ether_hdr *));
     datagram_count(&port->base.counters.rx, 1);
-    datagram_count(&port->base.counters.rx_bytes, size);
-    port->base.events->received(port->base.role, &from, port->bytes, size);
+    datagram_count(&port->base.counters.rx_bytes, seen.size);
+    port->base.events->received(port->base.role, &seen.from, port->bytes, seen.size);
 }
 
 static uint32_t dpdk_drain(struct datagram_dpdk *port, struct link *link, uint32_t max)
@@ -153,10 +213,10 @@ static uint32_t dpdk_poll(struct datagram_port *base, struct now now)
 
 /* ---- send ---- */
 
-/* The port of NET 0: its burst and its ARP table. */
+/* The port of the NET whose role this is: its burst, and its neighbours. */
 static struct port_dpdk *dpdk_net(struct datagram_dpdk *port)
 {
-    return port->device->ports[0];
+    return port->device->ports[port->net_index];
 }
 
 static uint8_t *dpdk_room(struct datagram_port *base)
@@ -168,25 +228,28 @@ static uint8_t *dpdk_room(struct datagram_port *base)
             datagram_count(&base->counters.tx_full, 1);
             return NULL;
         }
-        port->room->data_off = RTE_PKTMBUF_HEADROOM + DPDK_SHIFT;
+        /* So that what follows the headers lies on 8 bytes. */
+        port->room->data_off =
+            (uint16_t)(RTE_ALIGN(RTE_PKTMBUF_HEADROOM + port->headers, 8) - port->headers);
     }
-    return rte_pktmbuf_mtod_offset(port->room, uint8_t *, DPDK_HEADERS);
+    return rte_pktmbuf_mtod_offset(port->room, uint8_t *, port->headers);
 }
 
 /* The Ethernet address for an IP address; NULL: asked for. */
-static const struct rte_ether_addr *dpdk_resolve(struct datagram_dpdk *port, const uint8_t ip[4])
+static const struct rte_ether_addr *dpdk_resolve(struct datagram_dpdk *port,
+                                                 const struct address *to)
 {
-    struct dpdk_hop *hop = dpdk_hop_find(port, ip);
+    struct dpdk_hop *hop = dpdk_hop_find(port, to);
     const struct stack_ops *stack = dpdk_net(port)->stack;
     if (!hop) {
         hop = &port->hops[port->hop_next++ % DPDK_HOPS];
         memset(hop, 0, sizeof(*hop));
-        memcpy(hop->ip, ip, 4);
+        memcpy(hop->ip.ip, to->ip, 16);
     }
     if (hop->known && port->now_ns - hop->sure_ns < DPDK_SURE_NS)
         return &hop->mac;
     bool ask = hop->asked_ns == 0 || port->now_ns - hop->asked_ns >= DPDK_ASK_NS;
-    if (stack->neighbour(ip, hop->mac.addr_bytes, ask)) {
+    if (stack->neighbour(to, hop->mac.addr_bytes, ask)) {
         hop->known = true;
         hop->sure_ns = port->now_ns;
     } else if (ask) {
@@ -195,38 +258,57 @@ static const struct rte_ether_addr *dpdk_resolve(struct datagram_dpdk *port, con
     return hop->known ? &hop->mac : NULL;
 }
 
-static void dpdk_headers_write(struct datagram_dpdk *port, struct dpdk_headers *head,
-                               const struct address *to, uint32_t size)
+static struct rte_udp_hdr dpdk_udp(const struct datagram_dpdk *port, const struct address *to,
+                                   uint32_t size)
 {
-    memcpy(head->ether.src_addr.addr_bytes, port->device->device.mac, 6);
-    head->ether.ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4);
-    head->ip = (struct rte_ipv4_hdr){
-        .version_ihl = 0x45,
-        .total_length = rte_cpu_to_be_16((uint16_t)(DPDK_HEADERS_IP + size)),
-        .fragment_offset = RTE_BE16(RTE_IPV4_HDR_DF_FLAG),
-        .time_to_live = 64,
-        .next_proto_id = IPPROTO_UDP,
-        .src_addr = port->ip,
-    };
-    memcpy(&head->ip.dst_addr, to->ip + 12, 4);
-    head->ip.hdr_checksum = rte_ipv4_cksum(&head->ip);
-    head->udp = (struct rte_udp_hdr){
+    return (struct rte_udp_hdr){
         .src_port = port->number,
         .dst_port = rte_cpu_to_be_16(to->port),
-        .dgram_len = rte_cpu_to_be_16((uint16_t)(sizeof(head->udp) + size)),
+        .dgram_len = rte_cpu_to_be_16((uint16_t)(sizeof(struct rte_udp_hdr) + size)),
     };
 }
 
-static bool dpdk_is_v4(const struct address *address)
+static void dpdk_write_4(const struct datagram_dpdk *port, struct dpdk_headers_4 *head,
+                         const struct address *to, uint32_t size)
 {
-    static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
-    return memcmp(address->ip, prefix, sizeof(prefix)) == 0;
+    head->ether.ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4);
+    head->ip = (struct rte_ipv4_hdr){
+        .version_ihl = 0x45,
+        .total_length = rte_cpu_to_be_16((uint16_t)(sizeof(head->ip) + sizeof(head->udp) + size)),
+        .fragment_offset = RTE_BE16(RTE_IPV4_HDR_DF_FLAG),
+        .time_to_live = 64,
+        .next_proto_id = IPPROTO_UDP,
+    };
+    memcpy(&head->ip.src_addr, port->device->setup.ip.ip + 12, 4);
+    memcpy(&head->ip.dst_addr, to->ip + 12, 4);
+    head->ip.hdr_checksum = rte_ipv4_cksum(&head->ip);
+    head->udp = dpdk_udp(port, to, size);
+}
+
+/* With a checksum, which IPv6 asks for (RFC 8200 8.1). */
+static void dpdk_write_6(const struct datagram_dpdk *port, struct dpdk_headers_6 *head,
+                         const struct address *to, uint32_t size)
+{
+    head->ether.ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV6);
+    head->ip = (struct rte_ipv6_hdr){
+        .vtc_flow = RTE_BE32(6u << 28),
+        .payload_len = rte_cpu_to_be_16((uint16_t)(sizeof(head->udp) + size)),
+        .proto = IPPROTO_UDP,
+        .hop_limits = 64,
+    };
+    memcpy(head->ip.src_addr, port->device->setup.ip.ip, 16);
+    memcpy(head->ip.dst_addr, to->ip, 16);
+    head->udp = dpdk_udp(port, to, size);
+    head->udp.dgram_cksum = rte_ipv6_udptcp_cksum(&head->ip, &head->udp);
 }
 
 static uint32_t dpdk_size_max(struct datagram_port *base, const struct address *to)
 {
+    const struct datagram_dpdk *port = dpdk_of(base);
+    uint32_t most = port->device->device.mtu + (uint32_t)sizeof(struct rte_ether_hdr) -
+                    port->headers;
     (void)to;
-    return dpdk_of(base)->device->device.mtu - (uint32_t)DPDK_HEADERS_IP;
+    return most < DATAGRAM_SIZE_MAX ? most : DATAGRAM_SIZE_MAX;
 }
 
 static void dpdk_send(struct datagram_port *base, const struct address *to, uint32_t size)
@@ -239,17 +321,21 @@ static void dpdk_send(struct datagram_port *base, const struct address *to, uint
         return; /* the room is used again */
     }
     const struct rte_ether_addr *mac =
-        dpdk_is_v4(to) && dpdk_net(port) ? dpdk_resolve(port, to->ip + 12) : NULL;
+        port_dpdk_is_v4(to) == port->is_v4 && dpdk_net(port) ? dpdk_resolve(port, to) : NULL;
     if (!mac) {
         datagram_count(&base->counters.tx_failed, 1);
         return;
     }
     port->room = NULL;
-    struct dpdk_headers *head =
-        (struct dpdk_headers *)rte_pktmbuf_append(frame, (uint16_t)(DPDK_HEADERS + size));
+    char *head = rte_pktmbuf_append(frame, (uint16_t)(port->headers + size));
     CHECK(head != NULL);
-    dpdk_headers_write(port, head, to, size);
-    head->ether.dst_addr = *mac;
+    if (port->is_v4)
+        dpdk_write_4(port, (struct dpdk_headers_4 *)head, to, size);
+    else
+        dpdk_write_6(port, (struct dpdk_headers_6 *)head, to, size);
+    struct rte_ether_hdr *ether = (struct rte_ether_hdr *)head;
+    memcpy(ether->src_addr.addr_bytes, port->device->device.mac, 6);
+    ether->dst_addr = *mac;
     port_dpdk_queue(dpdk_net(port), frame);
     datagram_count(&base->counters.tx, 1);
     datagram_count(&base->counters.tx_bytes, size);
@@ -280,7 +366,7 @@ static uint64_t dpdk_deadline_ns(struct datagram_port *base, struct now now)
 {
     (void)base;
     (void)now;
-    return UINT64_MAX; /* NET 0 looks after the device */
+    return UINT64_MAX; /* its NET looks after the device */
 }
 
 static int dpdk_park_fds(struct datagram_port *base, int *fds, int max)
@@ -288,7 +374,7 @@ static int dpdk_park_fds(struct datagram_port *base, int *fds, int max)
     (void)base;
     (void)fds;
     (void)max;
-    return 0; /* NET 0 waits for the device */
+    return 0; /* its NET waits for the device */
 }
 
 static const _Atomic uint64_t *dpdk_published(const struct datagram_port *base, uint32_t net_index)
@@ -301,7 +387,11 @@ static void dpdk_fini(struct datagram_port *base)
     struct datagram_dpdk *port = dpdk_of(base);
     struct rte_mbuf *const *record;
     uint32_t size;
-    port->device->datagrams = NULL;
+    struct port_dpdk_device *device = port->device;
+    for (uint32_t i = 0; i < device->datagram_count; i++) {
+        if (device->datagrams[i] == port)
+            device->datagrams[i] = device->datagrams[--device->datagram_count];
+    }
     for (uint32_t i = 0; i < port->device->setup.net_count; i++) {
         for (; (record = link_peek(&port->rx[i], &size)); link_pop(&port->rx[i]))
             rte_pktmbuf_free(*record);
@@ -324,38 +414,55 @@ static const struct datagram_ops dpdk_ops = {
     .fini = dpdk_fini,
 };
 
-int datagram_dpdk_open(struct port_dpdk_device *device, const struct address *listen,
-                       struct datagram_port **out, struct fault *fault)
+static int dpdk_check(const struct port_dpdk_device *device, const struct address *listen,
+                      uint32_t net_index, struct fault *fault)
 {
     static const struct address any, any_v4 = {.ip = {[10] = 0xff, [11] = 0xff}};
     if (memcmp(listen->ip, device->setup.ip.ip, 16) != 0 && memcmp(listen->ip, any.ip, 16) != 0 &&
         memcmp(listen->ip, any_v4.ip, 16) != 0)
         return fault_set(fault, ERR_CONFIG,
-                         "this node's own line in the list of servers has "
-                         "another address than the dpdk port: peers must reach it under that of "
-                         "--ip");
-    if (device->datagrams)
-        return fault_set(fault, ERR_BUSY, "the device's datagrams are in use");
+                         "datagrams are expected at another address than the dpdk port's: peers "
+                         "(this node's own line in the list of servers) and controllers "
+                         "(beat.listen) must reach it under that of --ip");
+    for (uint32_t i = 0; i < device->datagram_count; i++) {
+        const struct datagram_dpdk *other = device->datagrams[i];
+        if (other->base.local.port == listen->port && other->net_index == net_index)
+            return fault_set(fault, ERR_BUSY, "UDP port %u of the dpdk port is used already",
+                             listen->port);
+    }
+    if (device->datagram_count == DPDK_DATAGRAMS_MAX)
+        return fault_set(fault, ERR_BUSY, "the dpdk port's datagrams are all in use");
+    return 0;
+}
+
+int datagram_dpdk_open(struct port_dpdk_device *device, const struct address *listen,
+                       uint32_t net_index, struct datagram_port **out, struct fault *fault)
+{
+    int err = dpdk_check(device, listen, net_index, fault);
+    if (err)
+        return err;
     struct datagram_dpdk *port =
         aligned_alloc(LINK_CACHE_LINE, RTE_ALIGN(sizeof(*port), LINK_CACHE_LINE));
     if (!port)
-        return fault_set(fault, ERR_NOMEM, "no memory for the peers' datagrams");
+        return fault_set(fault, ERR_NOMEM, "no memory for datagrams");
     memset(port, 0, sizeof(*port));
     for (uint32_t i = 0; i < device->setup.net_count; i++) {
-        if (link_init(&port->rx[i], "net_peer", DPDK_LINK_DEPTH)) {
+        if (link_init(&port->rx[i], "net_datagram", DPDK_LINK_DEPTH)) {
             while (i)
                 link_fini(&port->rx[--i]);
             free(port);
-            return fault_set(fault, ERR_NOMEM, "no memory for the peers' datagrams");
+            return fault_set(fault, ERR_NOMEM, "no memory for datagrams");
         }
     }
     port->base.ops = &dpdk_ops;
     port->base.local = device->setup.ip;
     port->base.local.port = listen->port;
     port->device = device;
+    port->net_index = net_index;
     port->number = rte_cpu_to_be_16(listen->port);
-    memcpy(&port->ip, device->setup.ip.ip + 12, 4);
-    device->datagrams = port;
+    port->is_v4 = port_dpdk_is_v4(&device->setup.ip);
+    port->headers = port->is_v4 ? sizeof(struct dpdk_headers_4) : sizeof(struct dpdk_headers_6);
+    device->datagrams[device->datagram_count++] = port;
     *out = &port->base;
     return 0;
 }

@@ -183,6 +183,7 @@ int device_start(struct device *device, uint16_t queues, uint32_t mbuf_count,
         return fault_set(fault, ERR_IO, "the device (%s) does not start: %s; does the process have "
                          "the privileges it needs? See dataplane/port/README.md", device->driver,
                          rte_strerror(-code));
+    (void)rte_eth_allmulticast_enable(device->id); /* neighbour discovery; some take it anyway */
     each_fd(fds_collect, &search);
     qsort(device->fds, device->fd_count, sizeof(device->fds[0]), compare_int);
     return 0;

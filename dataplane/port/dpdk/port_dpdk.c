@@ -21,7 +21,10 @@
 #define DPDK_MEMORY       (256ull << 20)
 #define DPDK_ETHERTYPE_AT 12
 #define DPDK_ARP_SIZE     42  /* Ethernet and ARP header for IPv4 */
-#define DPDK_ARP_LINK     4096
+#define DPDK_ND_SIZE_MIN   78  /* an advertisement without options */
+#define DPDK_ND_NA         136 /* its type */
+#define DPDK_NEIGHBOUR_MAX 128 /* larger frames tell nobody */
+#define DPDK_NEIGHBOURS    4096
 
 static struct port_dpdk *dpdk_of(struct port *port)
 {
@@ -35,12 +38,34 @@ uint32_t port_dpdk_nets_max(void)
 
 /* ---- transmit ---- */
 
+static uint32_t dpdk_ethertype(const struct rte_mbuf *m)
+{
+    const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+    return (uint32_t)frame[DPDK_ETHERTYPE_AT] << 8 | frame[DPDK_ETHERTYPE_AT + 1];
+}
+
+static void dpdk_offload_6(const struct device *device, struct rte_mbuf *m)
+{
+    uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
+    const struct rte_ipv6_hdr *ip = (const struct rte_ipv6_hdr *)(frame + 14);
+    if (!device->tx_tcp || m->pkt_len < 74 || ip->proto != IPPROTO_TCP)
+        return;
+    uint16_t *sum = (uint16_t *)(frame + 14 + sizeof(*ip) + 16);
+    m->l2_len = 14;
+    m->l3_len = sizeof(*ip);
+    m->l4_len = (uint64_t)(frame[14 + sizeof(*ip) + 12] >> 4) * 4;
+    m->ol_flags |= RTE_MBUF_F_TX_IPV6 | RTE_MBUF_F_TX_TCP_CKSUM;
+    *sum = rte_ipv6_phdr_cksum(ip, m->ol_flags);
+}
+
 /* The device wants the sum of TCP's pseudo-header in the checksum's place, and the headers'
  * sizes. */
 static void dpdk_offload(const struct device *device, struct rte_mbuf *m)
 {
     uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
-    if (m->pkt_len < 34 || frame[DPDK_ETHERTYPE_AT] != 8 || frame[DPDK_ETHERTYPE_AT + 1] != 0)
+    if (dpdk_ethertype(m) == RTE_ETHER_TYPE_IPV6)
+        dpdk_offload_6(device, m);
+    if (m->pkt_len < 34 || dpdk_ethertype(m) != RTE_ETHER_TYPE_IPV4)
         return;
     struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(frame + 14);
     m->l2_len = 14;
@@ -111,25 +136,35 @@ static void dpdk_frame_free(struct stack_frame *frame)
     rte_pktmbuf_free(RTE_PTR_SUB(frame, sizeof(struct rte_mbuf)));
 }
 
-static bool dpdk_is_arp(const struct rte_mbuf *m)
+/* How much of a frame tells who has which address, to be shared; 0: it does not. Of IPv6 that is an
+ * advertisement: who solicits one hears it on a queue that may be another's. */
+static uint32_t dpdk_tells(const struct rte_mbuf *m)
 {
     const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
-    return m->pkt_len >= DPDK_ARP_SIZE && frame[DPDK_ETHERTYPE_AT] == 8 &&
-           frame[DPDK_ETHERTYPE_AT + 1] == 6;
+    uint32_t type = dpdk_ethertype(m);
+    if (type == RTE_ETHER_TYPE_ARP && m->pkt_len >= DPDK_ARP_SIZE)
+        return DPDK_ARP_SIZE;
+    if (type == RTE_ETHER_TYPE_IPV6 && m->pkt_len >= DPDK_ND_SIZE_MIN &&
+        m->pkt_len <= DPDK_NEIGHBOUR_MAX && frame[20] == IPPROTO_ICMPV6 && frame[54] == DPDK_ND_NA)
+        return m->pkt_len;
+    return 0;
 }
 
-/* Tells the other queues' stacks who is where. As a reply, which they learn from and do not
+/* Tells the other queues' stacks who is where. ARP as a reply, which they learn from and do not
  * answer. */
-static void dpdk_share_arp(struct port_dpdk *port, const struct rte_mbuf *m)
+static void dpdk_share_neighbour(struct port_dpdk *port, const struct rte_mbuf *m)
 {
-    for (uint32_t i = 0; i < port->device->setup.net_count; i++) {
-        struct link *link = port->device->arp[port->queue][i];
-        uint8_t *room = link ? link_reserve(link, DPDK_ARP_SIZE) : NULL;
+    uint32_t size = dpdk_tells(m);
+    for (uint32_t i = 0; size && i < port->device->setup.net_count; i++) {
+        struct link *link = port->device->neighbours[port->queue][i];
+        uint8_t *room = link ? link_reserve(link, size) : NULL;
         if (!room)
             continue; /* full: the next one will do */
-        memcpy(room, rte_pktmbuf_mtod(m, uint8_t *), DPDK_ARP_SIZE);
-        room[20] = 0;
-        room[21] = 2;
+        memcpy(room, rte_pktmbuf_mtod(m, uint8_t *), size);
+        if (size == DPDK_ARP_SIZE) {
+            room[20] = 0;
+            room[21] = 2;
+        }
         link_publish(link);
     }
 }
@@ -164,9 +199,9 @@ static uint32_t dpdk_receive(struct port_dpdk *port)
         for (uint16_t k = 0; k < n; k++) {
             if (k + 1 < n)
                 rte_prefetch0(rte_pktmbuf_mtod(burst[k + 1], void *));
-            if (port->device->setup.net_count > 1 && dpdk_is_arp(burst[k]))
-                dpdk_share_arp(port, burst[k]);
-            if (port->device->datagrams && datagram_dpdk_take(port, burst[k]))
+            if (port->device->setup.net_count > 1 && burst[k]->pkt_len > DPDK_ETHERTYPE_AT + 2)
+                dpdk_share_neighbour(port, burst[k]);
+            if (port->device->datagram_count && datagram_dpdk_take(port, burst[k]))
                 continue;
             dpdk_input(port, burst[k]);
         }
@@ -181,21 +216,22 @@ static uint32_t dpdk_receive(struct port_dpdk *port)
 
 static void dpdk_frame_of_link_free(struct stack_frame *frame)
 {
-    (void)frame; /* on the stack below: lwIP copies what it learns from an ARP frame */
+    (void)frame; /* on the stack below: lwIP copies what it learns from such a frame */
 }
 
-static uint32_t dpdk_hear_arp(struct port_dpdk *port)
+static uint32_t dpdk_hear_neighbours(struct port_dpdk *port)
 {
     uint32_t work = 0;
     for (uint32_t i = 0; i < port->device->setup.net_count; i++) {
-        struct link *link = port->device->arp[i][port->queue];
+        struct link *link = port->device->neighbours[i][port->queue];
         const void *record;
         uint32_t size;
         while (link && (record = link_peek(link, &size))) {
-            uint8_t bytes[64] = {0};
+            uint8_t bytes[DPDK_NEIGHBOUR_MAX] = {0};
+            CHECK(size <= sizeof(bytes));
             memcpy(bytes, record, size);
             memcpy(bytes, port->device->device.mac, 6); /* as if sent to us */
-            struct stack_frame frame = {.data = bytes, .size = DPDK_ARP_SIZE,
+            struct stack_frame frame = {.data = bytes, .size = size,
                                         .free = dpdk_frame_of_link_free};
             port->stack->input(&frame);
             link_pop(link);
@@ -220,7 +256,7 @@ static uint32_t dpdk_poll(struct port *base, struct now now)
     uint32_t work = port->stack->service(now);
     work += dpdk_receive(port);
     if (port->device->setup.net_count > 1)
-        work += dpdk_hear_arp(port);
+        work += dpdk_hear_neighbours(port);
     /* What this burst made NET say leaves together: one segment where the bytes fit in one. */
     port_flush(base);
     if (port->tx_count)
@@ -332,17 +368,17 @@ static const struct port_ops dpdk_ops = {
 
 /* ---- start ---- */
 
-static bool is_v4(const struct address *address)
-{
-    static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
-    return memcmp(address->ip, prefix, sizeof(prefix)) == 0;
-}
-
 static int dpdk_check(const struct port_dpdk_setup *setup, struct fault *fault)
 {
-    if (!is_v4(&setup->ip) || setup->prefix_size > 32)
-        return fault_set(fault, ERR_CONFIG, "the dpdk port needs an IPv4 address of its own, as "
-                         "--ip 192.168.1.10/24");
+    static const struct address none;
+    bool v4 = port_dpdk_is_v4(&setup->ip);
+    if (v4 ? setup->prefix_size > 32 : setup->prefix_size != 64)
+        return fault_set(fault, ERR_CONFIG, "the dpdk port needs an address of its own, of IPv4 as "
+                         "--ip 192.168.1.10/24, or of IPv6 in a network of 64 bits as --ip "
+                         "fd00::10/64");
+    if (memcmp(&setup->gateway, &none, sizeof(none)) != 0 && port_dpdk_is_v4(&setup->gateway) != v4)
+        return fault_set(fault, ERR_CONFIG, "the dpdk port's address and its gateway are not of "
+                         "one kind, IPv4 or IPv6");
     if (setup->ip.port == 0)
         return fault_set(fault, ERR_CONFIG, "the dpdk port needs a TCP port to listen on");
     if (setup->net_count == 0 || setup->net_count > port_dpdk_nets_max())
@@ -361,11 +397,11 @@ static int dpdk_links(struct port_dpdk_device *device, struct fault *fault)
             if (from == to)
                 continue;
             struct link *link = aligned_alloc(LINK_CACHE_LINE, sizeof(*link));
-            if (!link || link_init(link, "arp", DPDK_ARP_LINK)) {
+            if (!link || link_init(link, "neighbours", DPDK_NEIGHBOURS)) {
                 free(link);
                 return fault_set(fault, ERR_NOMEM, "no memory for the links between queues");
             }
-            device->arp[from][to] = link;
+            device->neighbours[from][to] = link;
         }
     return 0;
 }
@@ -374,9 +410,9 @@ static void dpdk_free(struct port_dpdk_device *device)
 {
     for (uint32_t from = 0; from < PORT_DPDK_NETS_MAX; from++)
         for (uint32_t to = 0; to < PORT_DPDK_NETS_MAX; to++)
-            if (device->arp[from][to]) {
-                link_fini(device->arp[from][to]);
-                free(device->arp[from][to]);
+            if (device->neighbours[from][to]) {
+                link_fini(device->neighbours[from][to]);
+                free(device->neighbours[from][to]);
             }
     free(device);
 }
@@ -435,6 +471,8 @@ int port_dpdk_open(struct port_dpdk_device *device, uint32_t net_index,
     port->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     struct stack_setup stack = {
         .port = &port->base,
+        .ip = device->setup.ip,
+        .gateway = device->setup.gateway,
         .prefix_size = device->setup.prefix_size,
         .mtu = device->device.mtu,
         .listen_port = device->setup.ip.port,
@@ -446,8 +484,6 @@ int port_dpdk_open(struct port_dpdk_device *device, uint32_t net_index,
         .link_send = dpdk_link_send,
     };
     memcpy(stack.mac, device->device.mac, 6);
-    memcpy(stack.ip, device->setup.ip.ip + 12, 4);
-    memcpy(stack.gateway, device->setup.gateway.ip + 12, 4);
     err = port->epoll_fd < 0 ? ERR_LIMIT : port->stack->init(&stack);
     if (err) {
         if (port->epoll_fd >= 0)

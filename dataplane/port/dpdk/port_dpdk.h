@@ -3,7 +3,7 @@
  *
  *   device ──queue 0──▶ port 0: lwIP copy 0 ──▶ NET 0      a flow stays on one queue (RSS, fanout)
  *          ──queue 1──▶ port 1: lwIP copy 1 ──▶ NET 1
- *                          └──── ARP heard on one queue is told to the others ────┘
+ *                          └──── who is where is told to the others: ARP, ND ────┘
  *
  * Whoever gets an ARP request or an ICMP echo request answers it. Checksums are the device's where
  * it reports that it can, per frame on the way in; else software's.
@@ -24,8 +24,8 @@
 
 struct port_dpdk_setup {
     const char *eal;         /* EAL's command line: at least a --vdev or a -a */
-    struct address ip;       /* IPv4, mapped; the port is the TCP port that is listened on */
-    uint32_t prefix_size;    /* of ip, in [0, 32] */
+    struct address ip;       /* IPv4 (mapped) or IPv6; the port: TCP's, that is listened on */
+    uint32_t prefix_size;    /* of ip: in [0, 32], or 64 */
     struct address gateway;  /* zeros: none */
     uint32_t net_count;      /* queues, one for each NET; in [1, port_dpdk_nets_max()] */
     uint32_t mbuf_count;     /* frames in the device's pool; 0: enough for full rings and a burst */

@@ -7,7 +7,10 @@
 #include "dataplane/port/dpdk/port_dpdk.h"
 #include "dataplane/port/lwip/stack.h"
 
-#define DPDK_BURST 32
+#include <string.h>
+
+#define DPDK_BURST         32
+#define DPDK_DATAGRAMS_MAX (PORT_DPDK_NETS_MAX + 1) /* a NET's each, and PEER's */
 
 struct rte_mbuf;
 
@@ -29,15 +32,24 @@ struct port_dpdk_device {
     struct device device;
     struct port_dpdk_setup setup;
     struct port_dpdk *ports[PORT_DPDK_NETS_MAX];
-    struct link *arp[PORT_DPDK_NETS_MAX][PORT_DPDK_NETS_MAX]; /* [from][to]: ARP heard by from */
-    struct datagram_dpdk *datagrams; /* PEER's, on NET 0's role; NULL: none */
+    /* [from][to]: who is where, as from has heard */
+    struct link *neighbours[PORT_DPDK_NETS_MAX][PORT_DPDK_NETS_MAX];
+    struct datagram_dpdk *datagrams[DPDK_DATAGRAMS_MAX]; /* set before the workers start */
+    uint32_t datagram_count;
 };
+
+/* True for ::ffff:a.b.c.d, which is IPv4. */
+static inline bool port_dpdk_is_v4(const struct address *address)
+{
+    static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
+    return memcmp(address->ip, prefix, sizeof(prefix)) == 0;
+}
 
 /* port_dpdk_queue sends a frame with the port's next burst; takes it. port_dpdk_transmit gives what
  * is queued to the device; what it does not take is dropped and counted. Role: the port's NET. */
 void port_dpdk_queue(struct port_dpdk *port, struct rte_mbuf *frame);
 void port_dpdk_transmit(struct port_dpdk *port);
 
-/* datagram_dpdk_take takes a received frame when it is a datagram for PEER. Role: the port's NET.
- */
+/* datagram_dpdk_take takes a received frame when it is a datagram for one that is open: for the one
+ * of this queue, where several have the number. Role: the port's NET. */
 bool datagram_dpdk_take(struct port_dpdk *port, struct rte_mbuf *frame);

@@ -8,9 +8,11 @@
 
 /* base/err.h and lwip/err.h share this one name, with the same value. */
 #define ERR_OK LWIP_ERR_OK
+#include "lwip/ethip6.h"
 #include "lwip/etharp.h"
 #include "lwip/init.h"
 #include "lwip/ip4_frag.h"
+#include "lwip/nd6.h"
 #include "lwip/netif.h"
 #include "lwip/priv/tcp_index.h"
 #include "lwip/priv/tcp_priv.h"
@@ -20,12 +22,15 @@
 #undef ERR_OK
 #define ERR_OK 0
 
+#include "dataplane/port/lwip/stack_ip.h"
+
 #define STACK_FLUSH_NS   (5 * NS_PER_S) /* a flushing stream may stand still for so long */
 #define STACK_TCP_NS     (TCP_TMR_INTERVAL * NS_PER_MS)
 #define STACK_QUIET_NS   (250 * NS_PER_MS) /* between ticks while no connection waits for anything \
                                             */
 #define STACK_ARP_NS     (ARP_TMR_INTERVAL * NS_PER_MS)
 #define STACK_HEADROOM   54 /* bytes before TCP's payload in a frame: Ethernet, IP, TCP, at least */
+static_assert(ARP_TMR_INTERVAL == ND6_TMR_INTERVAL, "one timer for both");
 #define STACK_WRITE_MAX  32768u /* given to tcp_write at once (its size is 16 bits) */
 
 enum stack_state { STACK_OPEN, STACK_FLUSHING, STACK_DOOMED };
@@ -48,6 +53,8 @@ static struct {
     struct stack_setup setup;
     struct port *port;
     struct netif netif;
+    bool is_ip6;
+    ip6_addr_t gateway_ip6; /* any: none */
     u16_t checks; /* NETIF_CHECKSUM_* done in software */
     struct tcp_pcb *listener;
     struct slab slab; /* lwIP's */
@@ -88,27 +95,6 @@ void stack_free(void *piece)
         slab_free(&stack.slab, (uint64_t *)piece - 2, ((uint64_t *)piece)[-2]);
 }
 
-/* The Internet checksum's sum (RFC 1071), eight bytes at a time; not complemented. */
-uint16_t stack_sum(const void *data, int size)
-{
-    const uint8_t *at = data;
-    uint64_t sum = 0;
-    for (; size >= 8; size -= 8, at += 8) {
-        uint64_t v;
-        memcpy(&v, at, 8);
-        sum += v;
-        sum += sum < v;
-    }
-    uint64_t rest = 0;
-    memcpy(&rest, at, (size_t)size);
-    sum += rest;
-    sum += sum < rest;
-    sum = (sum >> 32) + (uint32_t)sum;
-    sum = (sum >> 32) + (uint32_t)sum;
-    uint32_t half = (uint32_t)(sum >> 16) + (uint16_t)sum;
-    return (uint16_t)((half >> 16) + (uint16_t)half);
-}
-
 uint32_t stack_now_ms(void)
 {
     return (uint32_t)(stack.now_ns / NS_PER_MS);
@@ -121,13 +107,27 @@ static uint64_t mix(uint64_t v)
     return v ^ (v >> 31);
 }
 
-/* RFC 6528: a keyed hash of the connection, and a clock of 4 us. */
-uint32_t stack_isn(const struct ip4_addr *local_ip, uint16_t local_port,
-                   const struct ip4_addr *remote_ip, uint16_t remote_port)
+static uint64_t mix_ip(uint64_t h, const ip_addr_t *ip)
 {
-    uint64_t h = mix(stack.setup.seed ^ ((uint64_t)local_ip->addr << 32 | remote_ip->addr));
+    if (IP_IS_V4(ip))
+        return mix(h ^ ip_2_ip4(ip)->addr);
+    const u32_t *at = ip_2_ip6(ip)->addr;
+    return mix(mix(h ^ ((uint64_t)at[0] << 32 | at[1])) ^ ((uint64_t)at[2] << 32 | at[3]));
+}
+
+/* RFC 6528: a keyed hash of the connection, and a clock of 4 us. */
+uint32_t stack_isn(const struct ip_addr *local_ip, uint16_t local_port,
+                   const struct ip_addr *remote_ip, uint16_t remote_port)
+{
+    uint64_t h = mix_ip(mix_ip(stack.setup.seed, local_ip), remote_ip);
     h = mix(h ^ stack.setup.seed ^ ((uint64_t)local_port << 16 | remote_port));
     return (uint32_t)h + (uint32_t)(stack.now_ns / 4000);
+}
+
+/* Asked for by neighbour discovery: who takes what is not for our network. */
+const struct ip6_addr *stack_gateway_ip6(void)
+{
+    return ip6_addr_isany(&stack.gateway_ip6) ? NULL : &stack.gateway_ip6;
 }
 
 /* ---- lwIP's clock ---- */
@@ -319,13 +319,6 @@ static void on_error(void *arg, err_t err)
     fail(stream, &stack.port->counters.reset);
 }
 
-static struct address address_of(const ip_addr_t *ip, uint16_t number)
-{
-    struct address address = {.ip = {[10] = 0xff, [11] = 0xff}, .port = number};
-    memcpy(address.ip + 12, &ip->addr, 4);
-    return address;
-}
-
 /* Makes a stream of a connection. Returns NULL when it is refused; the caller aborts it then. */
 static struct stack_stream *open_stream(struct tcp_pcb *pcb)
 {
@@ -341,8 +334,8 @@ static struct stack_stream *open_stream(struct tcp_pcb *pcb)
     }
     memset(stream, 0, sizeof(*stream));
     stream_init(&stream->base, port);
-    stream->base.peer = address_of(&pcb->remote_ip, pcb->remote_port);
-    stream->base.local = address_of(&pcb->local_ip, pcb->local_port);
+    stream->base.peer = stack_ip_address(&pcb->remote_ip, pcb->remote_port);
+    stream->base.local = stack_ip_address(&pcb->local_ip, pcb->local_port);
     stream->pcb = pcb;
     port_count(&port->counters.opened, 1);
     if (!port->setup.events->opened(port->setup.net, &stream->base)) {
@@ -491,7 +484,10 @@ static void run_timers(void)
     }
     if (stack.now_ns >= stack.arp_due_ns) {
         stack.arp_due_ns = stack.now_ns + STACK_ARP_NS;
-        etharp_tmr();
+        if (stack.is_ip6)
+            nd6_tmr();
+        else
+            etharp_tmr();
     }
     if (stack.flushing_count && stack.now_ns >= stack.flush_due_ns) {
         stack.flush_due_ns = stack.now_ns + NS_PER_S;
@@ -580,6 +576,7 @@ static err_t netif_start(struct netif *netif)
     netif->name[0] = 't';
     netif->name[1] = 'k';
     netif->output = etharp_output;
+    netif->output_ip6 = ethip6_output;
     netif->linkoutput = link_output;
     netif->hwaddr_len = 6;
     memcpy(netif->hwaddr, stack.setup.mac, 6);
@@ -593,25 +590,34 @@ static err_t netif_start(struct netif *netif)
     return ERR_OK;
 }
 
-static ip4_addr_t ip_of(const uint8_t ip[4])
+static void netif_begin_ip6(const struct stack_setup *setup)
 {
-    ip4_addr_t address;
-    memcpy(&address.addr, ip, 4);
-    return address;
+    ip_addr_t ip = stack_ip_of(&setup->ip), gateway = stack_ip_of(&setup->gateway);
+    stack.gateway_ip6 = *ip_2_ip6(&gateway);
+    netif_create_ip6_linklocal_address(&stack.netif, 1);
+    netif_ip6_addr_set_state(&stack.netif, 0, IP6_ADDR_PREFERRED);
+    netif_ip6_addr_set(&stack.netif, 1, ip_2_ip6(&ip));
+    netif_ip6_addr_set_state(&stack.netif, 1, IP6_ADDR_PREFERRED);
 }
 
 static int netif_begin(const struct stack_setup *setup)
 {
-    ip4_addr_t ip = ip_of(setup->ip), gateway = ip_of(setup->gateway);
-    ip4_addr_t mask = {lwip_htonl(setup->prefix_size ? ~0u << (32 - setup->prefix_size) : 0)};
+    ip4_addr_t ip = {0}, gateway = {0}, mask = {0};
+    if (!stack.is_ip6) {
+        ip = stack_ip_4(&setup->ip);
+        gateway = stack_ip_4(&setup->gateway);
+        mask.addr = lwip_htonl(setup->prefix_size ? ~0u << (32 - setup->prefix_size) : 0);
+    }
     if (!netif_add(&stack.netif, &ip, &mask, &gateway, NULL, netif_start, ethernet_input))
         return ERR_NOMEM;
     netif_set_default(&stack.netif);
     netif_set_up(&stack.netif);
+    if (stack.is_ip6)
+        netif_begin_ip6(setup);
     if (setup->listen_port == 0)
         return 0;
-    struct tcp_pcb *pcb = tcp_new();
-    if (!pcb || tcp_bind(pcb, IP4_ADDR_ANY, setup->listen_port) != ERR_OK)
+    struct tcp_pcb *pcb = tcp_new_ip_type(IPADDR_TYPE_ANY);
+    if (!pcb || tcp_bind(pcb, IP_ANY_TYPE, setup->listen_port) != ERR_OK)
         return ERR_NOMEM;
     stack.listener = tcp_listen(pcb);
     if (!stack.listener)
@@ -635,6 +641,7 @@ static void stack_fini(void)
         tcp_close(stack.listener);
     netif_remove(&stack.netif);
     etharp_cleanup_netif(&stack.netif);
+    nd6_cleanup_netif(&stack.netif);
     CHECK(stack.slab.in_use == 0);
     slab_fini(&stack.slab);
     memset(&stack, 0, sizeof(stack));
@@ -645,13 +652,16 @@ static int stack_init(const struct stack_setup *setup)
     static bool lwip_ready;
     if (stack.in_use)
         return ERR_BUSY;
-    if (setup->prefix_size > 32 || setup->mtu < 576 || setup->mtu > 1500)
+    bool is_ip6 = stack_ip_is_6(&setup->ip);
+    if ((is_ip6 ? setup->prefix_size != 64 : setup->prefix_size > 32) || setup->mtu < 1280 ||
+        setup->mtu > 9000)
         return ERR_RANGE;
     memset(&stack, 0, sizeof(stack));
     int err = slab_init(&stack.slab, setup->memory_limit);
     if (err)
         return err;
     stack.in_use = true;
+    stack.is_ip6 = is_ip6;
     stack.setup = *setup;
     stack.port = setup->port;
     stack.now_ns = clock_now().mono_ns;
@@ -670,22 +680,13 @@ static const struct stack_counters *stack_counters(void)
     return &stack.counters;
 }
 
-static bool stack_neighbour(const uint8_t ip[4], uint8_t mac[6], bool ask)
+static bool stack_neighbour(const struct address *to, uint8_t mac[6], bool ask)
 {
-    ip4_addr_t to = ip_of(ip);
-    const ip4_addr_t *hop = &to, *ignored;
-    struct eth_addr *found;
-    if (!ip4_addr_netcmp(&to, netif_ip4_addr(&stack.netif), netif_ip4_netmask(&stack.netif)))
-        hop = netif_ip4_gw(&stack.netif);
-    if (ip4_addr_isany(hop))
-        return false; /* elsewhere, and there is no gateway */
-    if (etharp_find_addr(&stack.netif, hop, &found, &ignored) >= 0) {
-        memcpy(mac, found->addr, 6);
-        return true;
-    }
-    if (ask)
-        etharp_query(&stack.netif, hop, NULL);
-    return false;
+    if (stack_ip_is_6(to) != stack.is_ip6)
+        return false;
+    if (!stack.is_ip6)
+        return stack_ip_neighbour_4(&stack.netif, to, mac, ask);
+    return ask ? stack_ip_ask_6(&stack.netif, &stack.setup.ip, to, mac) : stack_ip_known_6(to, mac);
 }
 
 static void stack_index_probes(uint64_t *lookups, uint64_t *probes)
@@ -694,13 +695,13 @@ static void stack_index_probes(uint64_t *lookups, uint64_t *probes)
     *probes = tcp_index_probes;
 }
 
-static int stack_dial(const uint8_t ip[4], uint16_t number)
+static int stack_dial(const struct address *address)
 {
-    ip4_addr_t to = ip_of(ip);
-    struct tcp_pcb *pcb = tcp_new();
+    ip_addr_t to = stack_ip_of(address);
+    struct tcp_pcb *pcb = tcp_new_ip_type(to.type);
     if (!pcb)
         return ERR_NOMEM;
-    if (tcp_connect(pcb, &to, number, on_connected) != ERR_OK) {
+    if (tcp_connect(pcb, &to, address->port, on_connected) != ERR_OK) {
         tcp_abort(pcb);
         return ERR_NOMEM;
     }

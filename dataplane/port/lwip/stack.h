@@ -35,9 +35,10 @@ struct stack_offloads {
 struct stack_setup {
     struct port *port; /* whose events are called, whose slab holds the streams */
     uint8_t mac[6];
-    uint8_t ip[4], gateway[4]; /* gateway 0.0.0.0: none */
-    uint32_t prefix_size;      /* of ip, bits in [0, 32] */
-    uint32_t mtu;              /* in [576, 1500] */
+    struct address ip;         /* IPv4 as ::ffff:a.b.c.d, or IPv6; its port is not looked at */
+    struct address gateway;    /* of the same kind; zeros: none */
+    uint32_t prefix_size;      /* of ip, bits: in [0, 32], or 64 */
+    uint32_t mtu;              /* in [1280, 9000] */
     uint16_t listen_port;
     struct stack_offloads offloads;
     uint64_t memory_limit;     /* bytes of lwIP's slab */
@@ -69,14 +70,15 @@ struct stack_ops {
     bool (*idle)(void);
     uint64_t (*deadline_ns)(void);
     const struct stack_counters *(*counters)(void);
-    /* Finds the Ethernet address of who takes frames for `ip`: a neighbour, or the gateway. False:
-     * not known; with `ask` an ARP request has been given to the link. */
-    bool (*neighbour)(const uint8_t ip[4], uint8_t mac[6], bool ask);
+    /* Finds the Ethernet address of who takes frames for `to`: a neighbour, or the gateway. False:
+     * not known; with `ask` an ARP request or a neighbour solicitation has been given to the link.
+     */
+    bool (*neighbour)(const struct address *to, uint8_t mac[6], bool ask);
     /* Connection look-ups so far, and connections compared in them. For the test. */
     void (*index_probes)(uint64_t *lookups, uint64_t *probes);
-    /* Opens a connection to ip:number; events as for an accepted one. For tests: a stack as client.
-     * Returns 0, ERR_NOMEM. */
-    int (*dial)(const uint8_t ip[4], uint16_t number);
+    /* Opens a connection; events as for an accepted one. For tests: a stack as client. Returns 0,
+     * ERR_NOMEM. */
+    int (*dial)(const struct address *to);
 };
 
 /* stack_copy gives copy `index`, or NULL when it is not below stack_copy_count. */

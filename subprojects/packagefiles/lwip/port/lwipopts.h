@@ -1,4 +1,4 @@
-/* takt's configuration of lwIP: IPv4, TCP, ARP and ICMP echo; raw API; no thread, no heap of its
+/* takt's configuration of lwIP: IPv4, IPv6, TCP, ARP, neighbour discovery and echo; raw API; no thread, no heap of its
  * own; timers for a LAN. */
 #ifndef LWIP_LWIPOPTS_H
 #define LWIP_LWIPOPTS_H
@@ -18,7 +18,19 @@
 #define PBUF_POOL_SIZE             0
 
 #define LWIP_IPV4                  1
-#define LWIP_IPV6                  0
+/* One address, given by hand: nothing is asked of routers, and nothing they say is taken. */
+#define LWIP_IPV6                  1
+#define LWIP_IPV6_NUM_ADDRESSES    2 /* link-local, and the one given */
+#define LWIP_IPV6_AUTOCONFIG       0
+#define LWIP_IPV6_SEND_ROUTER_SOLICIT 0
+#define LWIP_IPV6_DUP_DETECT_ATTEMPTS 0
+#define LWIP_IPV6_FRAG             0
+#define LWIP_IPV6_REASS            0
+#define LWIP_IPV6_MLD              0
+#define LWIP_ND6_ALLOW_RA_UPDATES  0
+#define LWIP_ND6_NUM_NEIGHBORS     127 /* the most its index type takes */
+#define LWIP_ND6_NUM_DESTINATIONS  127 /* the same */
+#define LWIP_HOOK_ND6_GET_GW(netif, to) stack_gateway_ip6()
 #define LWIP_UDP                   0
 #define LWIP_RAW                   0
 #define LWIP_DNS                   0

@@ -14,9 +14,11 @@ void *stack_alloc(size_t size);
 void *stack_calloc(size_t count, size_t size);
 void stack_free(void *piece);
 uint16_t stack_sum(const void *data, int size);
-struct ip4_addr;
-uint32_t stack_isn(const struct ip4_addr *local_ip, uint16_t local_port,
-                   const struct ip4_addr *remote_ip, uint16_t remote_port);
+struct ip_addr;
+struct ip6_addr;
+uint32_t stack_isn(const struct ip_addr *local_ip, uint16_t local_port,
+                   const struct ip_addr *remote_ip, uint16_t remote_port);
+const struct ip6_addr *stack_gateway_ip6(void);
 
 #define LWIP_CHKSUM     stack_sum
 #define sys_now         stack_now_ms

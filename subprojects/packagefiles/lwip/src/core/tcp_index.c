@@ -3,10 +3,6 @@
 
 #include "lwip/priv/tcp_priv.h"
 
-#if LWIP_IPV6
-#error "tcp_index hashes IPv4 addresses"
-#endif
-
 u64_t tcp_index_seed;
 u64_t tcp_index_lookups, tcp_index_probes;
 static struct tcp_pcb *tcp_index_buckets[TCP_INDEX_BUCKETS];
@@ -15,8 +11,16 @@ static u32_t
 tcp_index_hash(const ip_addr_t *remote_ip, u16_t remote_port, const ip_addr_t *local_ip,
                u16_t local_port)
 {
-  u64_t a = (u64_t)ip4_addr_get_u32(remote_ip) << 32 | ip4_addr_get_u32(local_ip);
-  u64_t b = (u64_t)remote_port << 16 | local_port;
+  u64_t a, b = (u64_t)remote_port << 16 | local_port;
+  if (IP_IS_V6_VAL(*remote_ip)) {
+    /* The peer's address, whole; ours is one. */
+    const u32_t *ip = ip_2_ip6(remote_ip)->addr;
+    a = ((u64_t)ip[0] << 32 | ip[1]) ^ tcp_index_seed;
+    a = (a ^ (a >> 31)) * 0xff51afd7ed558ccdull;
+    a ^= (u64_t)ip[2] << 32 | ip[3];
+  } else {
+    a = (u64_t)ip4_addr_get_u32(ip_2_ip4(remote_ip)) << 32 | ip4_addr_get_u32(ip_2_ip4(local_ip));
+  }
   a ^= tcp_index_seed;
   a = (a ^ (a >> 32)) * 0x9e3779b97f4a7c15ull;
   a = (a ^ (a >> 29) ^ b) * 0xbf58476d1ce4e5b9ull;

@@ -1,6 +1,6 @@
 /* tcp_index: takt's addition to lwIP. Finds the connection of a segment by a hash of its addresses
  * and ports, where lwIP walks a list; and takes a connection out of its list without walking it.
- * Holds the connections in tcp_active_pcbs and tcp_tw_pcbs. IPv4. */
+ * Holds the connections in tcp_active_pcbs and tcp_tw_pcbs. */
 #ifndef LWIP_HDR_TCP_INDEX_H
 #define LWIP_HDR_TCP_INDEX_H
 
