@@ -82,12 +82,18 @@ static inline void link_publish(struct link *link)
  * held. Before the roles start. */
 void link_direct(struct link *link, link_take *take, void *self);
 
-/* link_pass gives the consumer a record that lies elsewhere. False: the link is not direct,
- * something waits in the ring, or the consumer does not take it now: it is to be reserved and
- * published. Borrows record for the call. Role: the producer. */
+/* True when the link is direct and nothing waits in its ring. Role: the producer. */
+static inline bool link_passes(const struct link *link)
+{
+    return link->take && link->cursor == link->reserved;
+}
+
+/* link_pass gives the consumer a record that lies elsewhere. False: the link does not pass now, or
+ * the consumer does not take it: it is to be reserved and published. Borrows record for the call.
+ * Role: the producer. */
 static inline bool link_pass(struct link *link, const void *record, uint32_t size)
 {
-    return link->take && link->cursor == link->reserved && link->take(link->taker, record, size);
+    return link_passes(link) && link->take(link->taker, record, size);
 }
 
 /* link_hand_over is link_hand where the link is direct. Role: the producer. */

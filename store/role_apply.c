@@ -182,10 +182,20 @@ static bool stage_push(struct role_apply *apply)
 
 /* ---- the machine's sink ---------------------------------------------------------------------- */
 
+/* Nobody is to be told of a change: the only NET has no watch, and none is set before it would have
+ * been told, since what passes is told, or is in an empty ring and published, in this turn. */
+static bool apply_unwatched(const struct role_apply *apply)
+{
+    return apply->watch_count && *apply->watch_count == 0 && link_passes(apply->apply_net[0]);
+}
+
 static void apply_on_change(void *self, int64_t zxid, uint32_t event, struct bytes path,
                             struct bytes acl, struct bytes parent_acl)
 {
     struct role_apply *apply = self;
+    counters_add(apply->counters, METRIC_apply_changes_total, 1);
+    if (apply_unwatched(apply))
+        return;
     uint32_t acl_size = acl.size > 0 ? (uint32_t)acl.size : 0;
     uint32_t parent_size = parent_acl.size > 0 ? (uint32_t)parent_acl.size : 0;
     uint32_t behind = (uint32_t)path.size + acl_size + parent_size;
@@ -204,7 +214,6 @@ static void apply_on_change(void *self, int64_t zxid, uint32_t event, struct byt
         memcpy(at + path.size, acl.at, acl_size);
     if (parent_size)
         memcpy(at + path.size + acl_size, parent_acl.at, parent_size);
-    counters_add(apply->counters, METRIC_apply_changes_total, 1);
 }
 
 static void apply_on_reply(void *self, const struct apply_reply *reply, struct bytes body)

@@ -51,6 +51,7 @@ struct role_apply {
     /* records of the command being delivered: struct stage_record + record, 8-byte aligned */
     uint8_t *stage;
     uint64_t stage_size, stage_room;
+    const uint64_t *watch_count; /* of the only NET, on our thread; NULL: not known */
     uint64_t stage_from;  /* before it: given to the only NET in the call */
     uint32_t stage_count; /* records in it, from stage_from on */
     uint32_t stage_net; /* nets [0, stage_net) have theirs */

@@ -16,6 +16,7 @@
 
 #define WRITES 500u
 #define BURST  8u
+#define EVENT  (4u + 16u + 4u + 4u + 4u + 10u) /* bytes of a watch event, path of 10 */
 
 static struct now now = {.mono_ns = NS_PER_S, .wall_ms = 1700000000000};
 
@@ -31,6 +32,22 @@ static void turn_until(struct bench_node *n, uint64_t bytes)
     assert_int_equal(got, bytes);
 }
 
+static void start(struct bench_node *n, enum config_layout layout)
+{
+    bench_node_init(n);
+    n->config.layout = layout;
+    bench_node_open(n, now);
+    bench_node_connect(n);
+    bench_node_greet(n);
+    bench_node_send(n);
+    turn_until(n, 4 + 37);
+    bench_node_clear(n);
+    bench_node_put(n, ZK_OP_CREATE, 1);
+    bench_node_send(n);
+    turn_until(n, BENCH_NODE_REPLY_CREATE);
+    bench_node_clear(n);
+}
+
 /* The bytes that crossed the three rings while WRITES bursts of sets were answered. */
 static void count(enum config_layout layout, uint64_t crossed[3])
 {
@@ -38,18 +55,7 @@ static void count(enum config_layout layout, uint64_t crossed[3])
                                                TOPOLOGY_APPLY_NET};
     struct bench_node n;
 
-    bench_node_init(&n);
-    n.config.layout = layout;
-    bench_node_open(&n, now);
-    bench_node_connect(&n);
-    bench_node_greet(&n);
-    bench_node_send(&n);
-    turn_until(&n, 4 + 37);
-    bench_node_clear(&n);
-    bench_node_put(&n, ZK_OP_CREATE, 1);
-    bench_node_send(&n);
-    turn_until(&n, BENCH_NODE_REPLY_CREATE);
-    bench_node_clear(&n);
+    start(&n, layout);
     for (uint32_t i = 0; i < BURST; i++)
         bench_node_put(&n, ZK_OP_SET_DATA, 1);
     for (int i = 0; i < 3; i++)
@@ -82,11 +88,30 @@ static void test_spread(void **state)
     assert_true(crossed[2] >= WRITES * BURST * sizeof(uint64_t));
 }
 
+/* A change is told to whom watches it, once, though nobody did when the node began. */
+static void test_watched(void **state)
+{
+    struct bench_node n;
+
+    start(&n, CONFIG_LAYOUT_TOGETHER);
+    for (uint32_t i = 0; i < 3; i++) {
+        bench_node_clear(&n);
+        bench_node_put(&n, ZK_OP_GET_DATA, 1);
+        n.frames[n.frames_size - 1] = 1; /* with a watch */
+        bench_node_put(&n, ZK_OP_SET_DATA, 1);
+        bench_node_put(&n, ZK_OP_SET_DATA, 1);
+        bench_node_send(&n);
+        turn_until(&n, BENCH_NODE_REPLY_GET + EVENT + 2 * BENCH_NODE_REPLY_SET);
+    }
+    bench_node_close(&n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_together),
         cmocka_unit_test(test_spread),
+        cmocka_unit_test(test_watched),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -138,8 +138,10 @@ void node_wire_direct(struct node *node)
         link_direct(node_link(node, TOPOLOGY_NET_CORE, 0), node_core_take, node);
     if (topology_direct(node->config, TOPOLOGY_CORE_APPLY))
         link_direct(node_link(node, TOPOLOGY_CORE_APPLY, 0), role_apply_take, &node->apply);
-    if (topology_direct(node->config, TOPOLOGY_APPLY_NET))
-        link_direct(node_link(node, TOPOLOGY_APPLY_NET, 0), net_take, &node->nets[0]);
+    if (!topology_direct(node->config, TOPOLOGY_APPLY_NET))
+        return;
+    link_direct(node_link(node, TOPOLOGY_APPLY_NET, 0), net_take, &node->nets[0]);
+    node->apply.watch_count = &node->nets[0].watches.count;
 }
 
 static struct worker *node_worker(struct node *node, enum topology_role role, uint32_t net)
