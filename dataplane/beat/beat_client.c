@@ -79,6 +79,8 @@ static void client_connected(struct beat *beat, struct beat_client *client, stru
         client_opened(beat, client, ZK_SESSION_EXPIRED);
         return;
     }
+    if (conn->session == 0)
+        return; /* the session has ended, or gone on, since it was answered: this OPEN is refused */
     CHECK(conn->attach != 0 && conn->session == session);
     client->session = session;
     client->attach = conn->attach;

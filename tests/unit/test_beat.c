@@ -608,6 +608,21 @@ static void test_session_ends(void **state)
     assert_int_equal(rig->net.conn_count, 0);
 }
 
+/* Its answer, and its end, in one turn: the client is told that this OPEN came to nothing. */
+static void test_session_ends_before_it_is_told(void **state)
+{
+    (void)state;
+    open_as(5, 0, 0, 200);
+    assert_int_equal(rig_serve(rig), 1);
+    rig_zxid(rig);
+    rig_session(rig, SID, 1, SESSION_EXPIRED);
+    rig_publish(rig);
+    rig_run(rig);
+    expect(BEAT_REFUSED, 5, BEAT_BUSY);
+    expect_nothing();
+    assert_int_equal(rig->net.conn_count, 0);
+}
+
 static void test_close(void **state)
 {
     (void)state;
@@ -754,6 +769,7 @@ int main(void)
         TEST(test_too_many_events),
         TEST(test_renew_and_time),
         TEST(test_session_ends),
+        TEST(test_session_ends_before_it_is_told),
         TEST(test_close),
         TEST(test_moved),
         TEST(test_misrouted),
