@@ -386,6 +386,40 @@ static const struct model_result *answer(struct model *model, bool answered, int
     return result;
 }
 
+/* A native session's request: each number is carried out once, and answered the same from then on.
+ */
+static const struct model_result *once(struct model *model, struct model_session *session,
+                                       const struct command *c, const uint8_t *body)
+{
+    bool moved = session && session->attach != c->attach;
+    if (!session || moved) {
+        model->result.again = true;
+        zxid_next(model);
+        return answer(model, true, moved ? ZK_SESSION_MOVED : ZK_SESSION_EXPIRED);
+    }
+    struct model_once *kept = &session->once[c->sequence % LIMIT_SESSION_ONCE_COUNT];
+    if (kept->sequence >= c->sequence) {
+        bool known = kept->sequence == c->sequence;
+        answer(model, true, known ? kept->error : ZK_SYSTEM_ERROR);
+        model->result.again = true;
+        if (known) {
+            model->result.zxid = kept->zxid;
+            model->result.body = kept->body;
+        }
+        return &model->result;
+    }
+    bool late = c->flags & COMMAND_LATE, close = c->op == ZK_OP_CLOSE_SESSION;
+    if (late)
+        zxid_next(model);
+    int32_t error = late ? ZK_REQUEST_TIMEOUT : request(model, session, c, body);
+    answer(model, true, error);
+    CHECK(model->result.body.size <= LIMIT_SESSION_ONCE_SIZE);
+    if (error != ZK_MARSHALLING_ERROR && (late || !close)) /* who closed has no record any more */
+        *kept = (struct model_once){c->sequence, model->zxid, error,
+                                    model_keep(model, model->result.body)};
+    return &model->result;
+}
+
 const struct model_result *model_apply(struct model *model, uint64_t term, const struct command *c,
                                        const uint8_t *body)
 {
@@ -399,6 +433,8 @@ const struct model_result *model_apply(struct model *model, uint64_t term, const
         return answer(model, false, ZK_OK);
     switch ((enum command_kind)c->kind) {
     case COMMAND_REQUEST:
+        if (c->flags & COMMAND_ONCE)
+            return once(model, session, c, body);
         if (repeated(session, c))
             return answer(model, false, ZK_OK);
         error = request(model, session, c, body);

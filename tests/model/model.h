@@ -50,6 +50,7 @@ struct model_change {
 /* What a command brought. Lent until the next call. */
 struct model_result {
     bool answered; /* false: a repeat, or a command nobody is told about */
+    bool again;    /* COMMAND_ONCE: nothing was done: answered as before, or not at all */
     int32_t error;
     int64_t zxid; /* the last consumed, as the reply carries it */
     struct bytes body;

@@ -1,12 +1,19 @@
 /* model_state: what the files of the model share. */
 #pragma once
 
+#include "base/limits.h"
 #include "tests/model/model.h"
 
 struct model_session {
     int64_t id;
     uint32_t attach;
     uint64_t sequence;
+    struct model_once {    /* what a native session's last writes were answered, by number */
+        uint64_t sequence; /* 0: none */
+        int64_t zxid;
+        int32_t error;
+        struct bytes body;
+    } once[LIMIT_SESSION_ONCE_COUNT];
     uint8_t password[16];
     int identity_count;
     struct {

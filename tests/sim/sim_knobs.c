@@ -17,7 +17,9 @@ static const struct knob {
     SIM_KNOBS(KNOB_ROW)
 #undef KNOB_ROW
 };
-#define KNOB_COUNT (sizeof(knobs_all) / sizeof(knobs_all[0]))
+#define KNOB_COUNT                                    (sizeof(knobs_all) / sizeof(knobs_all[0]))
+#define KNOB_ONE(name, chance, least, greatest, what) +1
+#define KNOB_APART                                    (KNOB_COUNT - (0 SIM_KNOBS_APART(KNOB_ONE)))
 
 static uint32_t *knob_at(struct sim_knobs *knobs, const struct knob *knob)
 {
@@ -28,9 +30,14 @@ void sim_knobs_draw(struct sim_knobs *knobs, struct rand *rand)
 {
     bool calm = rand_below(rand, 16) == 0;
 
+    struct rand apart = {0};
     memset(knobs, 0, sizeof(*knobs));
     for (size_t i = 0; i < KNOB_COUNT; i++) {
         const struct knob *knob = &knobs_all[i];
+        if (i == KNOB_APART) {
+            apart = *rand;
+            rand = &apart;
+        }
         /* both are drawn always, so that a knob more does not change the meaning of the others */
         uint64_t coin = rand_below(rand, 100);
         uint64_t value = knob->least + rand_below(rand, knob->greatest - knob->least + 1ull);

@@ -94,8 +94,14 @@
 /* Drawn last, so that the seeds of before keep what they drew. */
 #define SIM_KNOBS_LATER(X)                                                                         \
     X(memory, 20, 1, 1, "durability.mode: memory; a minority crashes, others are stopped")
+/* Drawn apart: a seed in which they are off does what it did before there were any. */
+#define SIM_KNOBS_APART(X)                                                                         \
+    X(beat, 25, 1, 5, "controllers that speak beat, by libtakt")                                   \
+    X(beat_lease_ms, 100, 200, 3000, "timeout of a controller's session")                          \
+    X(beat_lease, 0, 1, 1, "what controllers believe of their leases is judged, too: FAULTS.md")
 #define SIM_KNOBS(X)                                                                               \
-    SIM_KNOBS_WORLD(X) SIM_KNOBS_NETWORK(X) SIM_KNOBS_FAULT(X) SIM_KNOBS_LATER(X)
+    SIM_KNOBS_WORLD(X)                                                                             \
+    SIM_KNOBS_NETWORK(X) SIM_KNOBS_FAULT(X) SIM_KNOBS_LATER(X) SIM_KNOBS_APART(X)
 
 struct sim_knobs {
 #define SIM_KNOB_FIELD(name, chance, least, greatest, what) uint32_t name;

@@ -162,6 +162,7 @@ static const char *log_new(struct sim_log *log, const struct entry *entry)
     to->size = entry->size;
     to->payload = sim_copy(entry->payload, entry->size);
     to->answered = result->answered;
+    to->effect = result->answered && !result->again;
     to->error = result->error;
     to->zxid = result->zxid;
     to->body_size = result->body.size;
@@ -180,7 +181,7 @@ static const char *log_new(struct sim_log *log, const struct entry *entry)
         log_note(log, text, result->zxid);
         free(text);
     }
-    return check_once_entry(&log->once, command, to->session, to->answered);
+    return check_once_entry(&log->once, command, to->session, to->effect);
 }
 
 const char *sim_log_add(struct sim_log *log, const struct entry *entry)

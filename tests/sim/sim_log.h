@@ -20,8 +20,8 @@ struct sim_change {
 struct sim_entry {
     uint64_t term;
     uint32_t size;
-    uint8_t *payload; /* struct command + body */
-    bool answered;
+    uint8_t *payload;      /* struct command + body */
+    bool answered, effect; /* effect: it was done, not answered as before (COMMAND_ONCE) */
     int32_t error;
     int64_t zxid;
     int32_t body_size;

@@ -64,9 +64,11 @@ static int node_datagram_open(void *self, const struct address *listen, uint32_t
     struct sim_node *node = self;
     struct datagram_sim_setup setup = {
         .local = *listen, .size_max = size_limit, .in_count = 1024, .out_count = 1024};
-    int err = datagram_sim_open(&setup, &node->datagrams);
+    bool beat = listen->port == sim_beat_node_address(node->index).port;
+    struct datagram_port **own = beat ? &node->beat_port : &node->datagrams;
+    int err = datagram_sim_open(&setup, own);
 
-    *port = node->datagrams;
+    *port = *own;
     return err ? fault_set(fault, err, "no simulated datagrams") : 0;
 }
 
@@ -101,7 +103,14 @@ static const char *node_tap_new(struct sim_world *world, const struct entry *ent
     if (wrong)
         return wrong;
     bool effect = last->gone || (last->session && last->error == 0);
+    const struct command *command = entry->payload;
 
+    if (world->beat_count)
+        wrong = check_beat_entry(&world->beats_done, command, last->effect);
+    if (!wrong && last->gone && world->knobs.beat_lease)
+        wrong = check_lease_ended(&world->leases, command->session, world->now_ns);
+    if (wrong)
+        return wrong;
     return check_session_entry(&world->sessions, entry->payload, last->session, effect, last->zxid,
                                when);
 }
@@ -185,6 +194,9 @@ static void node_configure(struct sim_node *node)
         c->durability_mode = CONFIG_DURABILITY_MEMORY;
     if (node->world->knobs.linearizable)
         c->reads_mode = CONFIG_READS_LINEARIZABLE;
+    if (node->world->beat_count)
+        snprintf(c->beat_listen, sizeof(c->beat_listen), "10.0.0.%u:%u", node->index + 1,
+                 sim_beat_node_address(node->index).port);
     node_servers(node);
     if (node->world->knobs.mixed_config)
         node_configure_apart(node);
@@ -313,7 +325,7 @@ int sim_node_start(struct sim_node *node, struct fault *fault)
         sim_disk_crash(node->disk, node->dark ? SIM_DISK_POWER : SIM_DISK_KILL);
         node->node = NULL;
         node->port = NULL;
-        node->datagrams = NULL;
+        node->datagrams = node->beat_port = NULL;
         return err;
     }
     if (node_damage_undone(node))
@@ -395,7 +407,7 @@ void sim_node_crash(struct sim_node *node, enum sim_disk_crash how)
         sim_client_bury(&world->clients[i], node->index);
     node->node = NULL;
     node->port = NULL;
-    node->datagrams = NULL;
+    node->datagrams = node->beat_port = NULL;
     node->wake_ns = UINT64_MAX;
     node->crashes++;
 }
@@ -424,7 +436,7 @@ void sim_node_stop(struct sim_node *node)
     sim_disk_crash(node->disk, SIM_DISK_KILL); /* its files and its lock are free */
     node->node = NULL;
     node->port = NULL;
-    node->datagrams = NULL;
+    node->datagrams = node->beat_port = NULL;
     node->wake_ns = UINT64_MAX;
 }
 
@@ -524,6 +536,20 @@ static void node_send(struct sim_node *node)
     }
 }
 
+/* To controllers. */
+static void node_send_beat(struct sim_node *node)
+{
+    struct sim_world *world = node->world;
+    struct datagram_sim_sent sent;
+
+    while (node->beat_port && datagram_sim_take(node->beat_port, &sent)) {
+        uint32_t to = (uint32_t)sent.to.ip[15] - 1;
+        if (!node->clients_cut)
+            sim_network_send(world->beat_network, node->index, world->node_count + to, sent.bytes,
+                             sent.size, world->now_ns);
+    }
+}
+
 /* Threads do not go in step: some roles get no turn while others have theirs, and now and then for
  * milliseconds. */
 static uint32_t node_uneven(struct sim_node *node)
@@ -560,6 +586,7 @@ int sim_node_turn(struct sim_node *node, struct fault *fault)
     node->voted = !node->observer && node->node->core.raft.config.voting;
     node_look(node, commit_before, work == 0 && !(held | node->held_roles));
     node_send(node);
+    node_send_beat(node);
     uint64_t turn_ns = (2000 + rand_below(&world->rand, 20000)) * (slow ? 10 : 1);
     uint64_t wake_ns = work || held ? now_ns + turn_ns : node_true_ns(node, deadline_ns);
     if (wake_ns < now_ns + turn_ns)
@@ -600,6 +627,17 @@ void sim_node_datagram(struct sim_node *node, uint32_t from, const uint8_t *byte
     }
     node_datagram_note(node, from, bytes, size);
     if (!datagram_sim_put(node->datagrams, &address, bytes, size))
+        node->world->ring_full++;
+    sim_node_wake(node);
+}
+
+void sim_node_beat(struct sim_node *node, uint32_t from, const uint8_t *bytes, uint32_t size)
+{
+    struct address address = sim_beat_address(from);
+
+    if (!node->node || !node->beat_port || node->clients_cut)
+        return;
+    if (!datagram_sim_put(node->beat_port, &address, bytes, size))
         node->world->ring_full++;
     sim_node_wake(node);
 }

@@ -44,6 +44,7 @@ struct sim_node {
     struct disk_io io;             /* the process's: dead after a crash */
     struct port *port;
     struct datagram_port *datagrams; /* NULL: the node has no peers */
+    struct datagram_port *beat_port; /* NULL: the run has no controllers */
     struct node *node;               /* NULL: down */
 
     int64_t mono_offset_ns, wall_step_ms;
@@ -108,6 +109,9 @@ uint64_t sim_node_next_ns(const struct sim_node *node);
 
 /* sim_node_datagram hands it what the network brought from node `from`. */
 void sim_node_datagram(struct sim_node *node, uint32_t from, const uint8_t *bytes, uint32_t size);
+
+/* sim_node_beat hands it what came from controller `from`. */
+void sim_node_beat(struct sim_node *node, uint32_t from, const uint8_t *bytes, uint32_t size);
 
 /* sim_node_keep_whole: the node is down, and its log is about to be damaged. Damage to the last
  * batch looks like a write that was torn (wal_scan.h): the next start takes it back if the node did

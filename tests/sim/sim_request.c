@@ -57,7 +57,7 @@ static void draw_path(struct sim_client *c, char path[SIM_PATH_SIZE])
     if (below(c, 3) == 0 && c->log->path_count) {
         const char *known = c->log->paths[below(c, c->log->path_count)].path;
         if (strncmp(known, "/zookeeper", 10) != 0 && strncmp(known, "/register", 9) != 0 &&
-            strcmp(known, "/") != 0) {
+            strcmp(known, SIM_BEAT_LOCK_PATH) != 0 && strcmp(known, "/") != 0) {
             snprintf(path, SIM_PATH_SIZE, "%s", known);
             return;
         }

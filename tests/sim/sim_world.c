@@ -98,6 +98,10 @@ static uint64_t world_next_ns(const struct sim_world *world)
     }
     for (uint32_t i = 0; i < world->knobs.clients; i++)
         next = world->clients[i].next_ns < next ? world->clients[i].next_ns : next;
+    if (world->beat_count && (at = sim_network_next_ns(world->beat_network)) < next)
+        next = at;
+    for (uint32_t i = 0; i < world->beat_count; i++)
+        next = world->beats[i].next_ns < next ? world->beats[i].next_ns : next;
     return next;
 }
 
@@ -106,6 +110,16 @@ static void world_deliver(void *self, uint32_t from, uint32_t to, const uint8_t 
 {
     struct sim_world *world = self;
     sim_node_datagram(&world->nodes[to], from, bytes, size);
+}
+
+static void world_deliver_beat(void *self, uint32_t from, uint32_t to, const uint8_t *bytes,
+                               uint32_t size)
+{
+    struct sim_world *world = self;
+    if (to < world->node_count)
+        sim_node_beat(&world->nodes[to], from - world->node_count, bytes, size);
+    else
+        sim_beat_datagram(&world->beats[to - world->node_count], from, bytes, size);
 }
 
 static void world_start_node(struct sim_world *world, struct sim_node *node)
@@ -230,6 +244,8 @@ static void world_step(struct sim_world *world)
     if (sim_faults_next_ns(world) <= now_ns)
         sim_faults_step(world);
     sim_network_deliver(world->network, now_ns, world_deliver, world);
+    if (world->beat_count)
+        sim_network_deliver(world->beat_network, now_ns, world_deliver_beat, world);
     for (uint32_t i = 0; i < world->node_count; i++) {
         struct sim_node *node = &world->nodes[i];
         if (sim_node_next_ns(node) > now_ns)
@@ -242,6 +258,9 @@ static void world_step(struct sim_world *world)
     for (uint32_t i = 0; i < world->knobs.clients; i++)
         if (world->clients[i].next_ns <= now_ns)
             sim_client_step(&world->clients[i]);
+    for (uint32_t i = 0; i < world->beat_count; i++)
+        if (world->beats[i].next_ns <= now_ns)
+            sim_beat_step(&world->beats[i]);
 }
 
 static void world_until(struct sim_world *world, uint64_t end_ns)
@@ -272,6 +291,9 @@ static bool world_settled(const struct sim_world *world)
     for (uint32_t i = 0; i < world->knobs.clients; i++)
         if (!sim_client_settled(&world->clients[i]))
             return false;
+    for (uint32_t i = 0; i < world->beat_count; i++)
+        if (!sim_beat_settled(&world->beats[i]))
+            return false;
     for (uint32_t i = 0; i < world->node_count; i++)
         if (sim_world_member(world, i) && sim_node_applied(&world->nodes[i]) != world->log.count)
             return false;
@@ -287,6 +309,10 @@ static void world_say_unsettled(struct sim_world *world)
                     client->id, client->host + 1, client->state, client->pending_count,
                     client->pending_count ? zk_op_name(client->pending[0].op) : "none");
     }
+    for (uint32_t i = 0; i < world->beat_count; i++)
+        if (!sim_beat_settled(&world->beats[i]))
+            fprintf(stderr, "  controller %u: %u requests wait, or it has no session\n", i,
+                    world->beats[i].pending_count);
     sim_world_wrong(world, "everything is mended, and somebody is still not served");
 }
 
@@ -363,6 +389,10 @@ static void world_calm_down(struct sim_world *world)
         world->clients[i].quiet = true;
         world->clients[i].silent_steps = 0;
     }
+    if (world->beat_count)
+        sim_network_heal(world->beat_network, world->now_ns);
+    for (uint32_t i = 0; i < world->beat_count; i++)
+        world->beats[i].next_ns = world->now_ns + 1;
     world_settle(world);
     world_linger(world);
 }
@@ -447,10 +477,19 @@ static void world_begin(struct sim_world *world, char *const *overrides)
     check_registers_init(&world->registers);
     check_session_init(&world->sessions);
     world->network = sim_network_create(rand_next(&world->rand), &world->knobs);
+    world->beat_count = world->knobs.beat;
+    if (world->beat_count > SIM_NETWORK_NODES_MAX - world->node_count)
+        world->beat_count = SIM_NETWORK_NODES_MAX - world->node_count;
+    if (world->beat_count > SIM_BEAT_MAX)
+        world->beat_count = SIM_BEAT_MAX;
     for (uint32_t i = 0; i < world->node_count; i++)
         sim_node_init(&world->nodes[i], world, i);
     for (uint32_t i = 0; i < world->knobs.clients; i++)
         sim_client_init(&world->clients[i], i, world);
+    if (world->beat_count)
+        world->beat_network = sim_network_create(rand_next(&world->rand), &world->knobs);
+    for (uint32_t i = 0; i < world->beat_count; i++)
+        sim_beat_init(&world->beats[i], i, world);
     sim_atlas_init(world);
     sim_faults_init(world);
     for (uint32_t i = 0; i < world->node_count; i++)
@@ -494,6 +533,12 @@ static void world_print(const struct sim_world *world, const struct sim_result *
            (unsigned long long)n->doubled, (unsigned long long)n->replayed,
            (unsigned long long)n->bent, (unsigned long long)world->hash.compared,
            (unsigned long long)world->atlas.damages, (unsigned long long)world->atlas.refused);
+    for (uint32_t i = 0; i < world->beat_count; i++)
+        printf("controller %u: answers %llu, events %llu, expired %llu, leases %llu\n", i,
+               (unsigned long long)world->beats[i].answers,
+               (unsigned long long)world->beats[i].events,
+               (unsigned long long)world->beats[i].expired,
+               (unsigned long long)world->beats[i].leases);
 }
 
 static void world_end(struct sim_world *world)
@@ -505,6 +550,10 @@ static void world_end(struct sim_world *world)
         for (uint32_t k = 0; k < world->knobs.clients; k++)
             sim_client_bury(&world->clients[k], i);
     }
+    for (uint32_t i = 0; i < world->beat_count; i++)
+        sim_beat_fini(&world->beats[i]);
+    if (world->beat_count)
+        sim_network_destroy(world->beat_network);
     sim_network_destroy(world->network);
     check_registers_fini(&world->registers);
     check_session_fini(&world->sessions);
@@ -538,6 +587,8 @@ struct sim_result sim_world_run(uint64_t seed, uint32_t voters, uint32_t observe
         result.digest = (result.digest ^ world.clients[i].digest) * 1099511628211ull;
         result.replies += world.clients[i].replies;
     }
+    for (uint32_t i = 0; i < world.beat_count; i++)
+        result.digest = (result.digest ^ world.beats[i].digest) * 1099511628211ull;
     for (uint32_t i = 0; i < world.node_count; i++)
         result.crashes += world.nodes[i].crashes;
     if (verbose)

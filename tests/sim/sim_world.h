@@ -16,12 +16,14 @@
 #include "tests/sim/check_calm.h"
 #include "tests/sim/check_hash.h"
 #include "tests/sim/check_leader.h"
+#include "tests/sim/check_lease.h"
 #include "tests/sim/check_lost.h"
 #include "tests/sim/check_member.h"
 #include "tests/sim/check_order.h"
 #include "tests/sim/check_registers.h"
 #include "tests/sim/check_session.h"
 #include "tests/sim/sim_atlas.h"
+#include "tests/sim/sim_beat.h"
 #include "tests/sim/sim_client.h"
 #include "tests/sim/sim_faults.h"
 #include "tests/sim/sim_knobs.h"
@@ -46,7 +48,9 @@ struct sim_world {
     uint64_t commit_index; /* the highest of any node ever */
     struct sim_node nodes[SIM_NODES_MAX];
     struct sim_client clients[SIM_CLIENTS_MAX];
-    struct sim_network *network;
+    struct sim_beat beats[SIM_BEAT_MAX];
+    uint32_t beat_count;
+    struct sim_network *network, *beat_network; /* beat_network: NULL without controllers */
     struct sim_log log;
     struct sim_faults faults;
     struct sim_atlas atlas;
@@ -56,6 +60,8 @@ struct sim_world {
     struct check_leader leaders;
     struct check_session sessions;
     struct check_member members;
+    struct check_beat beats_done;
+    struct check_lease leases;
     bool trace; /* one line for everything that happens */
     /* what it came to */
     uint64_t reconfigs; /* requests that were told the new membership */
