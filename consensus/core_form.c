@@ -3,6 +3,7 @@
 
 #include "base/say.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static void form_send(struct role_core *core, uint8_t to, bool answer)
@@ -64,6 +65,27 @@ static bool form_target_wanted(const struct role_core *core)
     return core->hello.identity.catching_up && core->hello.target_term != core->raft.term;
 }
 
+/* A new ensemble waits for servers that may have been forgotten: they are named now and then. */
+static void form_say_waiting(struct role_core *core, const uint8_t *voters, uint32_t count,
+                             struct now now)
+{
+    char who[5 * RAFT_MEMBER_COUNT_MAX] = "";
+    size_t used = 0;
+
+    if (core->hello.identity.formed || now.mono_ns < core->form_say_ns)
+        return;
+    bool first = core->form_say_ns == 0;
+    core->form_say_ns = now.mono_ns + (first ? CORE_FORM_SAY_NS : 6 * CORE_FORM_SAY_NS);
+    for (uint32_t i = 0; i < count; i++)
+        if (voters[i] != core->config.node_id && !core->hello.heard[voters[i]])
+            used += (size_t)snprintf(who + used, sizeof(who) - used, " %u", voters[i]);
+    if (!first && used)
+        say(SAY_WARN,
+            "this node has no log yet and waits for others: a new ensemble begins when %u of its "
+            "voters are heard (ensemble.form), and these are not:%s",
+            core->config.form_count, who);
+}
+
 void core_form_turn(struct role_core *core, struct now now)
 {
     const struct raft_membership *members = raft_membership(&core->raft);
@@ -84,6 +106,7 @@ void core_form_turn(struct role_core *core, struct now now)
         unheard++;
         form_send(core, id, false);
     }
+    form_say_waiting(core, voters, voter_count, now);
     if (core_hello_form(&core->hello, voters, voter_count, core->config.node_id,
                         core->config.form_count, core->config.cluster_id))
         form_save(core, "begins a new ensemble with the other servers: none of them has a log");

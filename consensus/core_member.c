@@ -63,7 +63,8 @@ static void member_remember(struct role_core *core, uint64_t index)
         gone++;
     core->member_past_count -= gone;
     memmove(past, past + gone, core->member_past_count * sizeof(past[0]));
-    CHECK(core->member_past_count < RAFT_CONFIG_COUNT_MAX); /* as raft's */
+    if (core->member_past_count == RAFT_CONFIG_COUNT_MAX) /* as raft's (raft_member_config) */
+        memmove(past, past + 1, --core->member_past_count * sizeof(past[0]));
     past[core->member_past_count++] =
         (struct core_member_past){index, core->member_index, core->member_next};
 }

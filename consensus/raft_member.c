@@ -76,8 +76,11 @@ void raft_member_config(struct raft *raft, uint64_t index, const struct raft_mem
     CHECK(index <= raft->last_index);
     if (index <= raft_membership(raft)->index)
         return; /* known already */
-    /* a leader has one under way at a time, so a log holds few that are not known committed */
-    CHECK(raft->config_count < RAFT_CONFIG_COUNT_MAX);
+    /* A leader appends one when the one before is committed, so of those in a log all but the last
+     * two are, whether this member has heard of it or not: the oldest is not gone back to. */
+    if (raft->config_count == RAFT_CONFIG_COUNT_MAX)
+        memmove(raft->configs, raft->configs + 1,
+                --raft->config_count * sizeof(raft->configs[0]));
     raft->configs[raft->config_count] = *membership;
     raft->configs[raft->config_count++].index = index;
     raft_member_commit(raft);

@@ -39,6 +39,7 @@
 #define CORE_JOIN_NS           (10 * NS_PER_S) /* a new voter has so long to catch up */
 #define CORE_OLD_SIZE          (256u << 10)    /* bytes of old entries read at once */
 #define CORE_OLD_SIZE_MAX      LOG_TAIL_BATCH_SIZE_MAX /* when one entry is longer than that */
+#define CORE_FORM_SAY_NS       (5 * NS_PER_S)  /* a new ensemble: who is awaited */
 #define CORE_SETTLE_NS         (5 * NS_PER_S)  /* of a membership, until others are forgotten */
 #define CORE_BULK_SIZE         (1u << 20)      /* a member that lacks more is sent bulk */
 #define CORE_TOUCHES        16u              /* reports of sessions heard, not answered yet */
@@ -201,6 +202,7 @@ struct role_core {
     struct link *core_peer, *peer_core;
     struct forward forward;
     struct core_hello hello;
+    uint64_t form_say_ns; /* when it is said next whom a new ensemble waits for; 0: not yet */
     struct link reads;               /* own FIFO of struct core_wait */
     uint32_t refusal_count;          /* refusals among them */
     uint64_t read_context;           /* of the last READ */

@@ -75,7 +75,7 @@ static void test_refusals(void **state)
         {"--dev --id 0", "--id: node.id: '0' is not a number from 1 to 254"},
         {"--dev --port x", "--port: port.kind: 'x' is not one of kernel|dpdk"},
         {"--dev --set durability.mode=memory",
-         "durability.mode (--set) is memory, and this node has no servers beside it: what it "
+         "durability.mode (--set) is memory, and no other server votes beside this one: what it "
          "acknowledged would be lost with its process; use disk, or configure servers"},
         {"--dev --set a", "--set a: it is written --set key=value"},
         {"", "no data directory: give --data DIR, data.dir in a file, or --dev"},

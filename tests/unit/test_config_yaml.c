@@ -64,9 +64,8 @@ static void test_refusals(void **state)
         {"tick: 2s\n",
          "t.yaml:1: unknown key tick; did you mean session.tick; known here: node, listen, beat, "
          "port, roles, page, "
-         "data, log, snapshot, session, limits, features, containers, auth, servers, "
-         "ensemble, peers, reads, "
-         "messages"},
+         "data, log, durability, snapshot, session, limits, features, containers, auth, "
+         "servers, ensemble, peers, reads, messages"},
         {"\n\nsession: {tick: 2s\n", "t.yaml:4: not YAML: did not find expected ',' or '}'"},
         {"session:\n\ttick: 2s\n",
          "t.yaml:2: not YAML: found character that cannot start any token"},
@@ -99,22 +98,22 @@ static void test_refusals(void **state)
          "t.yaml:3: a second document begins here; one is expected"},
         {"node: &n\n  id: 1\nx: *n\n",
          "t.yaml:3: unknown key x; known here: node, listen, beat, port, roles, page, "
-         "data, log, "
+         "data, log, durability, "
          "snapshot, session, limits, features, containers, auth, servers, ensemble, peers, reads, "
          "messages"},
         {"data:\n  dir: &d /a\nlog: *d\n",
          "t.yaml:3: an alias (*name) is not allowed; write the value"},
         {"'': 1\n",
          "t.yaml:1: unknown key ; known here: node, listen, beat, port, roles, page, "
-         "data, log, "
+         "data, log, durability, "
          "snapshot, session, limits, features, containers, auth, servers, ensemble, "
          "peers, reads, messages"},
         {"data:\n  dir: \"a\\0b\"\n", "t.yaml:2: data.dir: holds a NUL byte"},
         {"data:\n  dir: \"a\\nb\"\n", "t.yaml:2: data.dir: the value holds a control character"},
         {"initLimit: 5\n",
          "t.yaml:1: unknown key initLimit; known here: node, listen, beat, port, roles, page, "
-         "data, log, snapshot, session, limits, features, containers, auth, servers, ensemble, "
-         "peers, reads, messages"},
+         "data, log, durability, snapshot, session, limits, features, containers, auth, servers, "
+         "ensemble, peers, reads, messages"},
     };
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

@@ -213,11 +213,12 @@ static int config_check_limits(struct config *config, struct fault *fault)
 
 static int config_check_durability(struct config *config, struct fault *fault)
 {
-    if (config->durability_mode != CONFIG_DURABILITY_MEMORY || config_is_ensemble(config))
+    if (config->durability_mode != CONFIG_DURABILITY_MEMORY ||
+        membership_voter_count(&config->servers) > 1)
         return 0;
     return fault_set(fault, ERR_CONFIG,
-                     "%s is memory, and this node has no servers beside it: what it acknowledged "
-                     "would be lost with its process; use disk, or configure servers",
+                     "%s is memory, and no other server votes beside this one: what it "
+                     "acknowledged would be lost with its process; use disk, or configure servers",
                      config_named(config, "durability.mode"));
 }
 

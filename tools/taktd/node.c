@@ -542,21 +542,26 @@ static void node_reclaim_all(struct node *node)
  * start is its old self. A full disk, or one that answers nothing, is not waited for. */
 static void node_flush(struct node *node)
 {
-    struct superblock_state state = node->superblock.state;
+    struct superblock_state state;
     struct fault fault;
     struct now now = clock_now();
     uint64_t until_ns = now.mono_ns + NODE_FLUSH_NS;
     int err = atomic_load(&node->failed);
     bool flushed = node->disk.installed; /* a snapshot took the place of all that is in the tail */
 
-    if (!state.unflushed || !node->core.tail || !node->disk.wal || node->disk_dead)
+    if (!node->superblock.state.unflushed || !node->core.tail || !node->disk.wal || node->disk_dead)
         return;
+    if (node->memory_lost && node->core.hello.identity.catching_up) {
+        say(SAY_WARN, "it stops before it has caught up: the next start does not vote either");
+        return; /* the mark stays, and with it what --recover-from-disk may give up */
+    }
     while (!flushed && !node->disk.stopped && !node->wal->no_space && now.mono_ns < until_ns) {
         flushed = role_core_flush(&node->core, now);
         if (!flushed && !role_disk_poll(&node->disk, now))
             sched_yield();
         now = clock_now();
     }
+    state = node->superblock.state; /* DISK may have done a save meanwhile */
     state.unflushed = false;
     if (!flushed || node->disk.stopped || (err && err != ERR_RESTART))
         say(SAY_WARN, "the log's tail was not written: the next start does not vote until it has "

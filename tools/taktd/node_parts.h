@@ -84,7 +84,9 @@ struct node {
     struct worker workers[TOPOLOGY_WORKER_MAX];
     bool worker_used[TOPOLOGY_WORKER_MAX];
     bool started;
-    bool disk_dead; /* node_abandon: nothing is waited for */
+    bool memory_lost; /* what it acknowledged from memory may be lost: it does not vote */
+    bool log_damaged; /* recover_damaged: of this start */
+    bool disk_dead;   /* node_abandon: nothing is waited for */
 
     /* the first role that fails writes these; node_wait reads them after every worker has ended */
     _Atomic int failed;

@@ -294,17 +294,21 @@ static void peers_members(struct node *node, const struct membership *servers,
     for (uint32_t i = 0; i < servers->count; i++) {
         const struct membership_server *server = &servers->server[i];
         struct peer_member *member = &config->members[config->member_count++];
-        struct fault ignored;
+        struct fault fault;
         member->id = (uint8_t)server->id;
         snprintf(member->name, sizeof(member->name), "%s:%u", server->host, server->quorum_port);
         if (peers_address(server, &member->address))
             continue;
         memset(&member->address, 0, sizeof(member->address));
-        if (node->env.resolve &&
-            node->env.resolve(node->env.port_self, server->host, &member->address, &ignored) == 0) {
-            member->address.port = server->quorum_port;
-            node->peers->told[server->id] = member->address;
+        if (!node->env.resolve)
+            continue;
+        if (node->env.resolve(node->env.port_self, server->host, &member->address, &fault) != 0) {
+            say(SAY_WARN, "server %u is not reached yet: %s; it is looked up again", server->id,
+                fault.text);
+            continue;
         }
+        member->address.port = server->quorum_port;
+        node->peers->told[server->id] = member->address;
     }
 }
 

@@ -211,14 +211,16 @@ static int recover_follow(struct node *node, struct superblock_state *state, str
 
 /* Did the last run acknowledge from memory, and not stop in good order? And from here on this one
  * may: that is durable before anybody hears of it, with the incarnation. */
-static void recover_durability(const struct node *node, struct superblock_state *state)
+static void recover_durability(struct node *node, struct superblock_state *state)
 {
     const struct config *c = node->config;
     bool lost = state->unflushed && state->formed;
+    bool give_up = lost && c->recover_from_disk && !node->env.again && !node->log_damaged;
 
+    node->memory_lost = lost && !give_up;
     state->unflushed =
         c->durability_mode == CONFIG_DURABILITY_MEMORY && config_is_ensemble(c) && !PLANTED(49);
-    if (lost && c->recover_from_disk && !node->env.again) {
+    if (give_up) {
         state->catching_up = false;
         say(SAY_WARN, "--recover-from-disk: node %u votes with what its disk has; what it "
                       "acknowledged from memory and had not written is lost, unless another member "
@@ -232,9 +234,11 @@ static void recover_durability(const struct node *node, struct superblock_state 
             state->node_id);
     } else if (lost) {
         state->catching_up = false;
-    } else if (c->recover_from_disk && !node->env.again) {
-        say(SAY_WARN, "--recover-from-disk: there is nothing to be given up here, it does nothing");
     }
+    if (c->recover_from_disk && !give_up && !node->env.again)
+        say(SAY_WARN, "--recover-from-disk does nothing: %s",
+            node->log_damaged ? "the log is damaged, and what it lacks must come from the others"
+                              : "there is nothing to be given up here");
     if (state->unflushed)
         say(SAY_INFO, "durability.mode memory: what a quorum has in memory is acknowledged, the "
                       "disk follows");
@@ -282,6 +286,7 @@ static int recover_damaged(void *self, const struct wal_damage *damage, struct f
     struct node *node = self;
     struct superblock_state state = node->superblock.state;
 
+    node->log_damaged = true;
 #if TAKT_PLANT != 26
     state.catching_up = true;
 #endif
