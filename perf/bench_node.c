@@ -74,11 +74,11 @@ static int port_open(void *self, uint32_t index, const struct port_setup *setup,
     return err;
 }
 
-static int datagram_open(void *self, const struct address *listen, uint32_t size_limit,
+static int datagram_open(void *self, const struct node_datagrams *want,
                          struct datagram_port **port, struct fault *fault)
 {
     struct bench_node *n = self;
-    struct datagram_sim_setup setup = {.local = *listen, .size_max = size_limit};
+    struct datagram_sim_setup setup = {.local = want->listen, .size_max = want->size_limit};
     int err = datagram_sim_open(&setup, &n->datagrams);
     *port = n->datagrams;
     return err;

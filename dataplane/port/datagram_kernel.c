@@ -245,8 +245,12 @@ static int kernel_prepare(struct datagram_kernel *port, const struct datagram_ke
             kernel_option(port->fd, IPPROTO_IPV6, IPV6_DONTFRAG, 1))
             return -1;
     }
+    /* The first binds before it shares: so another process at that address is still an error. */
+    if (setup->shared && !setup->first && kernel_option(port->fd, SOL_SOCKET, SO_REUSEPORT, 1))
+        return -1;
     if (kernel_option(port->fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO) ||
         bind(port->fd, (struct sockaddr *)&at, size) ||
+        (setup->shared && setup->first && kernel_option(port->fd, SOL_SOCKET, SO_REUSEPORT, 1)) ||
         getsockopt(port->fd, SOL_SOCKET, SO_RCVBUF, &granted, &granted_size))
         return -1;
     size = sizeof(at);

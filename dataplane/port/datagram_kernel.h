@@ -11,6 +11,8 @@
 struct datagram_kernel_setup {
     struct address listen; /* an IPv4 address is IPv4-mapped; port 0: any free one */
     uint32_t size_limit;   /* no datagram above it, whatever the route says; 0: none */
+    bool shared;           /* with others at this address: each sender's come to one of them */
+    bool first;            /* of those that share: refused when somebody else listens there */
     uint32_t buffer_size;  /* of the socket, each way, as far as the system allows; 0: 4 MiB */
 };
 

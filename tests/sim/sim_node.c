@@ -58,13 +58,15 @@ static int node_port_open(void *self, uint32_t index, const struct port_setup *s
     return err ? fault_set(fault, err, "no simulated port") : 0;
 }
 
-static int node_datagram_open(void *self, const struct address *listen, uint32_t size_limit,
+static int node_datagram_open(void *self, const struct node_datagrams *want,
                               struct datagram_port **port, struct fault *fault)
 {
     struct sim_node *node = self;
-    struct datagram_sim_setup setup = {
-        .local = *listen, .size_max = size_limit, .in_count = 1024, .out_count = 1024};
-    bool beat = listen->port == sim_beat_node_address(node->index).port;
+    struct datagram_sim_setup setup = {.local = want->listen,
+                                       .size_max = want->size_limit,
+                                       .in_count = 1024,
+                                       .out_count = 1024};
+    bool beat = want->listen.port == sim_beat_node_address(node->index).port;
     struct datagram_port **own = beat ? &node->beat_port : &node->datagrams;
     int err = datagram_sim_open(&setup, own);
 

@@ -298,6 +298,50 @@ def test_beat_on_a_bad_network(t):
     client.close()
 
 
+NETS = {'roles.nets': 2, 'roles.layout': 'spread', 'roles.idle': 'park'}
+
+
+def move(client):
+    """To another flow, that the kernel may give to another NET: the session is resumed there."""
+    client.socket.close()
+    client.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    client.live = False
+    client.open()
+
+
+def sockets_at(at):
+    wanted = '%s:%04X' % (socket.inet_aton(at[0])[::-1].hex().upper(), at[1])
+    return sum(line.split()[1] == wanted for line in open('/proc/net/udp').readlines()[1:])
+
+
+def test_beat_on_every_net(t):
+    """Two NETs, a socket for each: sixteen flows are spread over both, and a session that moves from flow to flow keeps
+    its ephemeral, gets what was recorded, and misses no write."""
+    server, at = node(t, **{key.replace('.', '__'): value for key, value in NETS.items()})
+    equal(sockets_at(at), 2)
+    zk = t.kazoo(server)
+    clients = [Client([at], endpoint=100 + i) for i in range(16)]
+    for i, client in enumerate(clients):
+        client.do(CREATE, b.create('/c%d' % i, b'%d' % i, EPHEMERAL))
+    for i, client in enumerate(clients):
+        equal(b.get_bytes(client.do(GET, b.get('/c%d' % ((i + 1) % 16))))[0], b'%d' % ((i + 1) % 16))
+    client = clients[0]
+    client.do(CREATE, b.create('/q', b''))
+    session = client.session
+    names = []
+    for _ in range(16):
+        numbers = [client.ask(CREATE, b.create('/q/n-', b'', SEQUENTIAL)) for _ in range(8)]
+        client.turn()           # sent; the answers find nobody
+        move(client)
+        names += [b.get_bytes(client.answer(number)[1])[0].decode() for number in numbers]
+    equal(names, ['/q/n-%010d' % i for i in range(128)])
+    equal(client.session, session)
+    equal(zk.exists('/c0').ephemeralOwner, session)
+    for client in clients:
+        client.close()
+    eventually(lambda: zk.exists('/c15') is None, what='the ephemerals go with their sessions')
+
+
 def test_beat_short_sessions(t):
     """A session of 50 ms lives as long as it is renewed, and not much longer."""
     server, at = node(t)
@@ -320,7 +364,7 @@ def test_beat_short_sessions(t):
     assert time.monotonic() - begin < 1.0, 'the session of 50 ms lived for long'
 
 
-def ensemble_of(t):
+def ensemble_of(t, settings=()):
     if not t.is_takt:
         harness.skip('beat is takt\'s own')
     if t.port_kind != 'kernel':
@@ -330,6 +374,7 @@ def ensemble_of(t):
     for number, one in ensemble.nodes.items():
         places[number] = (one.host, harness.free_port())
         one.settings['beat.listen'] = '%s:%d' % places[number]
+        one.settings.update(settings)
     ensemble.start()
     return ensemble, places
 
@@ -369,3 +414,21 @@ def test_beat_failover_of_a_follower(t):
 
 def test_beat_failover_of_the_leader(t):
     failover(t, True)
+
+
+def test_beat_on_every_net_of_an_ensemble(t):
+    """The same session at each member in turn, from a new flow each time, beside writes that are in flight."""
+    ensemble, places = ensemble_of(t, NETS)
+    for at in places.values():
+        equal(sockets_at(at), 2)
+    client = Client(places.values(), timeout_ms=30000)
+    client.do(CREATE, b.create('/q', b''))
+    names = []
+    for turn in range(12):
+        numbers = [client.ask(CREATE, b.create('/q/n-', b'', SEQUENTIAL)) for _ in range(8)]
+        client.turn()
+        client.node = turn % len(client.nodes)
+        move(client)
+        names += [b.get_bytes(client.answer(number)[1])[0].decode() for number in numbers]
+    equal(names, ['/q/n-%010d' % i for i in range(96)])
+    client.close()

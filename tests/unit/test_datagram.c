@@ -201,6 +201,40 @@ static void test_open_refuses(void **state)
     datagram_fini(a);
 }
 
+static void test_shares_an_address(void **state)
+{
+    static struct heard heard[2];
+    struct datagram_kernel_setup setup = {.listen = loopback4, .shared = true, .first = true};
+    struct datagram_port *shared[2], *other;
+    struct fault fault;
+
+    memset(heard, 0, sizeof(heard));
+    assert_int_equal(datagram_kernel_open(&setup, &shared[0], &fault), 0);
+    setup.listen = shared[0]->local;
+    assert_int_equal(datagram_kernel_open(&setup, &other, &fault), ERR_BUSY); /* another first */
+    setup.first = false;
+    assert_int_equal(datagram_kernel_open(&setup, &shared[1], &fault), 0);
+    for (uint32_t i = 0; i < 2; i++)
+        datagram_start(shared[i], &events, &heard[i]);
+    for (uint32_t sender = 0; sender < 32; sender++) { /* each with a number of its own */
+        static struct heard nothing;
+        struct datagram_port *from = open_on(&loopback4, &nothing);
+        uint32_t got[2] = {heard[0].count, heard[1].count};
+        for (uint32_t i = 0; i < 3; i++)
+            send_one(from, &setup.listen, 64);
+        datagram_flush(from);
+        for (uint32_t i = 0; i < 2; i++) {
+            datagram_poll(shared[i], clock_now());
+            got[i] = heard[i].count - got[i];
+        }
+        assert_true((got[0] == 3 && got[1] == 0) || (got[0] == 0 && got[1] == 3));
+        datagram_fini(from);
+    }
+    assert_true(heard[0].count > 0 && heard[1].count > 0); /* but for once in 2^31 */
+    for (uint32_t i = 0; i < 2; i++)
+        datagram_fini(shared[i]);
+}
+
 static void test_size_limit(void **state)
 {
     static struct heard heard;
@@ -298,6 +332,7 @@ int main(void)
         cmocka_unit_test(test_more_than_the_queue),
         cmocka_unit_test(test_failures_are_counted),
         cmocka_unit_test(test_open_refuses),
+        cmocka_unit_test(test_shares_an_address),
         cmocka_unit_test(test_size_limit),
         cmocka_unit_test(test_takes_no_memory),
         cmocka_unit_test(test_sim),

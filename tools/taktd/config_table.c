@@ -51,7 +51,7 @@ const struct config_setting config_table[] = {
      ROOM(beat_listen),
      .fallback = "",
      .help = "Address for controllers that speak beat, datagrams of UDP, such as 0.0.0.0:2182.\n"
-             "Their sessions are ordinary ones. NET 0 serves them. Empty: none are served."},
+             "Their sessions are ordinary ones. Each NET serves them. Empty: none are served."},
     {.key = "beat.endpoint",
      .type = CONFIG_COUNT,
      AT(beat_endpoint),

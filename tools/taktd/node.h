@@ -20,6 +20,14 @@
 
 struct node;
 
+/* A datagram port as it is wanted. When `count` of them share an address, each sender's datagrams
+ * come to one of them; they are opened in order, on one thread. */
+struct node_datagrams {
+    struct address listen;
+    uint32_t size_limit; /* no datagram above it, whatever the route says; 0: none */
+    uint32_t index, count;
+};
+
 /* What a node needs from its surroundings. Borrowed for the node's life. */
 struct node_env {
     struct disk_io *disk; /* an open data directory, not yet locked */
@@ -27,9 +35,9 @@ struct node_env {
     int (*port_open)(void *self, uint32_t index, const struct port_setup *setup, struct port **port,
                      struct fault *fault);
     void *port_self;
-    /* opens the port of the peer link, or of native sessions, at `listen`; it belongs to the node.
+    /* opens a port of the peer link, or of native sessions; it belongs to the node.
      * 0 or ERR_*. NULL for a node that has neither */
-    int (*datagram_open)(void *self, const struct address *listen, uint32_t size_limit,
+    int (*datagram_open)(void *self, const struct node_datagrams *want,
                          struct datagram_port **port, struct fault *fault);
     /* finds the address of a peer's host name; NULL: only addresses are understood. Blocks; called
      * from node_open only. 0, or ERR_NOTFOUND: it is looked for again when it is needed */

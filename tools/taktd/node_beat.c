@@ -24,40 +24,50 @@ static int beat_config_make(const struct node *node, struct beat_config *config,
     return err;
 }
 
+/* The front end of NET `index`. Port 0 in the configuration: all take what the first one got. */
+static int node_beat_add(struct node *node, uint32_t index, const struct beat_config *config,
+                         struct node_datagrams *want, struct fault *fault)
+{
+    struct datagram_port *port;
+
+    want->index = index;
+    int err = node->env.datagram_open(node->env.port_self, want, &port, fault);
+    if (err)
+        return err;
+    want->listen.port = port->local.port;
+    node->beat_count = index + 1;
+    err = beat_init(&node->beats[index], config, &node->nets[index], port);
+    if (err)
+        return fault_set(fault, err, "native sessions cannot be served: %s", err_name(err));
+    net_beat(&node->nets[index], &node->beats[index]);
+    return 0;
+}
+
 int node_beat_init(struct node *node, struct fault *fault)
 {
     struct beat_config config;
-    struct datagram_port *port;
-    struct address listen;
+    struct node_datagrams want = {.size_limit = BEAT_WIRE_DATAGRAM_MAX};
 
     if (!node->config->beat_listen[0] || !node->env.datagram_open)
         return 0;
-    int err = beat_config_make(node, &config, &listen, fault);
+    int err = beat_config_make(node, &config, &want.listen, fault);
     if (err)
         return err;
-    struct beat *beat = calloc(1, sizeof(*beat));
-    if (!beat)
+    want.count = node->config->port_kind == CONFIG_PORT_DPDK ? 1 : node->config->net_count;
+    node->beats = calloc(want.count, sizeof(*node->beats));
+    if (!node->beats)
         return fault_set(fault, ERR_NOMEM, "no memory for native sessions");
-    err = node->env.datagram_open(node->env.port_self, &listen, BEAT_WIRE_DATAGRAM_MAX, &port,
-                                  fault);
-    if (err) {
-        free(beat);
-        return err;
-    }
-    node->beat = beat;
-    err = beat_init(beat, &config, &node->nets[0], port);
-    if (err)
-        return fault_set(fault, err, "native sessions cannot be served: %s", err_name(err));
-    net_beat(&node->nets[0], beat);
-    return 0;
+    for (uint32_t i = 0; !err && i < want.count; i++)
+        err = node_beat_add(node, i, &config, &want, fault);
+    return err;
 }
 
 /* Behind net_fini, which ends its clients with the slab. */
 void node_beat_fini(struct node *node)
 {
-    if (!node->beat)
-        return;
-    beat_fini(node->beat);
-    free(node->beat);
-    node->beat = NULL;
+    for (uint32_t i = 0; i < node->beat_count; i++)
+        beat_fini(&node->beats[i]);
+    free(node->beats);
+    node->beats = NULL;
+    node->beat_count = 0;
 }

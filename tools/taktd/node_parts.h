@@ -70,7 +70,8 @@ struct node {
     struct role_reclaim reclaim;
     struct role_snap snap;
     struct net *nets; /* [config->net_count] */
-    struct beat *beat; /* native sessions, of NET 0; NULL: none are served */
+    struct beat *beats; /* native sessions, of NETs [0, beat_count); NULL: none are served */
+    uint32_t beat_count;
     struct core_state state;
     struct node_peers *peers; /* NULL: a node alone */
     uint32_t nets_ready;
@@ -113,7 +114,8 @@ void node_peers_core(struct node *node, struct role_core_config *config);
 MUST_USE int node_peers_init(struct node *node, struct fault *fault);
 void node_peers_fini(struct node *node);
 
-/* node_beat_init opens the port of native sessions and gives it to NET 0, if one is configured. */
+/* node_beat_init opens the ports of native sessions and gives each NET its own, if an address for
+ * them is configured; on the dpdk port NET 0 alone has one. */
 MUST_USE int node_beat_init(struct node *node, struct fault *fault);
 void node_beat_fini(struct node *node);
 

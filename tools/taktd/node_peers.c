@@ -363,10 +363,12 @@ int node_peers_init(struct node *node, struct fault *fault)
     if (!err && c->peers_mtu && c->peers_mtu < PEERS_HEADERS_SIZE + DATAGRAM_SIZE_MIN)
         err = fault_set(fault, ERR_CONFIG, "peers.mtu is %u: at least %u, or 0", c->peers_mtu,
                         PEERS_HEADERS_SIZE + DATAGRAM_SIZE_MIN);
+    struct node_datagrams want = {
+        .listen = listen,
+        .size_limit = c->peers_mtu ? c->peers_mtu - PEERS_HEADERS_SIZE : 0,
+        .count = 1};
     if (!err)
-        err = node->env.datagram_open(node->env.port_self, &listen,
-                                      c->peers_mtu ? c->peers_mtu - PEERS_HEADERS_SIZE : 0,
-                                      &peers->port, fault);
+        err = node->env.datagram_open(node->env.port_self, &want, &peers->port, fault);
     if (err)
         return err;
     err = link_init(&peers->ctl_peer, "ctl_peer", 64u << 10);

@@ -321,13 +321,16 @@ static void run_say_ready(const struct run *run, uint64_t begin_ns)
 
 /* ---- peers ----------------------------------------------------------------------------------- */
 
-static int run_datagram_open(void *self, const struct address *listen, uint32_t size_limit,
+static int run_datagram_open(void *self, const struct node_datagrams *want,
                              struct datagram_port **port, struct fault *fault)
 {
-    const struct datagram_kernel_setup setup = {.listen = *listen, .size_limit = size_limit};
+    const struct datagram_kernel_setup setup = {.listen = want->listen,
+                                                .size_limit = want->size_limit,
+                                                .shared = want->count > 1,
+                                                .first = want->index == 0};
     struct run *run = self;
     if (run->config->port_kind == CONFIG_PORT_DPDK)
-        return datagram_dpdk_open(run->device, listen, 0, port, fault);
+        return datagram_dpdk_open(run->device, &want->listen, want->index, port, fault);
     return datagram_kernel_open(&setup, port, fault);
 }
 
