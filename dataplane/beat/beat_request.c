@@ -4,8 +4,11 @@
 #include "base/check.h"
 #include "dataplane/net_quorum.h"
 #include "dataplane/request.h"
+#include "dataplane/zk/reply.h"
 
 #include <string.h>
+
+static_assert(BEAT_ANSWER_AT == REPLY_HEADER_SIZE, "NET's header lies before an answer's body");
 
 #define XID_MASK 0x7fffffffu /* NET knows a request by these bits of its number */
 
@@ -104,7 +107,10 @@ static void slot_say(struct beat *beat, struct beat_client *client, const struct
                               .event = slot->event,
                               .time = slot->time,
                               .code = slot->code};
-    beat_say(beat, &client->address, client, &told, bytes_of(slot->bytes, slot->size));
+    struct bytes body = bytes_of(NULL, 0);
+    if (slot->size)
+        body = bytes_of(slot->bytes + BEAT_ANSWER_AT, slot->size);
+    beat_say(beat, &client->address, client, &told, body);
 }
 
 static void slot_answer(struct beat *beat, struct beat_client *client, struct beat_slot *slot,
@@ -123,17 +129,51 @@ void beat_request_answer(struct beat *beat, struct beat_client *client, int32_t 
     struct beat_slot *slot = slot_of(client, (uint64_t)xid);
     if (slot->state != BEAT_SLOT_ASKED || (slot->sequence & XID_MASK) != (uint32_t)xid)
         return; /* its client says that it has the answer */
-    if (!slot_fit(beat, slot, (uint32_t)body.size)) {
+    if (!slot_fit(beat, slot, BEAT_ANSWER_AT + (uint32_t)body.size)) {
         conn_close(beat->net, client->stream.owner, false);
         return;
     }
     slot->size = (uint32_t)body.size;
     if (body.size)
-        memcpy(slot->bytes, body.at, (size_t)body.size);
+        memcpy(slot->bytes + BEAT_ANSWER_AT, body.at, (size_t)body.size);
     slot_answer(beat, client, slot, zxid, error);
 }
 
 /* ---- to NET ---- */
+
+/* Lets NET write the answer of a read into the slot itself, in place of the stream: when it is the
+ * only frame that the request brings, and the request does not lie there. What NET has written
+ * before, events above all, goes first. */
+static void slot_direct(struct beat *beat, struct beat_client *client, struct beat_slot *slot,
+                        struct bytes message)
+{
+    struct stream *stream = &client->stream;
+    bool single = slot->code == ZK_OP_GET_DATA || slot->code == ZK_OP_EXISTS ||
+                  slot->code == ZK_OP_GET_CHILDREN || slot->code == ZK_OP_GET_CHILDREN2;
+    if (!single || message.at == slot->bytes)
+        return;
+    if (stream_tx_size(stream))
+        beat_client_output(beat, client);
+    if (client->state == BEAT_LIVE)
+        stream->direct = (struct stream_direct){.at = slot->bytes, .room = slot->room};
+}
+
+/* Sends what NET has written into the slot, if it has. */
+static void slot_direct_end(struct beat *beat, struct beat_client *client, struct beat_slot *slot)
+{
+    struct stream_direct *direct = &client->stream.direct;
+    uint32_t size = direct->size;
+
+    *direct = (struct stream_direct){0};
+    if (!size)
+        return;
+    struct jute_in in = jute_in(slot->bytes + 8, BEAT_ANSWER_AT - 8); /* behind size and xid */
+    int64_t zxid = jute_get_long(&in);
+    int32_t error = jute_get_int(&in);
+    CHECK(size >= BEAT_ANSWER_AT && slot->state == BEAT_SLOT_ASKED);
+    slot->size = size - BEAT_ANSWER_AT;
+    slot_answer(beat, client, slot, zxid, error);
+}
 
 /* Gives the request of a slot to NET; its message may lie anywhere. */
 static enum request_step slot_give(struct beat *beat, struct beat_client *client,
@@ -157,14 +197,19 @@ static enum request_step slot_give(struct beat *beat, struct beat_client *client
     conn->sequence = slot->sequence;
     conn->late = late;
     slot->state = BEAT_SLOT_ASKED;
+    slot_direct(beat, client, slot, message);
+    if (client->state == BEAT_CLOSING)
+        return REQUEST_CLOSE;
     enum request_step step = request_take(net, conn, &request, 1);
     if (client->state == BEAT_CLOSING)
         return step;
     if (step == REQUEST_WAIT || step == REQUEST_RETRY) {
+        client->stream.direct = (struct stream_direct){0};
         slot->state = BEAT_SLOT_WHOLE;
         return step;
     }
     client->taken = slot->sequence;
+    slot_direct_end(beat, client, slot);
     conn->received++;
     net_count(net, METRIC_net_packets_received_total, 1);
     net_count(net, METRIC_net_received_bytes_total, (uint64_t)message.size);
