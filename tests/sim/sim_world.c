@@ -344,7 +344,8 @@ static void world_held(struct sim_world *world, struct sim_node *node)
         {"reads of its own", core->raft.own_read_count, 0},
         {"reads of others", core->raft.peer_read_count, 4}, /* asked twice, on its way at the end */
         /* what ends sessions and reaps nodes goes on by itself, many at once */
-        {"uncommitted entries", core->raft.last_index - core->raft.commit_index, 64},
+        {"uncommitted entries", core->raft.last_index - core->raft.commit_index,
+         64 + 64 * world->beat_count}, /* controllers leave sessions behind that end in one tick */
         {"snapshots", sim_disk_files(node->disk, "snapshot."),
          node->config.snapshot_kept_count + 4}, /* one that was sent goes with the next own one */
         {"files", sim_disk_files(node->disk, ""), 64},
