@@ -490,6 +490,8 @@ static const char *node_look_durable(const struct sim_node *node)
 {
     const struct raft *raft = &node->node->core.raft;
     const struct wal_position *written = &node->node->wal->last;
+    if (node->node->disk.installed) /* a snapshot took the log's place; the node starts again */
+        return NULL;
     uint64_t index = node_disk_index(&node->node->core);
     struct check_durable_view view = {index, raft_terms_at(&raft->terms, index), written->index,
                                       written->term};
