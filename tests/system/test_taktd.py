@@ -116,6 +116,25 @@ def test_taktd_zoo_cfg(t):
     assert 'serverId=7' in zkwire.four_letter(server.address, 'conf')
 
 
+def test_taktd_readme_zoo_cfg(t):
+    """the README's zoo.cfg of three nodes is good on each of them, and nothing in it is without effect"""
+    only_takt(t)
+    with open(os.path.join(ROOT, 'README.md')) as readme:
+        block = next(part for part in readme.read().split('```') if 'server.1=' in part)
+    home = tempfile.mkdtemp()
+    t.cleanup.append(lambda: shutil.rmtree(home))
+    config = os.path.join(home, 'zoo.cfg')
+    with open(config, 'w') as out:
+        out.write(block.replace('/var/lib/takt', home))
+    for node in '123':
+        with open(os.path.join(home, 'myid'), 'w') as out:
+            out.write(node)
+        code, out, err = taktd(t, '--config', config, '--check-config')
+        equal((code, err), (0, ''), out)
+        assert 'node %s would listen on 0.0.0.0:2181' % node in out, out
+        assert 'as a voter of 3 servers, of which 3 vote and 2 decide' in out, out
+
+
 def test_taktd_systemd(t):
     """READY=1 when it serves, WATCHDOG=1 while it does, STOPPING=1 on SIGTERM"""
     only_takt(t)

@@ -200,6 +200,10 @@ static void test_refusals(void **state)
         "zoo.cfg:1: server.x: 'h:1:2' is not a server: host:2888:3888["
         ":participant|:observer][;[client host:]2181], ids are 1 to 254, ports 1 to 65535 and "
         "the first two differ");
+    expect_bad("server.1=a:1:2\nserver.2=b:1:2\n\nserver.01=c:1:2\n",
+               "zoo.cfg:4: server 1 is given twice, first on line 1; keep the line that is right");
+    expect_bad("zookeeper.server.3=a:1:2\nserver.3=a:1:2\n",
+               "zoo.cfg:2: server 3 is given twice, first on line 1; keep the line that is right");
     static char text[6000];
     memset(text, 'a', 5000);
     expect_bad(text,

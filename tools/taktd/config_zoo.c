@@ -5,6 +5,7 @@
 #include "base/check.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define KEY_SIZE    256
@@ -21,6 +22,7 @@ struct config_zoo {
     char client_port[64], client_address[128];
     uint32_t client_line;
     bool has_secure_port;
+    uint32_t server_lines[MEMBERSHIP_ID_MAX + 1]; /* by id; 0 = not seen */
     struct {
         const char *why;
         char name[64];
@@ -202,6 +204,21 @@ static int config_zoo_keep(const struct config_zoo *z, char *out, size_t size, s
     return 0;
 }
 
+/* Two lines of one server are a slip of the pen; Java's properties would let the last one win. */
+static int config_zoo_server_once(struct config_zoo *z, const char *name, struct fault *fault)
+{
+    unsigned long id = strncmp(name, "server.", 7) == 0 ? strtoul(name + 7, NULL, 10) : 0;
+
+    if (id < 1 || id > MEMBERSHIP_ID_MAX)
+        return 0; /* no server, or config_set says what is wrong with it */
+    if (z->server_lines[id])
+        return fault_set(fault, ERR_CONFIG,
+                         "server %lu is given twice, first on line %u; keep the line that is right",
+                         id, z->server_lines[id]);
+    z->server_lines[id] = z->key_line;
+    return 0;
+}
+
 static int config_zoo_entry(struct config_zoo *z, struct config *config, struct fault *fault)
 {
     const char *name = strncmp(z->key, "zookeeper.", 10) == 0 ? z->key + 10 : z->key;
@@ -225,6 +242,9 @@ static int config_zoo_entry(struct config_zoo *z, struct config *config, struct 
         config_zoo_ignore(z, z->key);
         return 0;
     }
+    err = config_zoo_server_once(z, name, fault);
+    if (err)
+        return err;
     err = config_set(config, z->key, z->value, CONFIG_FROM_FILE, z->key_line, fault);
     if (err == ERR_NOTFOUND) {
         config_zoo_ignore(z, name);
