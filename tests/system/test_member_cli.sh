@@ -118,6 +118,14 @@ if got=$("$takt" sh -s "$(client 1)" -c 'create /m x' &&
 else
     not_ok "the new server has the data" "$got" "$(tail -n 5 "$work/4.log")"
 fi
+says "add of a member with another line is refused, with its own" 1 \
+    "server 4 is a member already: [^|]*:participant;[^|]*another id, or --replace" \
+    add "4=$(line 4 observer)" "${auth[@]}"
+says "list: it is as before" 0 "4 +participant.*version" list
+says "add of a member with its own line changes nothing" 0 "a member already, with this line" \
+    add "4=$(line 4 participant)" "${auth[@]}"
+says "add --replace puts another line in its place" 0 "server.4=[^|]*:observer;" \
+    add "4=$(line 4 observer)" --replace "${auth[@]}"
 says "remove takes it out" 0 "server.3=.*version=" remove 4 "${auth[@]}"
 says "remove of nobody" 1 "there is no server 4" remove 4 "${auth[@]}"
 says "a word too many" 2 "remove takes one id" remove 3 4
@@ -148,6 +156,38 @@ if [[ $got == *"no answer"*"version "* ]]; then
     ok "member list while nobody leads"
 else
     not_ok "member list while nobody leads" "$got"
+fi
+got=$("$takt" status -s "$(client 1),$(client 2)" 2>&1 | tr '\n' '|'; exit "${PIPESTATUS[0]}")
+code=$?
+if [ $code = 2 ] && [[ $got == *"status asks one server, not the list"*"takt member list --server"* ]]; then
+    ok "status of a list says who shows it"
+else
+    not_ok "status of a list says who shows it" "code $code: $got"
+fi
+
+# Server lines as ZooKeeper 3.4 had them: where clients go is only in each server's own clientPort.
+for id in 5 6; do
+    mkdir "$work/$id"
+    echo $id >"$work/$id/myid"
+    printf '%s\n' "dataDir=$work/$id" "clientPort=$((base + id))" clientPortAddress=127.0.0.1 \
+        "server.5=127.0.0.1:$((base + 15)):$((base + 25))" \
+        "server.6=127.0.0.1:$((base + 16)):$((base + 26))" >"$work/$id.cfg"
+    "$build/tools/taktd" --config "$work/$id.cfg" >"$work/$id.log" 2>&1 &
+    pids[$id]=$!
+done
+timeout 40 "$takt" ready -s "$(client 5)" --timeout 30 2>"$work/stderr"
+got=$("$takt" member list -s "$(client 5)" 2>&1 | tr '\n' '|'; exit "${PIPESTATUS[0]}")
+code=$?
+if [ $code = 0 ] && [[ $got =~ \|[56]\ +participant\ [^\|]*no\ client\ port\ known\ +not\ asked && $got == *"1 not asked: where clients reach it"* && $got != *"no answer"* ]]; then
+    ok "list of a server without a client port says so"
+else
+    not_ok "list of a server without a client port says so" "code $code: $got" "$(cat "$work/5.log")"
+fi
+got=$("$takt" member list -s "$(client 5)" -o json 2>/dev/null)
+if [[ $got == *'"client": null, "answers": null'* ]]; then
+    ok "list as JSON: who was not asked"
+else
+    not_ok "list as JSON: who was not asked" "$got"
 fi
 echo "1..$number"
 exit $((failed > 0))

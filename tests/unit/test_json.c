@@ -95,7 +95,8 @@ static void test_addresses(void **state)
         uint16_t port;
     } good[] = {{"10.0.0.1:1", "10.0.0.1", 1}, {"h:65535", "h", 65535}, {"h", "h", 2181},
                 {":7", "127.0.0.1", 7},        {"[::1]:9", "::1", 9},   {"[::1]", "::1", 2181}};
-    static const char *const bad[] = {"h:0", "h:65536", "h:x", "h:", "::1", "[::1", "[::1]x"};
+    static const char *const bad[] = {"h:0",   "h:65536", "h:x",    "h:",
+                                      "::1",   "[::1",    "[::1]x", "h,g:1"};
     struct fault fault;
     char host[256], large[300];
     uint16_t port;
@@ -106,6 +107,8 @@ static void test_addresses(void **state)
     }
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_int_equal(address_split(bad[i], host, &port, &fault), ERR_MALFORMED);
+    assert_int_equal(address_split("a:1,b:2", host, &port, &fault), ERR_MALFORMED);
+    assert_string_equal(fault.text, "\"a:1,b:2\" is a list; one HOST:PORT is wanted here");
     memset(large, 'a', 256);
     large[256] = '\0';
     assert_int_equal(address_split(large, host, &port, &fault), ERR_MALFORMED);

@@ -15,6 +15,9 @@
 int address_split(const char *text, char host[256], uint16_t *port, struct fault *fault)
 {
     const char *colon = strrchr(text, ':'), *end = colon ? colon : text + strlen(text);
+    if (strchr(text, ',') != NULL)
+        return fault_set(fault, ERR_MALFORMED, "\"%s\" is a list; one HOST:PORT is wanted here",
+                         text);
     if (text[0] == '[') {
         const char *bracket = strchr(text, ']');
         if (bracket == NULL || (bracket[1] != '\0' && bracket[1] != ':'))

@@ -19,7 +19,8 @@ static const struct verb_page verb_member_page = {
         "Shows and changes who belongs to an ensemble.\n\n"
         "  list               every server: role, addresses, and how it stands\n"
         "  add SERVER         ID=HOST:2888:3888[:observer];2181  It must be running already, with\n"
-        "                     this line among its own servers. It comes in when it has caught up\n"
+        "                     this line among its own servers. It comes in when it has caught up.\n"
+        "                     A member of that id stays as it is, unless --replace is given\n"
         "  remove ID          it has no vote any more, and is sent nothing\n"
         "  promote ID         an observer becomes a voter\n"
         "  demote ID          a voter becomes an observer\n"
@@ -105,12 +106,19 @@ static int member_take(struct verb_member *member, struct bytes text)
     return VERB_OK;
 }
 
+/* Who changes the membership has seen the last change: sync, then read. */
 static int member_read(struct verb_member *member)
 {
     struct zkclient_reply reply;
     struct fault fault;
-    struct jute_out *out = zkclient_request(&member->client, ZK_OP_GET_DATA, 64);
+    struct jute_out *out = zkclient_request(&member->client, ZK_OP_SYNC, 64);
 
+    if (!out)
+        return VERB_FAILED;
+    zkwire_put_path(out, bytes_of_string(CONFIG_PATH));
+    if (zkclient_call(&member->client, &reply, &fault) != 0)
+        return member_broken(&fault);
+    out = zkclient_request(&member->client, ZK_OP_GET_DATA, 64);
     if (!out)
         return VERB_FAILED;
     zkwire_put_path_watch(out, bytes_of_string(CONFIG_PATH), false);
@@ -175,6 +183,27 @@ static int member_done(const struct verb_member *member)
     return VERB_OK;
 }
 
+/* Whether the id of a server that is to come in is free, or may be taken. */
+static int member_id_free(const struct verb_member *member, const struct membership_server *wanted)
+{
+    const struct membership_server *there = membership_find(&member->servers, wanted->id);
+    char is[MEMBERSHIP_LINE_SIZE], shall[MEMBERSHIP_LINE_SIZE];
+
+    if (!there || member->replace)
+        return VERB_GO_ON;
+    membership_server_print(there, is, sizeof(is));
+    membership_server_print(wanted, shall, sizeof(shall));
+    if (strcmp(is, shall) == 0) {
+        fprintf(stderr, "takt: server %u is a member already, with this line\n", wanted->id);
+        return VERB_OK;
+    }
+    fprintf(stderr,
+            "takt: server %u is a member already: %s; give the new one another id, or --replace "
+            "to put this line in its place\n",
+            wanted->id, is);
+    return VERB_FAILED;
+}
+
 static int member_add(struct verb_member *member, const char *word)
 {
     char line[MEMBERSHIP_LINE_SIZE + 16];
@@ -187,7 +216,10 @@ static int member_add(struct verb_member *member, const char *word)
                           *fault.text ? fault.text : "one server at a time");
     if (!parsed.server[0].client_port)
         return verb_usage(&verb_member_page, "%s has no client part, such as ;2181", word);
-    int exit_code = member_reconfig(member, line, NULL, NULL, -1);
+    int exit_code = member_id_free(member, &parsed.server[0]);
+    if (exit_code != VERB_GO_ON)
+        return exit_code;
+    exit_code = member_reconfig(member, line, NULL, NULL, member->version);
     return exit_code ? exit_code : member_done(member);
 }
 
@@ -309,6 +341,7 @@ int verb_member(int argc, char **argv)
         {"server", 's', OPTS_STRING, &server, "HOST:PORT,...", "whom to ask; any member will do"},
         {"auth", 'a', OPTS_STRING, &auth, "SCHEME:AUTH", "who changes it: digest:super:PASSWORD"},
         {"timeout", 't', OPTS_REAL, &timeout_s, "SECONDS", "for each question", 0, 3600},
+        {"replace", 0, OPTS_FLAG, &member.replace, NULL, "of add: the member of that id goes"},
         {"output", 'o', OPTS_CHOICE, &output, "FORM", "of list: table or json",
          .choices = "table|json"},
         {0},

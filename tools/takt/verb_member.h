@@ -6,7 +6,7 @@
 
 struct verb_member {
     struct zkclient client;
-    bool as_json;
+    bool as_json, replace;
     uint32_t timeout_ms;
     struct membership servers; /* as /zookeeper/config has them */
     int64_t version;

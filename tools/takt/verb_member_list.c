@@ -22,7 +22,7 @@ static void member_ask(const struct verb_member *member, const struct membership
 
     memset(facts, 0, sizeof(*facts));
     if (!server->client_port)
-        return;
+        return; /* nobody knows where to ask */
     snprintf(facts->address, sizeof(facts->address),
              strchr(host, ':') && *host != '[' ? "[%s]:%u" : "%s:%u", host, server->client_port);
     if (fourlw_ask(facts->address, "memb", member->timeout_ms, &text, &fault) == 0 &&
@@ -79,7 +79,10 @@ static void member_print_json(const struct verb_member *member,
         json_text(&json, "host", server->host);
         json_int(&json, "peer_port", server->quorum_port);
         json_text(&json, "client", *facts[i].address ? facts[i].address : NULL);
-        json_bool(&json, "answers", facts[i].answers);
+        if (*facts[i].address)
+            json_bool(&json, "answers", facts[i].answers);
+        else
+            json_text(&json, "answers", NULL);
         json_text(&json, "state", *facts[i].state ? facts[i].state : NULL);
         if (*facts[i].term) {
             json_int(&json, "term", atoll(facts[i].term));
@@ -100,13 +103,15 @@ int verb_member_list(const struct verb_member *member)
     const struct membership *servers = &member->servers;
     const char *leader = "";
     int exit_code = VERB_OK;
+    uint32_t unasked = 0;
 
     for (uint32_t i = 0; i < servers->count; i++) {
         member_ask(member, &servers->server[i], &facts[i]);
         if (strcmp(facts[i].state, "leader") == 0)
             leader = facts[i].address;
-        if (!facts[i].answers)
+        if (*facts[i].address && !facts[i].answers)
             exit_code = VERB_FAILED;
+        unasked += !*facts[i].address;
     }
     for (uint32_t i = 0; i < servers->count; i++)
         member_of_leader(member, leader, servers->server[i].id, facts[i].peer,
@@ -124,10 +129,17 @@ int verb_member_list(const struct verb_member *member)
         snprintf(peers, sizeof(peers), "%s:%u", server->host, server->quorum_port);
         printf("%-4u %-12s %-24s %-24s %-11s %6s %10s  %s\n", server->id,
                server->observer ? "observer" : "participant", peers,
-               *facts[i].address ? facts[i].address : "-",
-               facts[i].answers ? facts[i].state : "no answer", facts[i].term, facts[i].applied,
-               facts[i].peer);
+               *facts[i].address ? facts[i].address : "no client port known",
+               facts[i].answers    ? facts[i].state
+               : *facts[i].address ? "no answer"
+                                   : "not asked",
+               facts[i].term, facts[i].applied, facts[i].peer);
     }
+    if (unasked)
+        fprintf(stderr,
+                "takt: %u not asked: where clients reach %s stands behind a ; in the server line, "
+                "as in server.1=host:2888:3888;2181\n",
+                unasked, unasked == 1 ? "it" : "them");
     printf("version %llx\n", (unsigned long long)member->version);
     return exit_code;
 }

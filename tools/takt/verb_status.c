@@ -145,6 +145,11 @@ int verb_status(int argc, char **argv)
         return exit_code;
     if (rest > 0)
         return verb_usage(&verb_status_page, "\"%s\" is one word too many", argv[1]);
+    if (strchr(server, ',') != NULL)
+        return verb_usage(&verb_status_page,
+                          "status asks one server, not the list \"%s\"; takt member list --server "
+                          "%s shows every member",
+                          server, server);
 
     char *srvr = NULL, *mntr = NULL, *memb = NULL;
     struct fault fault;
