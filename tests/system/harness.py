@@ -56,6 +56,7 @@ class Veth:
     def __init__(self):
         Veth.next_number += 1
         self.number = Veth.next_number
+        self.queues = int(DEFAULTS.get('roles.nets', 1))   # a pair for each NET
         self.port, self.client = 'tk%d' % self.number, 'tk%dc' % self.number
         self.ip, self.network = '10.77.%d.2' % self.number, '10.77.%d.2/24' % self.number
         for command in ('ip link add %s type veth peer name %s' % (self.port, self.client),
@@ -80,10 +81,9 @@ class Veth:
         # The driver locks its rings in memory: root of the host may, others up to ulimit -l.
         with open('/proc/self/uid_map') as uid_map:
             frames = 8192 if int(uid_map.read().split()[2]) > 1 else 1024
-        nets = int(DEFAULTS.get('roles.nets', 1))   # a queue pair for each
         return ('--no-pci --no-huge -m 256 --no-shconf --vdev net_af_packet0,iface=%s,qdisc_bypass=1,'
                 'blocksz=65536,framesz=2048,framecnt=%d%s'
-                % (self.port, frames // nets, ',qpairs=%d' % nets if nets > 1 else ''))
+                % (self.port, frames // self.queues, ',qpairs=%d' % self.queues if self.queues > 1 else ''))
 
     def remove(self):
         subprocess.run(['ip', 'link', 'del', self.port], stderr=subprocess.DEVNULL)

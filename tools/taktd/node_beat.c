@@ -53,7 +53,7 @@ int node_beat_init(struct node *node, struct fault *fault)
     int err = beat_config_make(node, &config, &want.listen, fault);
     if (err)
         return err;
-    want.count = node->config->port_kind == CONFIG_PORT_DPDK ? 1 : node->config->net_count;
+    want.count = node->config->net_count;
     node->beats = calloc(want.count, sizeof(*node->beats));
     if (!node->beats)
         return fault_set(fault, ERR_NOMEM, "no memory for native sessions");

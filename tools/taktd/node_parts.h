@@ -115,7 +115,7 @@ MUST_USE int node_peers_init(struct node *node, struct fault *fault);
 void node_peers_fini(struct node *node);
 
 /* node_beat_init opens the ports of native sessions and gives each NET its own, if an address for
- * them is configured; on the dpdk port NET 0 alone has one. */
+ * them is configured. */
 MUST_USE int node_beat_init(struct node *node, struct fault *fault);
 void node_beat_fini(struct node *node);
 

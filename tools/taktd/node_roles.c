@@ -175,11 +175,5 @@ int node_wire_wakes(struct node *node, struct fault *fault)
             err = worker_downstream_add(node_worker(node, TOPOLOGY_NET, i),
                                         node_worker(node, TOPOLOGY_PEER, 0), published);
     }
-    for (uint32_t i = 1; !err && node->beat_count == 1 && i < node->config->net_count; i++) {
-        const _Atomic uint64_t *published = datagram_published(node->beats[0].datagrams, i);
-        if (published)
-            err = worker_downstream_add(node_worker(node, TOPOLOGY_NET, i),
-                                        node_worker(node, TOPOLOGY_NET, 0), published);
-    }
     return err ? fault_set(fault, err, "too many workers are joined by links") : 0;
 }
