@@ -4,8 +4,8 @@
  *   │ record │ payload │0..│ record │ payload │0..│ ... │ PAD record │ 0 0 0 to the block's end │
  *   └───────────────────────────────────────────────────────────────────────────────────────────┘
  * Records are 8-byte aligned. A batch ends at a block boundary, so a sector that holds an
- * acknowledged record is never written again. If the room left in the last block is less than a
- * record header, a whole further block is not needed: the rest is zero.
+ * acknowledged record is never written again. A PAD record is the last one of every batch, also
+ * where that takes a further block: a batch without it is not whole, whatever else is missing.
  *
  * `chain` ties each record to all before it: XXH3_64 of the payload, seeded with XXH3_64 of the
  * header (from `size` up to but not including `chain`), seeded with the previous record's chain. It
@@ -34,7 +34,7 @@ enum log_record_kind { LOG_RECORD_ENTRY = 1, LOG_RECORD_PAD = 2 };
 struct log_record {
     uint32_t magic; /* LOG_RECORD_MAGIC */
     uint32_t crc;   /* CRC32C of everything behind this field, payload included */
-    uint32_t size;  /* payload bytes; for PAD: zero bytes up to the block's end */
+    uint32_t size;  /* payload bytes; for PAD: zero bytes up to the batch's end */
     uint32_t kind;  /* enum log_record_kind */
     uint64_t index; /* from 1 */
     uint64_t term;

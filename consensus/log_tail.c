@@ -269,25 +269,22 @@ bool log_tail_batch_full(const struct log_tail *tail)
     return tail->appended - tail->batch_start >= tail->batch_size_max / 2;
 }
 
-/* Fills the last block of the open batch. */
+/* A padding record ends each batch: in its last block, or in one more that it begins or enters. */
 static void pad(struct log_tail *tail)
 {
     uint64_t mask = tail->block_size - 1;
-    uint64_t fill = (tail->block_size - (tail->appended & mask)) & mask;
-    uint8_t *at = log_tail_at(tail, tail->appended);
+    uint64_t end = (tail->appended + sizeof(struct log_record) + mask) & ~mask;
+    struct log_record *record = (struct log_record *)log_tail_at(tail, tail->appended);
 
-    memset(at, 0, fill);
-    if (fill >= sizeof(struct log_record)) {
-        struct log_record *record = (struct log_record *)at;
-        record->kind = LOG_RECORD_PAD;
-        record->size = (uint32_t)(fill - sizeof(*record));
-        record->index = tail->last_index;
-        record->term = tail->last_term;
-        record->batch = tail->batch + 1;
-        record->commit = tail->commit;
-        log_record_seal(record, tail->chain, tail->seed);
-    }
-    tail->appended += fill;
+    memset(record, 0, end - tail->appended);
+    record->kind = LOG_RECORD_PAD;
+    record->size = (uint32_t)(end - tail->appended - sizeof(*record));
+    record->index = tail->last_index;
+    record->term = tail->last_term;
+    record->batch = tail->batch + 1;
+    record->commit = tail->commit;
+    log_record_seal(record, tail->chain, tail->seed);
+    tail->appended = end;
 }
 
 bool log_tail_close_batch(struct log_tail *tail, struct core_disk *batch)

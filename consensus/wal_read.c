@@ -72,21 +72,14 @@ static bool take(struct piece *piece, uint32_t seed, uint64_t block_size, int *e
 {
     struct wal_cursor *cursor = &piece->wal->cursor;
     const struct log_record *record = (const struct log_record *)(piece->room + piece->at);
-    uint64_t left = block_size - (cursor->offset + piece->at) % block_size;
     *err = 0;
     if (piece->count && piece->from + piece->count - 1 == piece->to)
         return false; /* what follows may be in flight */
-    if (left < HEADER && piece->at + left <= piece->size &&
-        record->magic == 0) { /* a batch's end */
-        piece->at += left;
-        return true;
-    }
     if (piece->at + HEADER > piece->size)
         return false;
-    if (record->magic == 0) { /* a block's end, or the segment's */
-        piece->end = left == block_size;
-        piece->at += piece->end ? 0 : left;
-        return !piece->end;
+    if (record->magic == 0 && (cursor->offset + piece->at) % block_size == 0) {
+        piece->end = true;
+        return false;
     }
     *err = log_record_intact(record, piece->size - piece->at, seed);
     if (*err) {

@@ -16,8 +16,7 @@ struct walk {
     uint64_t first;  /* index of its first record */
     uint64_t commit; /* the highest hint in it */
     uint64_t entry_count;
-    bool trust;        /* a tool's: the entry before the first is not known */
-    bool end_in_doubt; /* it ends in a sector of zeros, which may be one that was lost */
+    bool trust; /* a tool's: the entry before the first is not known */
 };
 
 enum walk_state { WALK_ON, WALK_END };
@@ -28,9 +27,11 @@ static const struct log_record *record_at(const struct wal_scan *scan, uint64_t 
     return (const struct log_record *)(scan->data + offset);
 }
 
-static uint64_t block_left(const struct wal_scan *scan, uint64_t offset)
+/* The end of the batch whose padding record begins at `offset`. */
+static uint64_t pad_end(const struct wal_scan *scan, uint64_t offset)
 {
-    return scan->block_size - offset % scan->block_size;
+    uint64_t block = scan->block_size;
+    return (offset + HEADER + block - 1) / block * block;
 }
 
 static bool sector_is_zero(const struct wal_scan *scan, uint64_t offset)
@@ -90,19 +91,7 @@ static bool pad_fits(const struct wal_scan *scan, const struct walk *walk,
 {
     return record->index == walk->last.index && record->batch == walk->batch &&
            record->chain == walk->last.chain && walk->at > walk->begin &&
-           HEADER + record->size == block_left(scan, walk->at);
-}
-
-/* True when the block that begins at walk->at does not go on with this batch. */
-static bool batch_is_over(const struct wal_scan *scan, const struct walk *walk)
-{
-    if (walk->at == walk->begin || walk->at % scan->block_size != 0)
-        return false;
-    if (walk->at + HEADER > scan->size)
-        return true;
-    const struct log_record *record = record_at(scan, walk->at);
-    return log_record_intact(record, scan->size - walk->at, scan->seed) != 0 ||
-           record->batch != walk->batch || record->kind != LOG_RECORD_ENTRY;
+           walk->at + HEADER + record->size == pad_end(scan, walk->at);
 }
 
 /* One step. Returns 0 and the state, ERR_TORN when what stands here is not intact (the caller finds
@@ -110,17 +99,8 @@ static bool batch_is_over(const struct wal_scan *scan, const struct walk *walk)
 static int walk_step(const struct wal_scan *scan, struct walk *walk, enum walk_state *state,
                      struct fault *fault)
 {
+    uint64_t expected = walk->last.index + 1;
     *state = WALK_END;
-    if (batch_is_over(scan, walk))
-        return 0;
-    uint64_t left = block_left(scan, walk->at), expected = walk->last.index + 1;
-    uint32_t magic;
-    memcpy(&magic, scan->data + walk->at, sizeof(magic));
-    if (left < HEADER && magic == 0 && walk->at > walk->begin) {
-        walk->end_in_doubt = sector_is_zero(scan, walk->at);
-        walk->at += left;
-        return 0;
-    }
     if (walk->at + HEADER > scan->size)
         return scan_fault(scan, walk->at, expected, ERR_TORN, fault, "too little room");
     const struct log_record *record = record_at(scan, walk->at);
@@ -136,7 +116,7 @@ static int walk_step(const struct wal_scan *scan, struct walk *walk, enum walk_s
             return scan_fault(scan, walk->at, expected, ERR_CORRUPT, fault,
                               "padding that belongs elsewhere");
         walk->commit = record->commit > walk->commit ? record->commit : walk->commit;
-        walk->at += left;
+        walk->at = pad_end(scan, walk->at);
         return 0;
     }
     err = entry_fits(scan, walk, record, fault);
@@ -146,7 +126,7 @@ static int walk_step(const struct wal_scan *scan, struct walk *walk, enum walk_s
     walk->at += log_record_span(record->size);
     walk->commit = record->commit > walk->commit ? record->commit : walk->commit;
     walk->entry_count++;
-    *state = walk->at < scan->size ? WALK_ON : WALK_END;
+    *state = WALK_ON;
     return walk->at <= scan->size ? 0
                                   : scan_fault(scan, walk->at, expected, ERR_CORRUPT, fault,
                                                "an entry beyond the segment's end");
@@ -244,10 +224,11 @@ static bool record_was_written(const struct wal_scan *scan, uint64_t at)
 static bool batch_was_written(const struct wal_scan *scan, const struct walk *walk, uint64_t end)
 {
     uint64_t block = (end - 1) / scan->block_size * scan->block_size;
-    for (uint64_t at = block; at + HEADER <= block + scan->block_size; at += 8) {
+    uint64_t from = block > walk->begin ? block + 8 - HEADER : block; /* it may begin in front */
+    for (uint64_t at = from; at + HEADER <= block + scan->block_size; at += 8) {
         const struct log_record *record = record_at(scan, at);
         if (record->magic == LOG_RECORD_MAGIC && record->kind == LOG_RECORD_PAD &&
-            record->batch == walk->batch && HEADER + record->size == block_left(scan, at) &&
+            record->batch == walk->batch && at + HEADER + record->size == pad_end(scan, at) &&
             log_record_intact(record, scan->size - at, scan->seed) == 0)
             return sectors_written(scan, walk->begin, at + HEADER);
     }
@@ -262,8 +243,7 @@ static int corrupt(struct fault *fault, const char *why, uint64_t offset)
                   : fault_wrap(fault, ERR_CORRUPT, "corrupt log (%s)", why);
 }
 
-static int judge(struct wal_scan *scan, const struct walk *walk, bool end_in_doubt,
-                 struct fault *fault)
+static int judge(struct wal_scan *scan, const struct walk *walk, struct fault *fault)
 {
     uint64_t end = written_end(scan, walk->begin);
 #if TAKT_PLANT == 20
@@ -277,8 +257,7 @@ static int judge(struct wal_scan *scan, const struct walk *walk, bool end_in_dou
         return corrupt(fault, "a later batch is intact", later);
     if (!scan->last)
         return corrupt(fault, "a later segment is in use", 0);
-    /* After an end in doubt this may be the middle of a record whose beginning was lost. */
-    if (!end_in_doubt && (record_was_written(scan, walk->at) || batch_was_written(scan, walk, end)))
+    if (record_was_written(scan, walk->at) || batch_was_written(scan, walk, end))
         return corrupt(fault, "all of it had been written", 0);
     scan->torn_size = end - scan->end;
     return ERR_TORN;
@@ -386,7 +365,6 @@ int wal_scan_segment(struct wal_scan *scan, struct fault *fault)
     scan->torn_size = scan->entry_count = scan->batch_count = 0;
     scan->below = false;
     scan->low_index = UINT64_MAX;
-    bool end_in_doubt = false;
     while (scan->end < scan->size) {
         struct walk walk = {.begin = scan->end,
                             .at = scan->end,
@@ -397,13 +375,12 @@ int wal_scan_segment(struct wal_scan *scan, struct fault *fault)
         if (err == ERR_TORN && written_end(scan, scan->end) == scan->end)
             break; /* nothing but zeros: the log ends here */
         if (err == ERR_TORN)
-            return judge(scan, &walk, end_in_doubt, fault);
+            return judge(scan, &walk, fault);
         if (!err)
             err = take_batch(scan, &walk, fault);
         if (err)
             return err;
         scan->end = walk.at;
-        end_in_doubt = walk.end_in_doubt;
         scan->entry_count += walk.entry_count;
         scan->batch_count++;
     }

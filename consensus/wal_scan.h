@@ -21,10 +21,8 @@
  *      answered to nobody if it is torn, and that is by far the likeliest; the whole batch is cut,
  *      at its first byte, which is a block boundary. The one case this rule gives away: the last
  *      batch was durable, holds a sector of zeros of its own, and the disk damaged it since.
- *   4. Known hole: a record of the last batch but one begins exactly at its last block, and that
- *      block alone reads as zeros later. The batch seems to end in front of it, and the last batch,
- *      intact behind it, to be the torn one. A padding record behind every batch, also one that
- *      ends with its block, would tell the two apart (a new WAL_SEGMENT_VERSION).
+ * A batch ends with its padding record and nowhere else: if it could end in front of a block that
+ * reads as zeros, damage to the last batch but one could pass for a torn last one.
  *
  * Batches that go back. In an ensemble the entries behind the committed ones may lose against
  * another leader's. Nothing that was written is changed then: the next batch simply begins at a

@@ -19,7 +19,7 @@
 #include <stddef.h>
 
 #define WAL_SEGMENT_MAGIC    0x31474f4c544b4154ull /* "TAKTLOG1" */
-#define WAL_SEGMENT_VERSION  2u /* 1: takt before ensembles; not read any more */
+#define WAL_SEGMENT_VERSION  3u /* 2: batches that ended without a PAD record; not read any more */
 #define WAL_SEGMENT_SIZE_MIN (16u << 10)
 #define WAL_SEGMENT_SIZE_MAX (1u << 30)
 #define WAL_SEGMENT_SLICE    (256u << 10) /* bytes of zeros written at once */
@@ -36,9 +36,9 @@ struct wal_position {
 struct wal_header {
     uint64_t magic;
     uint32_t version;
-    uint32_t crc; /* CRC32C of everything behind this field */
-    uint64_t salt;         /* of the node that writes this log: the seed of every record's crc */
-    uint32_t flags;        /* WAL_HEADER_RESET */
+    uint32_t crc;   /* CRC32C of everything behind this field */
+    uint64_t salt;  /* of the node that writes this log: the seed of every record's crc */
+    uint32_t flags; /* WAL_HEADER_RESET */
     uint32_t block_size;
     uint64_t sequence;     /* from 1, as in the file's name */
     uint64_t first_index;  /* of the first record here, even while there is none */

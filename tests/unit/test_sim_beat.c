@@ -137,6 +137,45 @@ static void test_write(void **state)
     assert_non_null(check_beat_write(&sim_log, SID, 1, &answer));
 }
 
+static void put_op(struct jute_out *out, int32_t op, bool done)
+{
+    jute_put_int(out, op);
+    jute_put_byte(out, done);
+    jute_put_int(out, -1);
+}
+
+/* One transaction that deletes a node and creates it again. */
+static void test_event_inside_a_transaction(void **state)
+{
+    struct takt_event event = {.path = "/a", .path_size = 2};
+    struct jute_out out = jute_out(room.body, sizeof(room.body));
+    (void)state;
+    assert_null(create("/a", 1, 1));
+    memset(&room, 0, sizeof(room));
+    room.command.kind = COMMAND_REQUEST;
+    room.command.session = SID;
+    room.command.attach = 1;
+    room.command.op = ZK_OP_MULTI;
+    put_op(&out, ZK_OP_DELETE, false);
+    jute_put_bytes(&out, bytes_of_string("/a"));
+    jute_put_int(&out, -1);
+    put_op(&out, ZK_OP_CREATE, false);
+    jute_put_bytes(&out, bytes_of_string("/a"));
+    jute_put_bytes(&out, bytes_of_string("y"));
+    jute_put_int(&out, 1);
+    jute_put_int(&out, 31);
+    jute_put_bytes(&out, bytes_of_string("world"));
+    jute_put_bytes(&out, bytes_of_string("anyone"));
+    jute_put_int(&out, 0);
+    put_op(&out, -1, true);
+    assert_null(add((uint32_t)(out.at - room.body)));
+    assert_int_equal(last()->error, 0);
+    event.zxid = last()->zxid;
+    for (event.type = 1; event.type <= 2; event.type++)
+        assert_null(check_beat_event(&sim_log, &event, 0));
+    assert_non_null(check_beat_event(&sim_log, &event, 0)); /* its data did not change */
+}
+
 static void test_events_and_reads(void **state)
 {
     struct takt_event event = {.type = 1, .path = "/a", .path_size = 2};
@@ -208,6 +247,7 @@ int main(void)
         TEST(test_model_once),
         TEST(test_order),
         TEST(test_write),
+        TEST(test_event_inside_a_transaction),
         TEST(test_events_and_reads),
         TEST(test_read_of_another_state),
         TEST(test_lease),
