@@ -118,7 +118,8 @@ def test_cores(machine):
          '/sys/devices/system/cpu/cpu1/power/pm_qos_resume_latency_us /sys/devices/virtual/workqueue/cpumask', 0,
          'takt: No such', 'journal: No such', '0-1\n0\n3\n')
     says('doctor --measure: memory is no durable medium; class C', machine,
-         'takt doctor --measure --seconds 0.2 --data /data', 1, 'class C', 'not believable', 'failover within',
+         'takt doctor --measure --seconds 0.2 --data /data', 1, 'class C', 'not believable: the directory lies in memory',
+         'failover within',
          'leases from')
 
 

@@ -370,12 +370,14 @@ static void test_bounds(void **state)
 static void test_flush_judged(void **state)
 {
     char text[DOCTOR_TEXT_SIZE];
-    assert_int_equal(doctor_measure_flush(900, 1500, true, false, text), DOCTOR_FAIL);
-    assert_int_equal(doctor_measure_flush(20000, 30000, false, false, text), DOCTOR_FAIL);
-    assert_int_equal(doctor_measure_flush(20000, 30000, true, false, text), DOCTOR_OK);
-    assert_int_equal(doctor_measure_flush(900000, 1000000, false, false, text), DOCTOR_OK);
-    assert_int_equal(doctor_measure_flush(12000000, 15000000, false, false, text), DOCTOR_WARN);
-    assert_int_equal(doctor_measure_flush(120000, 130000, false, true, text), DOCTOR_WARN);
+    assert_int_equal(doctor_measure_flush(900, 1500, true, false, false, text), DOCTOR_FAIL);
+    assert_int_equal(doctor_measure_flush(20000, 30000, false, false, false, text), DOCTOR_FAIL);
+    assert_int_equal(doctor_measure_flush(20000, 30000, true, false, false, text), DOCTOR_OK);
+    assert_int_equal(doctor_measure_flush(900000, 1000000, false, false, false, text), DOCTOR_OK);
+    assert_int_equal(doctor_measure_flush(12000000, 15000000, false, false, false, text),
+                     DOCTOR_WARN);
+    assert_int_equal(doctor_measure_flush(120000, 130000, false, true, true, text), DOCTOR_FAIL);
+    assert_int_equal(doctor_measure_flush(120000, 130000, false, false, true, text), DOCTOR_WARN);
 }
 
 /* The measuring ones, on this machine: short, and only that they say something. */

@@ -65,8 +65,8 @@ static enum doctor_state doctor_disk_system(const struct doctor_subject *s, char
         return doctor_disk_none(text);
     bool fine = strcmp(type, "ext4") == 0 || strcmp(type, "xfs") == 0;
     bool bad = strcmp(type, "tmpfs") == 0 || strcmp(type, "ramfs") == 0 ||
-               strncmp(type, "nfs", 3) == 0 || strncmp(type, "fuse", 4) == 0 ||
-               strcmp(type, "overlay") == 0;
+               strcmp(type, "rootfs") == 0 || strncmp(type, "nfs", 3) == 0 ||
+               strncmp(type, "fuse", 4) == 0 || strcmp(type, "overlay") == 0;
     return doctor_is(text,
                      fine  ? DOCTOR_OK
                      : bad ? DOCTOR_FAIL

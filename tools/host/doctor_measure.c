@@ -6,9 +6,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/timex.h>
 #include <time.h>
@@ -156,10 +158,13 @@ static int doctor_disk_prepare(const char *path)
 /* A medium without protection needs at least ~50 us (flash: a program operation is longer); what
  * comes back sooner was kept in a cache that is protected, or in one that lies. */
 enum doctor_state doctor_measure_flush(uint64_t dsync_ns, uint64_t fdatasync_ns, bool through,
-                                       bool virtual_machine, char text[DOCTOR_TEXT_SIZE])
+                                       bool in_memory, bool virtual_machine,
+                                       char text[DOCTOR_TEXT_SIZE])
 {
     uint64_t best = dsync_ns < fdatasync_ns ? dsync_ns : fdatasync_ns;
 
+    if (in_memory)
+        return doctor_is(text, DOCTOR_FAIL, "not believable: the directory lies in memory");
     if (best < 5000)
         return doctor_is(text, DOCTOR_FAIL, "not believable: no medium is durable in %.1f us",
                          doctor_us(best));
@@ -174,6 +179,13 @@ enum doctor_state doctor_measure_flush(uint64_t dsync_ns, uint64_t fdatasync_ns,
         return doctor_is(text, DOCTOR_WARN, "believable, and slow: a turning disk, or a busy one");
     return doctor_is(text, DOCTOR_OK, "believable%s",
                      best < 200000 ? ": protected, or very fast" : "");
+}
+
+static bool doctor_disk_in_memory(const char *path)
+{
+    struct statfs system;
+    return statfs(path, &system) == 0 && ((uint32_t)system.f_type == (uint32_t)TMPFS_MAGIC ||
+                                          (uint32_t)system.f_type == (uint32_t)RAMFS_MAGIC);
 }
 
 void doctor_measure_disk(const struct doctor_subject *subject, uint64_t budget_ns,
@@ -200,6 +212,7 @@ void doctor_measure_disk(const struct doctor_subject *subject, uint64_t budget_n
                      subject->disk);
     uint64_t a = hist_percentile(&dsync, 50), b = hist_percentile(&sync, 50);
     enum doctor_state state = doctor_measure_flush(a, b, strcmp(cache, "write through") == 0,
+                                                   doctor_disk_in_memory(subject->data_dir),
                                                    subject->host->virtual_machine, judged);
     uint64_t a_tail = hist_percentile(&dsync, 99.9), b_tail = hist_percentile(&sync, 99.9);
     snprintf(

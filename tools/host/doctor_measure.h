@@ -34,6 +34,8 @@ void doctor_measure_peers(const struct config *config, struct doctor_report *rep
 void doctor_measure_live(struct doctor_subject *subject);
 
 /* doctor_measure_flush judges a pair of flush times (p50, ns): the pure part of the disk's test.
- * through: the device says "write through". Writes a sentence. */
+ * through: the device says "write through"; in_memory: tmpfs or ramfs, whatever the times are.
+ * Writes a sentence. */
 enum doctor_state doctor_measure_flush(uint64_t dsync_ns, uint64_t fdatasync_ns, bool through,
-                                       bool virtual_machine, char text[DOCTOR_TEXT_SIZE]);
+                                       bool in_memory, bool virtual_machine,
+                                       char text[DOCTOR_TEXT_SIZE]);
