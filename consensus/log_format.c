@@ -49,7 +49,7 @@ int log_record_intact(const struct log_record *record, uint64_t room, uint32_t s
         return ERR_MALFORMED;
     if (record->kind != LOG_RECORD_ENTRY && record->kind != LOG_RECORD_PAD)
         return ERR_MALFORMED;
-    if (record->size > room - sizeof(*record))
+    if (record->kind == LOG_RECORD_ENTRY && record->size > room - sizeof(*record))
         return ERR_SHORT;
     return log_record_crc(record, seed) == record->crc ? 0 : ERR_CORRUPT;
 }

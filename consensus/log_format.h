@@ -55,9 +55,9 @@ static inline uint64_t log_record_span(uint32_t payload_size)
 uint32_t log_record_seed(uint64_t salt);
 
 /* log_record_seal fills chain and crc of a record whose payload lies behind it and whose other
- * fields are set; returns the new chain value. log_record_intact checks magic, size against
- * `room` (bytes from the record to the end of what was read), kind and crc: 0, ERR_MALFORMED,
- * ERR_SHORT or ERR_CORRUPT. */
+ * fields are set; returns the new chain value. log_record_intact checks magic, an entry's size
+ * against `room` (bytes from the record to the end of what was read; the zeros behind a PAD record
+ * need not be in it), kind and crc: 0, ERR_MALFORMED, ERR_SHORT or ERR_CORRUPT. */
 uint64_t log_record_seal(struct log_record *record, uint64_t chain_before, uint32_t seed);
 /* log_record_seal_chained is log_record_seal for a chain value that is known: of a record that was
  * compared with log_record_chain where it came from. */
