@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/core_status.h"
 #include "base/counters.h"
+#include "base/device_facts.h"
 #include "base/err.h"
 #include "base/link.h"
 #include "base/say.h"
@@ -93,6 +94,7 @@ struct node_page {
     _Atomic uint64_t seen_ns; /* monotonic: CTL's last look */
     _Atomic int64_t seen_ms;  /* wall clock, the same */
     _Atomic uint64_t lost_stamps;
+    struct device_facts device; /* of the dpdk port; driver "": it has none */
     struct core_status status;
     _Atomic uint64_t reason_text[8]; /* core_status.reason as text: a pointer is the node's */
     struct node_page_role roles[NODE_PAGE_ROLES];

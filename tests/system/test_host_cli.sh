@@ -289,6 +289,15 @@ test_nic() {
     gives "nic bind: another driver" 0 "$takt" nic bind ens2 --driver mlx5_core --root "$work/tuned" -- \
         '0000:af:00.0 went from ice to mlx5_core' 'takt nic unbind 0000:af:00.0'
     gives "nic unbind" 0 "$takt" nic unbind ens2 --root "$work/tuned" -- 'given back'
+    if "$build/tools/taktd" --version | grep -q dpdk; then
+        gives "nic show: a device that DPDK starts" 0 "$takt" nic show \
+            --eal '--no-pci --no-huge -m 64 --no-shconf --vdev net_ring0' -- \
+            'driver +net_ring' '802.1Q tag, put in +no +no +takt puts it in'
+        gives "nic show: no such device" 1 "$takt" nic show --eal '--no-pci --no-huge -m 64 --no-shconf' -- \
+            'DPDK found no device'
+    fi
+    gives "nic show: a device that nobody named" 1 "$takt" nic show --eal '' -- 'port.eal'
+    gives "nic show: a card and a device" 2 "$takt" nic show ens1 --eal x -- 'without a card'
     gives "nic show: no such card" 1 "$takt" nic show ens7 --root "$work/tuned" -- 'no network card'
     gives "nic: no word" 2 "$takt" nic -- 'list; or show'
     gives "nic: no card" 2 "$takt" nic bind -- 'list; or show'

@@ -1,15 +1,21 @@
 #include "tools/host/nic.h"
 #include "tools/takt/json.h"
+#include "tools/takt/page.h"
 #include "tools/takt/verb.h"
+#include "tools/takt/verb_nic_device.h"
 
 #include <string.h>
 
 static const struct verb_page verb_nic_page = {
-    .usage = "takt nic list   |   takt nic show|bind|unbind NIC [--driver DRIVER]",
+    .usage = "takt nic list   |   takt nic show|bind|unbind NIC [--driver DRIVER]   |\n"
+             "  takt nic show [--data DIR | --page FILE | --eal OPTIONS]",
     .about =
         "The network cards of this machine. NIC is an interface or a PCI address.\n"
         "  list    all of them\n"
-        "  show    one: driver, socket, PCI Express link, queues, IOMMU\n"
+        "  show    one: driver, socket, PCI Express link, queues, IOMMU. Without a NIC: the\n"
+        "          device of a node on the dpdk port, what it can (checksums, RSS, 802.1Q tags,\n"
+        "          time stamps) and what takt uses of that; with --eal, of any device: it is\n"
+        "          started for a moment, so no node may have it, and needs what a node needs\n"
         "  bind    takes it from the kernel and gives it to --driver, for takt's dpdk port\n"
         "  unbind  gives it back to the kernel\n"
         "bind uses the kernel's driver_override and refuses a card that carries the default\n"
@@ -20,6 +26,8 @@ static const struct verb_page verb_nic_page = {
     .examples = "  takt nic list\n"
                 "  takt nic show ens1 -o json\n"
                 "  takt nic bind 0000:5e:00.0\n"
+                "  takt nic show --eal \"-a 0000:5e:00.0\"\n"
+                "  takt nic show --data /var/lib/takt\n"
                 "  takt nic unbind 0000:5e:00.0\n",
 };
 
@@ -141,7 +149,8 @@ static int verb_nic_change(const struct sysroot *root, const struct nic *nic, co
 
 int verb_nic(int argc, char **argv)
 {
-    const char *output = "table", *driver = "vfio-pci", *where = "";
+    const char *output = "table", *driver = "vfio-pci", *where = "", *eal = NULL;
+    struct page_choice choice = {0};
     struct fault fault;
     struct nic nic;
     int rest;
@@ -150,6 +159,8 @@ int verb_nic(int argc, char **argv)
         {"root", 0, OPTS_STRING, &where, "DIR",
          "a tree with proc and sys instead of this "
          "machine's"},
+        {"eal", 0, OPTS_STRING, &eal, "OPTIONS", "show: the device that these name to DPDK"},
+        PAGE_OPTIONS(choice),
         {"output", 'o', OPTS_CHOICE, &output, "FORM", "table or json", .choices = "table|json"},
         {0},
     };
@@ -161,9 +172,13 @@ int verb_nic(int argc, char **argv)
     if (rest == 1 && strcmp(argv[1], "list") == 0)
         return verb_nic_list(&root, as_json);
     bool show = rest > 0 && strcmp(argv[1], "show") == 0;
+    bool device = eal || choice.data || choice.file;
+    if (show && rest == 1)
+        return eal ? verb_nic_device_probe(eal, as_json) : verb_nic_device_node(&choice, as_json);
     bool bind = rest > 0 && strcmp(argv[1], "bind") == 0;
-    if (rest != 2 || (!show && !bind && strcmp(argv[1], "unbind") != 0))
-        return verb_usage(&verb_nic_page, "list; or show, bind, unbind and a card");
+    if (rest != 2 || device || (!show && !bind && strcmp(argv[1], "unbind") != 0))
+        return verb_usage(&verb_nic_page, "list; or show, bind, unbind and a card; or show and a "
+                          "node or --eal, without a card");
     if (nic_find(&root, argv[2], &nic, &fault) != 0) {
         fprintf(stderr, "takt: %s\n", fault.text);
         return VERB_FAILED;

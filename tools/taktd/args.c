@@ -16,6 +16,7 @@ enum args_flag {
     FLAG_HELP_CONFIG,
     FLAG_VERSION,
     FLAG_RECOVER,
+    FLAG_DEVICE,
     FLAG_SETTING, /* + index in args_flags: a flag that is short for a setting */
 };
 
@@ -41,6 +42,8 @@ static const struct {
     {"check-config", NULL, FLAG_CHECK, NULL, "only say whether the configuration is good"},
     {"print-config", NULL, FLAG_PRINT, NULL, "only print the settings in force, and their sources"},
     {"help-config", NULL, FLAG_HELP_CONFIG, NULL, "print every setting with its help, as YAML"},
+    {"show-device", NULL, FLAG_DEVICE, NULL,
+     "only start the device of --eal and tell takt nic show what it can"},
     {"version", NULL, FLAG_VERSION, NULL, "print the version"},
     {"help", NULL, FLAG_HELP, NULL, "print this"},
 };
@@ -115,6 +118,7 @@ static int args_flag(struct args *args, int flag, const char *value, enum args_a
     case FLAG_HELP: *action = ARGS_HELP; return 0;
     case FLAG_HELP_CONFIG: *action = ARGS_HELP_CONFIG; return 0;
     case FLAG_VERSION: *action = ARGS_VERSION; return 0;
+    case FLAG_DEVICE: *action = ARGS_DEVICE; return 0;
     default: return args_setting(args, (size_t)(flag - FLAG_SETTING), value, fault);
     }
 }
@@ -176,5 +180,5 @@ int args_parse(int argc, char **argv, enum args_action *action, struct config *c
         if (err)
             fault_wrap(fault, err, "--%s", args_flags[i].name);
     }
-    return err ? err : config_check(config, fault);
+    return err || *action == ARGS_DEVICE ? err : config_check(config, fault);
 }

@@ -10,6 +10,7 @@ enum args_action {
     ARGS_HELP,        /* --help */
     ARGS_HELP_CONFIG, /* --help-config */
     ARGS_VERSION,     /* --version */
+    ARGS_DEVICE,      /* --show-device; the configuration is not checked as a whole */
 };
 
 /* args_parse puts together defaults, --dev, the file, --set and the flags, in this order, whatever

@@ -32,6 +32,7 @@
 #define CONFIG_SETTINGS_MAX  128
 
 enum config_port_kind { CONFIG_PORT_KERNEL, CONFIG_PORT_DPDK };
+enum config_offloads { CONFIG_OFFLOADS_AUTO, CONFIG_OFFLOADS_OFF };
 enum config_layout { CONFIG_LAYOUT_TOGETHER, CONFIG_LAYOUT_SPREAD };
 enum config_idle {
     CONFIG_IDLE_SPIN,
@@ -95,6 +96,7 @@ struct config {
     char port_eal[1024];
     struct config_subnet port_address;
     struct address port_gateway; /* zeros = none */
+    uint32_t port_offloads; /* enum config_offloads */
     uint32_t port_backlog;
     char beat_listen[64];   /* "" = no native sessions */
     uint32_t beat_endpoint; /* 0 = node_id */

@@ -103,6 +103,13 @@ const struct config_setting config_table[] = {
      AT(port_gateway),
      .fallback = "",
      .help = "The dpdk port's router for clients of other networks."},
+    {.key = "port.offloads",
+     .type = CONFIG_CHOICE,
+     AT(port_offloads),
+     .choices = "auto|off",
+     .fallback = "auto",
+     .help = "What the dpdk port leaves to its device: checksums, 802.1Q tags. auto: whatever the\n"
+             "device says that it can (takt nic show); off: nothing, for one that says too much."},
     {.key = "port.backlog",
      .type = CONFIG_COUNT,
      AT(port_backlog),

@@ -1,10 +1,12 @@
 /* main: taktd's command line, and one node from start to stop. */
 #include "base/say.h"
 #include "dataplane/peer_keys.h"
+#include "dataplane/port/dpdk/port_dpdk.h"
 #include "tools/taktd/args.h"
 #include "tools/taktd/run.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #ifndef TAKT_VERSION
 #define TAKT_VERSION "unknown"
@@ -51,6 +53,28 @@ static int main_check(const struct config *config, FILE *to)
     return EXIT_STOPPED;
 }
 
+/* For takt nic show --eal, which is of the same build. */
+static int main_device(const struct config *config)
+{
+    struct device_facts facts;
+    struct fault fault;
+
+    if (isatty(STDOUT_FILENO)) {
+        fprintf(stderr, "taktd: takt nic show --eal \"...\" shows it\n");
+        return EXIT_USAGE;
+    }
+    if (!*config->port_eal) {
+        fprintf(stderr, "taktd: port.eal (--eal) is empty: it names the device\n");
+        return EXIT_FAILED;
+    }
+    if (port_dpdk_look(config->port_eal, config->port_offloads == CONFIG_OFFLOADS_OFF, &facts,
+                       &fault) != 0) {
+        fprintf(stderr, "taktd: %s\n", fault.text);
+        return EXIT_FAILED;
+    }
+    return fwrite(&facts, sizeof(facts), 1, stdout) == 1 ? EXIT_STOPPED : EXIT_FAILED;
+}
+
 static int main_run(const struct config *config)
 {
     say_level_set((enum say_level)config->say_level);
@@ -81,6 +105,7 @@ int main(int argc, char **argv)
     case ARGS_VERSION: main_version(stdout); return EXIT_STOPPED;
     case ARGS_PRINT: config_print(&config, stdout); return EXIT_STOPPED;
     case ARGS_CHECK: return main_check(&config, stdout);
+    case ARGS_DEVICE: return main_device(&config);
     case ARGS_RUN: break;
     }
     return main_run(&config);

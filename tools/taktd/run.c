@@ -94,7 +94,8 @@ static int run_device_open(struct run *run, struct fault *fault)
                                     .ip = config->port_address.at,
                                     .prefix_size = config->port_address.prefix_length,
                                     .gateway = config->port_gateway,
-                                    .net_count = config->net_count};
+                                    .net_count = config->net_count,
+                                    .plain = config->port_offloads == CONFIG_OFFLOADS_OFF};
     char text[256];
 
     setup.ip.port = config->listen.at[0].port;
@@ -397,7 +398,10 @@ static int run_open(struct run *run, struct fault *fault)
                                  .now = clock_now(),
                                  .again = run->again,
                                  .threads = true};
-    return node_open(&run->node, run->config, &env, fault);
+    err = node_open(&run->node, run->config, &env, fault);
+    if (!err && run->device && run->shown->page)
+        run->shown->page->device = *port_dpdk_facts(run->device);
+    return err;
 }
 
 /* One life of the node, from recovery to its end. */

@@ -105,11 +105,15 @@ bool datagram_dpdk_take(struct port_dpdk *port, struct rte_mbuf *frame)
     if (!datagrams)
         return false;
     struct link *link = &datagrams->rx[port->queue];
-    struct rte_mbuf **room = link_reserve(link, sizeof(frame));
+    struct rte_mbuf **room = NULL;
+    if (port_dpdk_sum_bad(port, DEVICE_RX_UDP_SUM, frame->ol_flags))
+        port_count(&port->counters.rx_bad, 1);
+    else
+        room = link_reserve(link, sizeof(frame));
     if (room) {
         *room = frame;
         link_publish(link);
-    } else { /* the role is behind: as a socket's buffer that is full */
+    } else { /* wrong; or the role is behind: as a socket's buffer that is full */
         rte_pktmbuf_free(frame);
     }
     return true;
@@ -285,10 +289,12 @@ static void dpdk_write_4(const struct datagram_dpdk *port, struct dpdk_headers_4
     head->udp = dpdk_udp(port, to, size);
 }
 
-/* With a checksum, which IPv6 asks for (RFC 8200 8.1). */
-static void dpdk_write_6(const struct datagram_dpdk *port, struct dpdk_headers_6 *head,
+/* With a checksum, which IPv6 asks for (RFC 8200 8.1); the device's, which starts from the
+ * pseudo-header's sum, where it does that. */
+static void dpdk_write_6(const struct datagram_dpdk *port, struct rte_mbuf *frame,
                          const struct address *to, uint32_t size)
 {
+    struct dpdk_headers_6 *head = rte_pktmbuf_mtod(frame, struct dpdk_headers_6 *);
     head->ether.ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV6);
     head->ip = (struct rte_ipv6_hdr){
         .vtc_flow = RTE_BE32(6u << 28),
@@ -299,7 +305,14 @@ static void dpdk_write_6(const struct datagram_dpdk *port, struct dpdk_headers_6
     memcpy(head->ip.src_addr, port->device->setup.ip.ip, 16);
     memcpy(head->ip.dst_addr, to->ip, 16);
     head->udp = dpdk_udp(port, to, size);
-    head->udp.dgram_cksum = rte_ipv6_udptcp_cksum(&head->ip, &head->udp);
+    if (!device_uses(&port->device->device.facts, DEVICE_TX_UDP_SUM)) {
+        head->udp.dgram_cksum = rte_ipv6_udptcp_cksum(&head->ip, &head->udp);
+        return;
+    }
+    frame->l2_len = sizeof(head->ether);
+    frame->l3_len = sizeof(head->ip);
+    frame->ol_flags |= RTE_MBUF_F_TX_IPV6 | RTE_MBUF_F_TX_UDP_CKSUM;
+    head->udp.dgram_cksum = rte_ipv6_phdr_cksum(&head->ip, frame->ol_flags);
 }
 
 static uint32_t dpdk_size_max(struct datagram_port *base, const struct address *to)
@@ -332,7 +345,7 @@ static void dpdk_send(struct datagram_port *base, const struct address *to, uint
     if (port->is_v4)
         dpdk_write_4(port, (struct dpdk_headers_4 *)head, to, size);
     else
-        dpdk_write_6(port, (struct dpdk_headers_6 *)head, to, size);
+        dpdk_write_6(port, frame, to, size);
     struct rte_ether_hdr *ether = (struct rte_ether_hdr *)head;
     memcpy(ether->src_addr.addr_bytes, port->device->device.mac, 6);
     ether->dst_addr = *mac;

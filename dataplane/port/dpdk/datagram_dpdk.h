@@ -9,8 +9,8 @@
  * has a link to here; whoever wires the workers wakes NET n's for datagram_published. Who has which
  * Ethernet address is learnt from what comes, and asked of lwIP's tables before that: a datagram to
  * a neighbour not known yet is lost, and the request leaves in its place. UDP's checksum is left
- * out on the way out (not of IPv6, which asks for it) and not looked at on the way in: what travels
- * has a CRC of its own (peer_frame, beat_wire). */
+ * out on the way out (not of IPv6, which asks for it) and looked at by the device at most on the
+ * way in: what travels has a CRC of its own (peer_frame, beat_wire). */
 #pragma once
 
 #include "dataplane/port/datagram.h"

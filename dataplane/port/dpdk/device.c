@@ -1,5 +1,7 @@
 #include "dataplane/port/dpdk/device.h"
 
+#include "dataplane/port/dpdk/device_offload.h"
+
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
@@ -78,29 +80,7 @@ static int compare_int(const void *a, const void *b)
     return *(const int *)a - *(const int *)b;
 }
 
-/* ---- offloads: what is wanted, as far as the device reports it ---- */
-
-static void negotiate(struct device *device, const struct rte_eth_dev_info *info,
-                      struct rte_eth_conf *conf)
-{
-    const uint64_t rx = info->rx_offload_capa, tx = info->tx_offload_capa;
-    device->rx_ip = rx & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM;
-    device->rx_tcp = rx & RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
-    device->tx_ip = tx & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM;
-    /* The driver takes the pseudo-header's sum and IPv4's own together. */
-    device->tx_tcp = device->tx_ip && (tx & RTE_ETH_TX_OFFLOAD_TCP_CKSUM);
-    conf->rxmode.offloads = rx & (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM);
-    conf->txmode.offloads = (device->tx_ip ? RTE_ETH_TX_OFFLOAD_IPV4_CKSUM : 0) |
-                            (device->tx_tcp ? RTE_ETH_TX_OFFLOAD_TCP_CKSUM : 0) |
-                            (tx & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE);
-    uint64_t hashes = info->flow_type_rss_offloads &
-                      (RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP);
-    device->rss = device->queue_count > 1 && hashes;
-    if (device->rss) {
-        conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-        conf->rx_adv_conf.rss_conf.rss_hf = hashes;
-    }
-}
+/* ---- start ---- */
 
 static int queues_set_up(struct device *device, const struct rte_eth_dev_info *info,
                          uint16_t rx_descs, uint16_t tx_descs)
@@ -117,37 +97,55 @@ static int queues_set_up(struct device *device, const struct rte_eth_dev_info *i
     return 0;
 }
 
-static int configure(struct device *device, uint32_t mbuf_count, uint16_t private_size,
-                     struct fault *fault)
+/* What the driver says of itself, for messages and for the page. */
+static void describe(struct device *device, const struct rte_eth_dev_info *info)
 {
+    struct device_facts *facts = &device->facts;
+    struct rte_ether_addr mac;
+    char name[RTE_ETH_NAME_MAX_LEN] = "";
+    (void)rte_eth_dev_get_name_by_port(device->id, name);
+    snprintf(facts->driver, sizeof(facts->driver), "%s", info->driver_name);
+    snprintf(facts->name, sizeof(facts->name), "%.*s", (int)sizeof(facts->name) - 1, name);
+    facts->queue_count = device->queue_count;
+    facts->queues_max = info->max_rx_queues < info->max_tx_queues ? info->max_rx_queues
+                                                                  : info->max_tx_queues;
+    facts->mtu_min = info->min_mtu;
+    facts->mtu_max = info->max_mtu;
+    if (rte_eth_macaddr_get(device->id, &mac) == 0)
+        memcpy(device->mac, mac.addr_bytes, 6);
+    rte_ether_format_addr(facts->mac, sizeof(facts->mac),
+                          (const struct rte_ether_addr *)device->mac);
+}
+
+static int configure(struct device *device, const struct device_setup *setup, struct fault *fault)
+{
+    const char *driver = device->facts.driver;
+    uint32_t mbuf_count = setup->mbuf_count;
     struct rte_eth_dev_info info;
     struct rte_eth_conf conf = {0};
-    struct rte_ether_addr mac;
     uint16_t rx_descs = DEVICE_RX_DESCS, tx_descs = DEVICE_TX_DESCS;
     int code = rte_eth_dev_info_get(device->id, &info);
     if (code)
         return fault_set(fault, ERR_IO, "DPDK says nothing about its device %u: %s", device->id,
                          rte_strerror(-code));
-    device->driver = info.driver_name;
-    if (device->queue_count > info.max_rx_queues || device->queue_count > info.max_tx_queues)
+    describe(device, &info);
+    if (device->queue_count > device->facts.queues_max)
         return fault_set(fault, ERR_UNSUPPORTED,
                          "%u NETs need as many queues, and the device (%s) has "
                          "%u; set fewer NETs, or give it more queues (net_af_packet: qpairs=%u)",
-                         device->queue_count, info.driver_name,
-                         info.max_rx_queues < info.max_tx_queues ? info.max_rx_queues
-                                                                 : info.max_tx_queues,
+                         device->queue_count, driver, device->facts.queues_max,
                          device->queue_count);
-    negotiate(device, &info, &conf);
+    device_negotiate(&info, setup->plain, &device->facts, &conf);
     code = rte_eth_dev_configure(device->id, device->queue_count, device->queue_count, &conf);
     if (code == 0)
         code = rte_eth_dev_adjust_nb_rx_tx_desc(device->id, &rx_descs, &tx_descs);
     if (code)
         return fault_set(fault, ERR_IO, "the device (%s) cannot be configured: %s",
-                         info.driver_name, rte_strerror(-code));
+                         driver, rte_strerror(-code));
     if (mbuf_count == 0)
         mbuf_count = device->queue_count * (uint32_t)(rx_descs + tx_descs + DEVICE_POOL_CACHE) +
                      DEVICE_SPARE;
-    device->pool = rte_pktmbuf_pool_create("takt", mbuf_count, DEVICE_POOL_CACHE, private_size,
+    device->pool = rte_pktmbuf_pool_create("takt", mbuf_count, DEVICE_POOL_CACHE, setup->private_size,
                                            RTE_MBUF_DEFAULT_BUF_SIZE,
                                            rte_eth_dev_socket_id(device->id));
     if (!device->pool)
@@ -156,32 +154,31 @@ static int configure(struct device *device, uint32_t mbuf_count, uint16_t privat
     code = queues_set_up(device, &info, rx_descs, tx_descs);
     if (code)
         return fault_set(fault, ERR_IO, "the queues of the device (%s) cannot be set up: %s",
-                         info.driver_name, rte_strerror(-code));
-    if (rte_eth_macaddr_get(device->id, &mac) == 0)
-        memcpy(device->mac, mac.addr_bytes, 6);
+                         driver, rte_strerror(-code));
     if (rte_eth_dev_get_mtu(device->id, &device->mtu) || device->mtu > 1500)
         device->mtu = 1500; /* frames are one mbuf each */
+    device->facts.mtu = device->mtu;
     return 0;
 }
 
-int device_start(struct device *device, uint16_t queues, uint32_t mbuf_count,
-                 uint16_t private_size, const struct device_fds *before, struct fault *fault)
+int device_start(struct device *device, const struct device_setup *setup,
+                 const struct device_fds *before, struct fault *fault)
 {
     struct fds_search search = {before, device};
     memset(device, 0, sizeof(*device));
     device->id = (uint16_t)rte_eth_find_next(0);
-    device->queue_count = queues;
+    device->queue_count = setup->queue_count;
     if (device->id >= RTE_MAX_ETHPORTS)
         return fault_set(fault, ERR_NOTFOUND, "DPDK found no device; name one in the EAL options: "
                          "--vdev net_af_packet0,iface=eth1, or -a 0000:03:00.0 for a NIC bound to "
                          "vfio-pci");
-    int err = configure(device, mbuf_count, private_size, fault);
+    int err = configure(device, setup, fault);
     if (err)
         return err;
     int code = rte_eth_dev_start(device->id);
     if (code)
         return fault_set(fault, ERR_IO, "the device (%s) does not start: %s; does the process have "
-                         "the privileges it needs? See dataplane/port/README.md", device->driver,
+                         "the privileges it needs? See dataplane/port/README.md", device->facts.driver,
                          rte_strerror(-code));
     (void)rte_eth_allmulticast_enable(device->id); /* neighbour discovery; some take it anyway */
     each_fd(fds_collect, &search);

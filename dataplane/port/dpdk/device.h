@@ -2,6 +2,7 @@
  * the burst calls are port_dpdk's. */
 #pragma once
 
+#include "base/device_facts.h"
 #include "base/err.h"
 #include "base/say.h"
 
@@ -17,10 +18,7 @@ struct device {
     uint16_t queue_count;
     uint16_t mtu;
     uint8_t mac[6];
-    const char *driver;
-    bool rx_ip, rx_tcp; /* the device says of each frame whether its checksums are right */
-    bool tx_ip, tx_tcp; /* the device fills checksums in */
-    bool rss;
+    struct device_facts facts;
     struct rte_mempool *pool;
     int fds[DEVICE_FDS_MAX]; /* that the driver opened and that become readable with frames */
     uint32_t fd_count;
@@ -32,10 +30,14 @@ struct device_fds {
 };
 void device_fds_look(struct device_fds *fds);
 
-/* device_start configures and starts the first device, with `queues` queue pairs and a pool of
- * mbuf_count frames (0: chosen) whose private room is private_size bytes. Returns 0 or as
- * port_dpdk_start. */
-MUST_USE int device_start(struct device *device, uint16_t queues, uint32_t mbuf_count,
-                          uint16_t private_size, const struct device_fds *before,
-                          struct fault *fault);
+struct device_setup {
+    uint16_t queue_count;
+    uint16_t private_size; /* bytes behind each frame's struct */
+    uint32_t mbuf_count;   /* frames in the pool; 0: chosen */
+    bool plain;            /* no offloads */
+};
+
+/* device_start configures and starts the first device. Returns 0 or as port_dpdk_start. */
+MUST_USE int device_start(struct device *device, const struct device_setup *setup,
+                          const struct device_fds *before, struct fault *fault);
 void device_stop(struct device *device);

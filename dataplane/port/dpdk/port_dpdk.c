@@ -48,7 +48,7 @@ static void dpdk_offload_6(const struct device *device, struct rte_mbuf *m)
 {
     uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
     const struct rte_ipv6_hdr *ip = (const struct rte_ipv6_hdr *)(frame + 14);
-    if (!device->tx_tcp || m->pkt_len < 74 || ip->proto != IPPROTO_TCP)
+    if (!device_uses(&device->facts, DEVICE_TX_TCP_SUM) || m->pkt_len < 74 || ip->proto != IPPROTO_TCP)
         return;
     uint16_t *sum = (uint16_t *)(frame + 14 + sizeof(*ip) + 16);
     m->l2_len = 14;
@@ -72,7 +72,7 @@ static void dpdk_offload(const struct device *device, struct rte_mbuf *m)
     m->l3_len = (uint64_t)(ip->version_ihl & 15) * 4;
     m->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM;
     ip->hdr_checksum = 0;
-    if (device->tx_tcp && ip->next_proto_id == IPPROTO_TCP) {
+    if (device_uses(&device->facts, DEVICE_TX_TCP_SUM) && ip->next_proto_id == IPPROTO_TCP) {
         uint16_t *sum = (uint16_t *)(frame + 14 + m->l3_len + 16);
         m->l4_len = (uint64_t)(frame[14 + m->l3_len + 12] >> 4) * 4;
         m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
@@ -114,7 +114,7 @@ static void dpdk_link_send(void *link, uint8_t *frame, uint32_t size)
     struct rte_mbuf *m = port->tx_next;
     CHECK(m != NULL && rte_pktmbuf_mtod(m, uint8_t *) == frame && m->pkt_len == size);
     port->tx_next = NULL;
-    if (port->device->device.tx_ip)
+    if (device_uses(&port->device->device.facts, DEVICE_TX_IP_SUM))
         dpdk_offload(&port->device->device, m);
     port_dpdk_queue(port, m);
 }
@@ -171,11 +171,12 @@ static void dpdk_share_neighbour(struct port_dpdk *port, const struct rte_mbuf *
 
 static void dpdk_input(struct port_dpdk *port, struct rte_mbuf *m)
 {
-    const struct device *device = &port->device->device;
+    const struct device_facts *facts = &port->device->device.facts;
+    const bool rx_ip = device_uses(facts, DEVICE_RX_IP_SUM);
     const uint64_t ip = m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
     const uint64_t l4 = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
-    if (m->nb_segs != 1 || m->pkt_len < 14 || (device->rx_ip && ip == RTE_MBUF_F_RX_IP_CKSUM_BAD) ||
-        (device->rx_tcp && l4 == RTE_MBUF_F_RX_L4_CKSUM_BAD)) {
+    if (m->nb_segs != 1 || m->pkt_len < 14 || (rx_ip && ip == RTE_MBUF_F_RX_IP_CKSUM_BAD) ||
+        port_dpdk_sum_bad(port, DEVICE_RX_TCP_SUM, m->ol_flags)) {
         port_count(&port->counters.rx_bad, 1);
         rte_pktmbuf_free(m);
         return;
@@ -183,8 +184,8 @@ static void dpdk_input(struct port_dpdk *port, struct rte_mbuf *m)
     struct stack_frame *frame = rte_mbuf_to_priv(m);
     frame->data = rte_pktmbuf_mtod(m, uint8_t *);
     frame->size = m->pkt_len;
-    frame->checked_ip = device->rx_ip && ip == RTE_MBUF_F_RX_IP_CKSUM_GOOD;
-    frame->checked_tcp = device->rx_tcp && l4 == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+    frame->checked_ip = rx_ip && ip == RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+    frame->checked_tcp = device_uses(facts, DEVICE_RX_TCP_SUM) && l4 == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
     frame->free = dpdk_frame_free;
     port->stack->input(frame);
 }
@@ -433,8 +434,12 @@ int port_dpdk_start(const struct port_dpdk_setup *setup, struct port_dpdk_device
     if (!err)
         err = eal_start(setup->eal, fault);
     if (!err)
-        err = device_start(&device->device, (uint16_t)setup->net_count, setup->mbuf_count,
-                           sizeof(struct stack_frame), &before, fault);
+        err = device_start(&device->device,
+                           &(struct device_setup){.queue_count = (uint16_t)setup->net_count,
+                                                  .private_size = sizeof(struct stack_frame),
+                                                  .mbuf_count = setup->mbuf_count,
+                                                  .plain = setup->plain},
+                           &before, fault);
     if (err) {
         dpdk_free(device);
         return err;
@@ -448,6 +453,24 @@ void port_dpdk_stop(struct port_dpdk_device *device)
     device_stop(&device->device);
     eal_stop();
     dpdk_free(device);
+}
+
+int port_dpdk_look(const char *eal, bool plain, struct device_facts *facts, struct fault *fault)
+{
+    static struct device device;
+    const struct device_setup setup = {
+        .queue_count = 1, .private_size = sizeof(struct stack_frame), .plain = plain};
+    struct device_fds before;
+    device_fds_look(&before);
+    int err = eal_start(eal, fault);
+    if (!err)
+        err = device_start(&device, &setup, &before, fault);
+    if (err)
+        return err;
+    *facts = device.facts;
+    device_stop(&device);
+    eal_stop();
+    return 0;
 }
 
 int port_dpdk_open(struct port_dpdk_device *device, uint32_t net_index,
@@ -476,7 +499,8 @@ int port_dpdk_open(struct port_dpdk_device *device, uint32_t net_index,
         .prefix_size = device->setup.prefix_size,
         .mtu = device->device.mtu,
         .listen_port = device->setup.ip.port,
-        .offloads = {.tx_ip = device->device.tx_ip, .tx_tcp = device->device.tx_tcp},
+        .offloads = {.tx_ip = device_uses(&device->device.facts, DEVICE_TX_IP_SUM),
+                     .tx_tcp = device_uses(&device->device.facts, DEVICE_TX_TCP_SUM)},
         .memory_limit = device->setup.memory_limit ? device->setup.memory_limit : DPDK_MEMORY,
         .seed = device->setup.seed + net_index,
         .link = port,
@@ -499,17 +523,23 @@ int port_dpdk_open(struct port_dpdk_device *device, uint32_t net_index,
 const char *port_dpdk_text(const struct port_dpdk_device *device, char *text, uint32_t size)
 {
     const struct device *d = &device->device;
-    const char *checks = d->rx_tcp && d->tx_tcp   ? "device"
-                         : d->rx_tcp || d->tx_tcp ? "half"
-                                                  : "software";
-    snprintf(text, size, "%s, %02x:%02x:%02x:%02x:%02x:%02x, %u queue%s, %s; checksums: %s",
-             d->driver, d->mac[0], d->mac[1], d->mac[2], d->mac[3], d->mac[4], d->mac[5],
+    const struct device_facts *facts = &d->facts;
+    bool rx = device_uses(facts, DEVICE_RX_TCP_SUM), tx = device_uses(facts, DEVICE_TX_TCP_SUM);
+    snprintf(text, size, "%s, %s, %u queue%s, %s; checksums: %s", facts->driver, facts->mac,
              d->queue_count,
-             d->queue_count == 1 ? ""
-             : d->rss            ? "s (RSS)"
-                                 : "s",
-             d->fd_count ? "can park" : "cannot park", checks);
+             d->queue_count == 1                 ? ""
+             : device_uses(facts, DEVICE_RSS) ? "s (RSS)"
+                                                 : "s",
+             d->fd_count ? "can park" : "cannot park",
+             rx && tx   ? "device"
+             : rx || tx ? "half"
+                        : "software");
     return text;
+}
+
+const struct device_facts *port_dpdk_facts(const struct port_dpdk_device *device)
+{
+    return &device->device.facts;
 }
 
 const struct port_dpdk_counters *port_dpdk_counters(const struct port *port)

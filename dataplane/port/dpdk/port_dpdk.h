@@ -16,6 +16,7 @@
  * role. */
 #pragma once
 
+#include "base/device_facts.h"
 #include "base/say.h"
 #include "dataplane/port/port.h"
 
@@ -31,6 +32,7 @@ struct port_dpdk_setup {
     uint32_t mbuf_count;     /* frames in the device's pool; 0: enough for full rings and a burst */
     uint64_t memory_limit;   /* bytes of each lwIP; 0: 256 MiB */
     uint64_t seed;           /* secret */
+    bool plain;              /* no offload is used, but RSS */
 };
 
 /* Frames, of one port. Written by its role, read by CTL: relaxed. */
@@ -52,6 +54,11 @@ MUST_USE int port_dpdk_start(const struct port_dpdk_setup *setup,
                              struct port_dpdk_device **device, struct fault *fault);
 void port_dpdk_stop(struct port_dpdk_device *device);
 
+/* port_dpdk_look starts EAL and the device, with one queue, looks what it can, and stops both. Once
+ * in a process. Returns as port_dpdk_start. */
+MUST_USE int port_dpdk_look(const char *eal, bool plain, struct device_facts *facts,
+                            struct fault *fault);
+
 /* port_dpdk_open gives the port of NET `net_index`. Returns 0, ERR_RANGE, ERR_NOMEM, ERR_BUSY. The
  * ports are finished (port_fini) before port_dpdk_stop. */
 MUST_USE int port_dpdk_open(struct port_dpdk_device *device, uint32_t net_index,
@@ -60,5 +67,9 @@ MUST_USE int port_dpdk_open(struct port_dpdk_device *device, uint32_t net_index,
 
 /* "net_af_packet, 02:..:01, 1 queue, parks; checksums: software": for the start-up line. */
 const char *port_dpdk_text(const struct port_dpdk_device *device, char *text, uint32_t size);
+
+/* What it can do and what is used; nothing (driver "") where takt is built without DPDK. Lent for
+ * the device's life. */
+const struct device_facts *port_dpdk_facts(const struct port_dpdk_device *device);
 
 const struct port_dpdk_counters *port_dpdk_counters(const struct port *port);

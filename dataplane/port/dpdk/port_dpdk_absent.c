@@ -15,6 +15,14 @@ int port_dpdk_start(const struct port_dpdk_setup *setup, struct port_dpdk_device
                      "libdpdk-dev, run tools/fetch-lwip.sh, and build with -Ddpdk=enabled");
 }
 
+int port_dpdk_look(const char *eal, bool plain, struct device_facts *facts, struct fault *fault)
+{
+    (void)eal;
+    (void)plain;
+    (void)facts;
+    return fault_set(fault, ERR_UNSUPPORTED, "this taktd was built without the dpdk port");
+}
+
 void port_dpdk_stop(struct port_dpdk_device *device)
 {
     (void)device;
@@ -35,6 +43,13 @@ const char *port_dpdk_text(const struct port_dpdk_device *device, char *text, ui
     (void)device;
     (void)size;
     return text;
+}
+
+const struct device_facts *port_dpdk_facts(const struct port_dpdk_device *device)
+{
+    static const struct device_facts none;
+    (void)device;
+    return &none;
 }
 
 const struct port_dpdk_counters *port_dpdk_counters(const struct port *port)

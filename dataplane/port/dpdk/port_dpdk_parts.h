@@ -7,12 +7,11 @@
 #include "dataplane/port/dpdk/port_dpdk.h"
 #include "dataplane/port/lwip/stack.h"
 
+#include <rte_mbuf.h>
 #include <string.h>
 
 #define DPDK_BURST         32
 #define DPDK_DATAGRAMS_MAX (PORT_DPDK_NETS_MAX + 1) /* a NET's each, and PEER's */
-
-struct rte_mbuf;
 
 struct port_dpdk {
     struct port base;
@@ -43,6 +42,14 @@ static inline bool port_dpdk_is_v4(const struct address *address)
 {
     static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
     return memcmp(address->ip, prefix, sizeof(prefix)) == 0;
+}
+
+/* True when the device has found the frame's UDP or TCP checksum wrong, and is asked to look. */
+static inline bool port_dpdk_sum_bad(const struct port_dpdk *port, enum device_offload which,
+                                     uint64_t ol_flags)
+{
+    return device_uses(&port->device->device.facts, which) &&
+           (ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_BAD;
 }
 
 /* port_dpdk_queue sends a frame with the port's next burst; takes it. port_dpdk_transmit gives what
