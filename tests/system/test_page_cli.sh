@@ -67,7 +67,7 @@ node=(--data "$work/data")
 sleep 1.2 # CTL looks once a second
 "$takt" bench -s "$server" --ops get=1,set=1 -n 4 -w 2 -d 4 >/dev/null 2>&1 &
 load=$!
-check "top: roles, links and steps" 0 "runs, pid $taktd_pid.*write .*role .*apply.*link.*net_core" \
+check "top: roles, links and steps" 0 "runs, pid $taktd_pid.*the last [0-9.]+ s.*of [0-9.]+ s, one request in 2.*write .*role .*apply.*link.*net_core" \
     top "${node[@]}" --once --interval 2.2
 wait $load
 json "top -o json: what is counted" \
@@ -107,7 +107,7 @@ check "an option that makes no sense" 2 'there is no step|one of' latency "${nod
 check "a directory without a node" 1 'does not run' top --data "$work" --once
 check "a file that is not a page" 1 'not a node.s page|another build' top --page /bin/true --once
 stop -KILL
-check "top: a killed node's page is still there" 0 'crashed or was killed.*nothing moves any more.*net_core' \
+check "top: a killed node's page is still there" 0 'crashed or was killed.*nothing moves any more.*its whole life, [0-9.]+ s.*write .*net_core' \
     top "${node[@]}" --once
 check "trace: and its last requests" 0 'durable' trace "${node[@]}" --writes
 start

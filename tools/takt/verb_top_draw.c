@@ -11,7 +11,8 @@ static const char *const top_states[] = {"follower", "pre-candidate", "candidate
 
 /* ---- looking --------------------------------------------------------------------------------- */
 
-void top_look_take(struct top_look *look, const struct node_page *page, uint64_t mono_ns)
+void top_look_take(struct top_look *look, const struct node_page *page, uint64_t mono_ns,
+                   const struct top_look *last)
 {
     memset(look, 0, sizeof(*look));
     look->mono_ns = mono_ns;
@@ -22,20 +23,48 @@ void top_look_take(struct top_look *look, const struct node_page *page, uint64_t
         look->turns[i] = turns_get(&page->roles[i].turns.turns);
         look->busy_ns[i] = turns_get(&page->roles[i].turns.busy_ns);
     }
+    look->seen_ns = atomic_load_explicit(&page->seen_ns, memory_order_acquire);
     for (int i = 0; i < TRACE_STEPS; i++)
         look->steps[i] = page->steps[i].all;
+    look->seen_before_ns = page->started_ns; /* all there is, until CTL has looked once more */
+    if (!last)
+        return;
+    bool is_new = look->seen_ns != last->seen_ns;
+    look->seen_before_ns = is_new ? last->seen_ns : last->seen_before_ns;
+    memcpy(look->steps_before, is_new ? last->steps : last->steps_before,
+           sizeof(look->steps_before));
+}
+
+void top_look_life(struct top_look looks[2], const struct node_page *page)
+{
+    uint64_t seen_ns = atomic_load_explicit(&page->seen_ns, memory_order_acquire);
+
+    memset(&looks[0], 0, sizeof(looks[0]));
+    looks[0].mono_ns = looks[0].seen_ns = page->started_ns;
+    top_look_take(&looks[1], page, seen_ns > page->started_ns ? seen_ns : page->started_ns,
+                  &looks[0]);
+}
+
+/* Seconds from one to the other; 0 when no time has passed. */
+static double top_seconds(uint64_t from_ns, uint64_t to_ns)
+{
+    return to_ns > from_ns ? (double)(to_ns - from_ns) / NS_PER_S : 0;
 }
 
 static double top_span_s(const struct top_look *before, const struct top_look *now)
 {
-    double s = (double)(now->mono_ns - before->mono_ns) / NS_PER_S;
-    return s > 0 ? s : 1;
+    return top_seconds(before->mono_ns, now->mono_ns);
+}
+
+/* What happened in a second of the window; nothing, when there is no window. */
+static double top_per_s(uint64_t from, uint64_t to, double span_s)
+{
+    return to < from || span_s <= 0 ? 0 : (double)(to - from) / span_s;
 }
 
 static double top_rate(const struct top_look *before, const struct top_look *now, int metric)
 {
-    uint64_t from = before->metric[metric], to = now->metric[metric];
-    return to < from ? 0 : (double)(to - from) / top_span_s(before, now);
+    return top_per_s(before->metric[metric], now->metric[metric], top_span_s(before, now));
 }
 
 /* What a histogram took in between: percentiles of the interval, not of the node's life. */
@@ -104,6 +133,14 @@ static void top_draw_head(struct top_text *text, const struct node_page *page,
     else if (!alive)
         top_line(text, TOP_WARN, "nothing moves any more: these are the numbers as it left them");
     top_line(text, TOP_PLAIN, "data %s, roles %s", page->data_dir, page->layout_name);
+}
+
+/* Which time the numbers below are of. */
+static void top_draw_window(struct top_text *text, const struct node_page *page,
+                            const struct top_look *before, const struct top_look *now)
+{
+    top_line(text, TOP_PLAIN, "%s %.2f s; longest, worst, high-water and full: since the start",
+             node_page_alive(page) ? "the last" : "its whole life,", top_span_s(before, now));
 }
 
 static void top_draw_ensemble(struct top_text *text, const struct node_page *page,
@@ -176,17 +213,19 @@ static void top_draw_work(struct top_text *text, const struct top_look *before,
 }
 
 static void top_draw_latency(struct top_text *text, const struct node_page *page,
-                             const struct top_look *before, const struct top_look *now)
+                             const struct top_look *now)
 {
     static struct hist between;
     char p50[32], p99[32], p999[32], most[32];
+    double span_s = top_seconds(now->seen_before_ns, now->seen_ns);
 
     if (page->trace_every == 0)
         return;
-    top_line(text, TOP_HEAD, "%-10s %9s %11s %11s %11s %11s", "step", "samples", "p50", "p99",
-             "p99.9", "max");
+    top_line(text, TOP_HEAD, "%-10s %9s %11s %11s %11s %11s   %s %.2f s, one request in %u", "step",
+             "samples", "p50", "p99", "p99.9", "max", node_page_alive(page) ? "of" : "all",
+             span_s, page->trace_every);
     for (int i = 0; i < TRACE_STEPS; i++) {
-        top_between(&between, &before->steps[i], &now->steps[i]);
+        top_between(&between, &now->steps_before[i], &now->steps[i]);
         if (between.count == 0)
             continue;
         top_line(text, TOP_PLAIN, "%-10s %9" PRIu64 " %11s %11s %11s %11s",
@@ -207,7 +246,7 @@ static void top_draw_roles(struct top_text *text, const struct node_page *page,
              "turns/s", "busy", "worst turn");
     for (uint32_t i = 0; i < page->role_count && i < NODE_PAGE_ROLES; i++) {
         const struct node_page_role *role = &page->roles[i];
-        double busy = (double)(now->busy_ns[i] - before->busy_ns[i]) / 1e7 / span_s;
+        double busy = top_per_s(before->busy_ns[i], now->busy_ns[i], span_s) / 1e7;
         int cpu = atomic_load_explicit(&role->cpu, memory_order_relaxed);
         char name[32], turns[32], worst[32], at[16] = "any";
         snprintf(name, sizeof(name), role->index ? "%s %u" : "%s", role->name, role->index);
@@ -216,10 +255,9 @@ static void top_draw_roles(struct top_text *text, const struct node_page *page,
         top_line(text, busy > 90 ? TOP_WARN : TOP_PLAIN,
                  "%-10s %-8s %4s %-7s %11s %6.1f%% %12s", name, role->worker, at,
                  role->idle < 5 ? top_idles[role->idle] : "?",
-                 top_number((double)(now->turns[i] - before->turns[i]) / span_s, turns,
+                 top_number(top_per_s(before->turns[i], now->turns[i], span_s), turns,
                             sizeof(turns)),
-                 busy < 0 ? 0 : busy,
-                 histplot_time(turns_get(&role->turns.worst_ns), worst, sizeof(worst)));
+                 busy, histplot_time(turns_get(&role->turns.worst_ns), worst, sizeof(worst)));
     }
 }
 
@@ -254,9 +292,10 @@ void top_draw(struct top_text *text, const struct node_page *page, const struct 
     top_draw_head(text, page, now);
     top_draw_ensemble(text, page, now);
     top_line(text, TOP_PLAIN, "%s", "");
+    top_draw_window(text, page, before, now);
     top_draw_work(text, before, now);
     top_line(text, TOP_PLAIN, "%s", "");
-    top_draw_latency(text, page, before, now);
+    top_draw_latency(text, page, now);
     top_draw_roles(text, page, before, now);
     top_draw_links(text, page);
 }
@@ -277,8 +316,8 @@ static void top_json_roles(struct json *json, const struct node_page *page,
         json_text(json, "thread", role->worker);
         json_int(json, "cpu", atomic_load_explicit(&role->cpu, memory_order_relaxed));
         json_text(json, "idle", role->idle < 5 ? top_idles[role->idle] : "?");
-        json_real(json, "turns_per_s", (double)(now->turns[i] - before->turns[i]) / span_s);
-        json_real(json, "busy", (double)(now->busy_ns[i] - before->busy_ns[i]) / 1e9 / span_s);
+        json_real(json, "turns_per_s", top_per_s(before->turns[i], now->turns[i], span_s));
+        json_real(json, "busy", top_per_s(before->busy_ns[i], now->busy_ns[i], span_s) / 1e9);
         json_int(json, "worst_turn_ns", (int64_t)turns_get(&role->turns.worst_ns));
         json_close(json, '}');
     }
