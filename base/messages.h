@@ -200,7 +200,8 @@ struct core_disk_save {
     uint64_t term;
     uint8_t vote; /* 0 = nobody */
     uint8_t formed, catching_up;
-    uint8_t reserved[5];
+    uint8_t forget; /* 1: the log and the snapshots are to be put aside at the next start */
+    uint8_t reserved[4];
     uint8_t cluster_id[16];
     uint64_t incarnation_least; /* starts to come are later than this one; 0: as before */
 };

@@ -39,6 +39,7 @@ void core_on_hello(struct role_core *core, const struct peer_message *message,
         return;
     }
     memcpy(&greeting, payload, sizeof(greeting));
+    core->hello.memory_heard[message->from] = greeting.memory;
     if (first && core->hello.heard[message->from] && !greeting.memory != !core->config.memory)
         say(SAY_WARN,
             "node %u has durability.mode %s and this one %s: each acknowledges by its own; set the "
@@ -149,6 +150,10 @@ void core_hello_saved(struct role_core *core, struct now now)
 {
     const struct core_identity *identity = &core->hello.identity;
 
+    if (core->forgetting) {
+        core_forget_saved(core);
+        return;
+    }
     if (core->later_incarnation) {
         form_again(core);
         return;
@@ -171,11 +176,12 @@ void core_hello_caught_up(struct role_core *core, struct now now)
     struct core_identity *identity = &core->hello.identity;
     const struct raft *raft = &core->raft;
 
-    if (!identity->catching_up || core->save_out || core->later_incarnation ||
+    if (!identity->catching_up || core->save_out || core->later_incarnation || core->forgetting ||
         form_target_wanted(core))
         return;
     if (raft->commit_index < core->hello.target_index ||
-        raft->durable_index < core->hello.target_index)
+        raft->durable_index < core->hello.target_index ||
+        raft->matched_index < core->hello.target_index)
         return;
     identity->catching_up = false;
     form_save(core, "has caught up, and votes from now on");

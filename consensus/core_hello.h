@@ -49,6 +49,7 @@ struct core_hello {
     uint64_t due_ns;                   /* next round of HELLOs; UINT64_MAX: all have answered */
     uint64_t heard[PEER_ID_MAX + 1];   /* incarnation of each peer; 0 = not heard */
     uint8_t log_seen[PEER_ID_MAX + 1]; /* 1: it has a log, 2: it has none */
+    bool memory_heard[PEER_ID_MAX + 1]; /* it acknowledges from memory */
     /* catching up: the end of the log of the leader of target_term, told to this incarnation */
     uint64_t target_index, target_term; /* term 0: not known */
 };

@@ -156,6 +156,11 @@ void core_hello_saved(struct role_core *core, struct now now);
  * it. Of two processes with one id, this lets the one go on that the others' server list points to.
  * No effect when `incarnation` is not later. */
 void core_outlived(struct role_core *core, uint8_t from, uint64_t incarnation);
+/* core_forget.c. core_contradicted: the leader's log holds another entry than is committed here
+ * (core->out.contradicts): this member forgets its log, or stops. core_forget_saved: that is
+ * durable. */
+void core_contradicted(struct role_core *core);
+void core_forget_saved(struct role_core *core);
 void core_hello_caught_up(struct role_core *core, struct now now);
 
 /* core_member.c: a membership entry is in the log; a client wants another membership (lines of

@@ -43,6 +43,7 @@ void core_save(struct role_core *core)
     save->formed = core->hello.identity.formed;
     save->catching_up = core->hello.identity.catching_up;
     save->incarnation_least = core->later_incarnation;
+    save->forget = core->forgetting;
     memcpy(save->cluster_id, core->hello.identity.cluster_id, sizeof(save->cluster_id));
     core->save_out = true;
     core->save_again = false;
@@ -95,6 +96,8 @@ void core_step(struct role_core *core, const struct raft_input *in)
     if (out->state_changed || out->truncate_from || in->kind == RAFT_INPUT_CONFIG ||
         in->kind == RAFT_INPUT_SNAPSHOT_INSTALLED)
         core->show_ns = 0;
+    if (out->contradicts)
+        core_contradicted(core);
     if (out->save) {
         core->save_term = out->save_term;
         core->save_vote = out->save_vote;

@@ -39,6 +39,12 @@ void core_ask_reads(struct role_core *core, struct now now)
     CHECK(!core->out.read_refused); /* there was room for one */
 }
 
+/* Is what this member has applied the leader's, as that one has shown? */
+static bool reads_of_leader(const struct role_core *core)
+{
+    return core->raft.state == RAFT_LEADER || core->raft.matched_index >= core->commit_told;
+}
+
 bool core_reads_due(struct role_core *core)
 {
     uint32_t size;
@@ -46,7 +52,8 @@ bool core_reads_due(struct role_core *core)
 
     return wait && wait->lane <= core->forward.applied &&
            (wait->context == 0 ||
-            (wait->context <= core->read_ready && core->read_index <= core->commit_told));
+            (wait->context <= core->read_ready && core->read_index <= core->commit_told &&
+             reads_of_leader(core)));
 }
 
 /* Has nobody answered the READs of this node for CORE_SILENT_NS? Asked when the pages are told. */

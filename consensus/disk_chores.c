@@ -21,6 +21,7 @@ static int chore_save(struct role_disk *disk, const struct core_disk *ask, uint3
     state->vote = save->vote;
     state->formed = save->formed;
     state->catching_up = save->catching_up;
+    state->forget = state->forget || save->forget;
     if (save->incarnation_least > state->incarnation)
         state->incarnation = save->incarnation_least;
     memcpy(state->cluster_id, save->cluster_id, sizeof(state->cluster_id));

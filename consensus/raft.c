@@ -62,7 +62,6 @@ int raft_init(struct raft *raft, const struct raft_config *config,
     raft->last_term = raft_terms_last(&raft->terms);
     raft->durable_index = raft->last_index;
     raft->commit_index = recovered->commit_index;
-    raft->matched_index = recovered->commit_index;
     raft->truncated_low = UINT64_MAX;
     raft->random = config->seed ^ 0x9e3779b97f4a7c15ull * config->id;
     raft->reason = "started";
@@ -143,7 +142,7 @@ void raft_become_follower(struct raft *raft, uint64_t term, uint8_t leader, cons
         raft->vote = 0;
     }
     raft->transfer_to = 0;
-    raft->matched_index = raft->commit_index; /* what a new leader's log certainly holds */
+    raft->matched_index = 0; /* until it has shown something: raft_append_contradicts */
     raft->leader_commit = 0;
     raft->answer_round = 0;
     raft_become(raft, RAFT_FOLLOWER, leader, reason, out);

@@ -148,7 +148,7 @@ struct raft {
     uint64_t last_index, last_term;
     uint64_t durable_index; /* of this member's own log */
     uint64_t commit_index;
-    uint64_t matched_index;    /* follower: equal to the leader's log up to here */
+    uint64_t matched_index;    /* follower: equal to what its leader has shown, up to here */
     uint64_t leader_commit;    /* follower: the commit index that this leader told */
     uint64_t term_first_index; /* leader: the first entry of its term */
     uint64_t log_epoch;        /* counts truncations; see RAFT_INPUT_DURABLE */
@@ -245,6 +245,9 @@ struct raft_output {
     const char *reason;
     uint64_t truncate_from;             /* forget entries from here on; 0 = none */
     uint64_t accept_first, accept_last; /* entries of this APPEND to be appended; 0 = none */
+    /* The message shows that its leader holds another entry there, although that is committed here;
+     * it was not taken, and is not answered. 0 = no. Only a history that was given up is such. */
+    uint64_t contradicts;
     uint64_t commit_index;              /* entries up to here may be applied */
     uint32_t message_count, read_count;
     struct raft_read reads[RAFT_READ_COUNT_MAX]; /* own reads that may be served */

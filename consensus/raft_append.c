@@ -77,10 +77,52 @@ void raft_append_refuse_old(struct raft *raft, const struct peer_message *m,
 
 /* ---- entries come in ------------------------------------------------------------------------- */
 
+/* Where do the entries [first, last] of one term, which the leader holds, differ from what is
+ * committed here; 0: nowhere that this log knows of. Each later leader's log holds what is
+ * committed, unless a majority forgot it and went on without (ARCHITECTURE.md, section 6). That
+ * history begins in a term of its own, higher than any here, and terms do not go down: so whatever
+ * shows an entry of the leader's term at a place that is committed here shows the difference, if it
+ * lies below this table's base, too. Nothing behind the difference is ever acknowledged. */
+static uint64_t raft_append_differs(const struct raft *raft, uint64_t first, uint64_t last,
+                                    uint64_t term)
+{
+    const struct raft_terms *terms = &raft->terms;
+    uint64_t base = terms->base_index;
+
+    if (last > raft->commit_index)
+        last = raft->commit_index;
+    if (first > last)
+        return 0;
+    if (first <= base && (term > terms->base_term || (last >= base && term != terms->base_term)))
+        return last < base ? last : base;
+    if (first <= base)
+        first = base + 1;
+    if (first > last)
+        return 0;
+    if (raft_terms_at(terms, first) != term)
+        return first;
+    uint64_t end = raft_terms_run_end(terms, first);
+    return end < last ? end + 1 : 0;
+}
+
+static bool raft_append_contradicts(const struct raft *raft, const struct peer_message *m,
+                                    struct raft_output *out)
+{
+    uint64_t last = m->index + (m->kind == PEER_APPEND ? peer_message_entry_count(m) : 0);
+
+    out->contradicts = raft_append_differs(raft, m->index, m->index, m->log_term);
+    if (PLANTED(53))
+        out->contradicts = 0;
+    else if (!out->contradicts && last > m->index)
+        out->contradicts =
+            raft_append_differs(raft, m->index + 1, last, peer_message_entry_term(m));
+    return out->contradicts != 0;
+}
+
 static bool raft_append_matches(const struct raft *raft, const struct peer_message *m)
 {
     if (m->index <= raft->commit_index)
-        return true; /* each later leader's log holds what is committed */
+        return true; /* what is committed, and not contradicted */
     return m->index <= raft->last_index && raft_terms_at(&raft->terms, m->index) == m->log_term;
 }
 
@@ -165,6 +207,8 @@ void raft_append_take(struct raft *raft, const struct peer_message *m, struct ra
                         m->log_term); /* what is missing is taken as being */
         raft->last_index = m->index;  /* in the snapshot */
     }
+    if (raft_append_contradicts(raft, m, out))
+        return;
     if (!raft_append_matches(raft, m)) {
         raft_append_refuse(raft, m, out);
         return;
@@ -188,6 +232,8 @@ void raft_append_take(struct raft *raft, const struct peer_message *m, struct ra
 void raft_append_offer(struct raft *raft, const struct peer_message *m, struct raft_output *out)
 {
     CHECK(raft->leader == m->from);
+    if (raft_append_contradicts(raft, m, out))
+        return;
     if (m->index > raft->commit_index &&
         (m->index > raft->last_index || raft_terms_at(&raft->terms, m->index) != m->log_term))
         return;

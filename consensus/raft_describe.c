@@ -104,6 +104,8 @@ int raft_describe_output(const struct raft_output *out, char *text, uint32_t siz
         raft_describe_add(&line, " noop");
     if (out->truncate_from)
         raft_describe_add(&line, " truncate %llu", (unsigned long long)out->truncate_from);
+    if (out->contradicts)
+        raft_describe_add(&line, " contradicted at %llu", (unsigned long long)out->contradicts);
     if (out->accept_first)
         raft_describe_add(&line, " accept %llu-%llu", (unsigned long long)out->accept_first,
                           (unsigned long long)out->accept_last);

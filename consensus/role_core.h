@@ -238,6 +238,7 @@ struct role_core {
     uint64_t settle_index;     /* the membership that was in force when last looked at */
     uint64_t settle_ns;        /* members_settled is due then; 0 = it was called */
     uint64_t later_incarnation; /* others know of such a start; 0 = this one is the latest */
+    bool forgetting;           /* its log is of a history that was given up: core_forget.c */
     bool formed;               /* hello.identity.formed is durable, and PEER knows */
     bool save_out, save_again; /* one SAVE is with DISK; another one follows */
     bool save_of_raft;         /* the one that is out answers raft */

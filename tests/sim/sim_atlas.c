@@ -73,9 +73,9 @@ void sim_atlas_look(struct sim_world *world)
 {
     for (uint32_t i = 0; world->node_count > 1 && i < world->node_count; i++) {
         const struct sim_node *node = &world->nodes[i];
-        if (node->node && !node->observer && !node->node->core.raft.config.voting)
+        if (node->node && !node->observer && (node->ahead || !node->node->core.raft.config.voting))
             world->atlas.nodes[i].damaged = true;
-        if (world->atlas.nodes[i].damaged && node->node &&
+        if (world->atlas.nodes[i].damaged && node->node && !node->ahead &&
             sim_node_applied(node) >= world->atlas.nodes[i].needs &&
             (node->observer || node->node->core.raft.config.voting))
             world->atlas.nodes[i].damaged = false;

@@ -98,7 +98,8 @@
 #define SIM_KNOBS_APART(X)                                                                         \
     X(beat, 25, 1, 5, "controllers that speak beat, by libtakt")                                   \
     X(beat_lease_ms, 100, 200, 3000, "timeout of a controller's session")                          \
-    X(beat_lease, 0, 1, 1, "what controllers believe of their leases is judged, too: FAULTS.md")
+    X(beat_lease, 0, 1, 1, "what controllers believe of their leases is judged, too: FAULTS.md") \
+    X(recover_ms, 50, 500, 6000, "memory: then all lose it, and are started to recover from disk")
 #define SIM_KNOBS(X)                                                                               \
     SIM_KNOBS_WORLD(X)                                                                             \
     SIM_KNOBS_NETWORK(X) SIM_KNOBS_FAULT(X) SIM_KNOBS_LATER(X) SIM_KNOBS_APART(X)

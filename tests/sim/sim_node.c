@@ -120,6 +120,8 @@ static const char *node_tap_new(struct sim_world *world, const struct entry *ent
 static void node_tap(void *self, const struct entry *entry)
 {
     struct sim_node *node = self;
+    if (sim_recover_shown(node->world, node, entry))
+        return;
     uint64_t count = node->world->log.count;
     const char *wrong = check_log_entry(&node->place, &node->world->log, entry);
 
@@ -176,7 +178,7 @@ static void node_configure(struct sim_node *node)
     c->session_timeout_ms_min = 200;
     c->session_timeout_ms_max = 4000;
     c->connections_max = 64;
-    c->sessions_max = 4096;
+    c->sessions_max = SIM_SESSIONS_MAX;
     c->tree_memory_limit = 64 << 20;
     c->tree_nodes_max = 1 << 16;
     c->net_memory_limit = 256 << 20;
@@ -314,12 +316,14 @@ int sim_node_start(struct sim_node *node, struct fault *fault)
                            .random_self = node,
                            .tap = node_tap,
                            .tap_self = node,
+                           .again = node->again,
                            .now = node_now(node)};
 
     CHECK(!node->node);
     node->io = *sim_disk_io(node->disk);
     sim_disk_time(node->disk, node->world->now_ns);
     check_log_begin(&node->place);
+    node->ahead = false;
     node->starts++;
     int err = node_open(&node->node, &node->config, &env, fault);
     node->dark = sim_disk_powerless(node->disk);
@@ -338,8 +342,9 @@ int sim_node_start(struct sim_node *node, struct fault *fault)
         return sim_node_start(node, fault);
     const struct node_recovery *found = node_recovery(node->node);
     const char *wrong = check_log_started(&node->place, found->snapshot_index);
-    if (wrong)
+    if (wrong && !node->ahead)
         sim_world_wrong(node->world, "node %u: %s", node->index + 1, wrong);
+    sim_recover_started(node->world, node);
     if (!node->place.next)
         node->place.next = found->snapshot_index + 1;
     node_promises(node);
@@ -481,6 +486,10 @@ static void node_told(struct sim_node *node, const uint8_t *bytes, uint32_t size
                        raft->term == message.term ? raft_terms_at(&raft->terms, message.index) : 0);
     if (message.flags & PEER_REJECT)
         return;
+    if (message.kind == PEER_APPEND_REPLY && node->ahead &&
+        message.index > node->world->recover.kept)
+        sim_world_wrong(node->world, "node %u says that it holds %llu, and holds another one",
+                        node->index + 1, (unsigned long long)message.index);
     if (message.kind == PEER_APPEND_REPLY)
         check_member_acked(&node->world->members, node->index, message.index);
     node->told |= message.kind == PEER_VOTE_REPLY     ? SIM_TOLD_VOTE

@@ -75,6 +75,8 @@ struct sim_node {
     uint64_t joint_index; /* the last joint membership that was seen in force here */
     bool honest, voted;   /* its disk lost nothing by a fault; it was a voter with a vote */
     bool dark;            /* power failed in the middle of its start */
+    bool ahead;           /* it shows a history that was given up (sim_recover) */
+    bool again;           /* its next start is one in the same process */
     bool cut, cut_before; /* entries are being written that were cut; before this turn */
     uint64_t led_term;    /* the highest that it led */
     uint64_t judged_term; /* the last that it led when check_lost looked */

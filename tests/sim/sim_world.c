@@ -92,6 +92,8 @@ static uint64_t world_next_ns(const struct sim_world *world)
     uint64_t next = sim_network_next_ns(world->network), at = sim_faults_next_ns(world);
 
     next = at < next ? at : next;
+    at = sim_recover_next_ns(world);
+    next = at < next ? at : next;
     for (uint32_t i = 0; i < world->node_count; i++) {
         at = sim_node_next_ns(&world->nodes[i]);
         next = at < next ? at : next;
@@ -151,11 +153,14 @@ static void world_look_leader(struct sim_world *world, struct sim_node *node)
 {
     if (!sim_node_leads(node))
         return;
+    if (node->ahead)
+        sim_world_wrong(world, "node %u leads with a history that was given up", node->index + 1);
     if (sim_node_term(node) > node->led_term)
         node->led_term = sim_node_term(node);
     const struct raft *raft = &node->node->core.raft;
     uint64_t applied = world->log.count;
-    if (applied && raft->term != node->judged_term) {
+    bool undecided = world->recover.state == SIM_RECOVER_WAIT; /* some of that may be lost */
+    if (applied && raft->term != node->judged_term && !undecided) {
         struct check_lost_view lost = {.node = node->index,
                                        .term = raft->term,
                                        .last_index = raft->last_index,
@@ -201,11 +206,14 @@ static void world_turn_node(struct sim_world *world, struct sim_node *node)
     }
     if (err == ERR_RESTART) { /* it was sent a snapshot: it begins again from there */
         sim_world_say(world, "node %u starts again: %s", node->index + 1, fault.text);
-        world->installed++;
+        world->installed += node->node->disk.installed;
+        sim_recover_again(world, node);
         if (sim_faults_aim_install(world, node->index))
             return;
         sim_node_stop(node);
+        node->again = true;
         world_start_node(world, node);
+        node->again = false;
         return;
     }
     if (err) {
@@ -217,6 +225,10 @@ static void world_turn_node(struct sim_world *world, struct sim_node *node)
         world_forgot(world, node);
         node->troubled = false;
         node->start_ns = world->now_ns + 1 + rand_below(&world->rand, 1000 * NS_PER_MS);
+        return;
+    }
+    if (node->ahead) {
+        world_look_leader(world, node);
         return;
     }
     if (node->node->core.raft.commit_index > world->commit_index)
@@ -243,6 +255,8 @@ static void world_step(struct sim_world *world)
     world->events++;
     if (sim_faults_next_ns(world) <= now_ns)
         sim_faults_step(world);
+    if (sim_recover_next_ns(world) <= now_ns)
+        sim_recover_step(world);
     sim_network_deliver(world->network, now_ns, world_deliver, world);
     if (world->beat_count)
         sim_network_deliver(world->beat_network, now_ns, world_deliver_beat, world);
@@ -451,6 +465,8 @@ static void world_judge(struct sim_world *world)
     for (uint32_t i = 0; i < world->node_count; i++)
         if (sim_world_member(world, i))
             world_compare_tree(world, &world->nodes[i]);
+    if (world->recover.state == SIM_RECOVER_DONE)
+        return; /* they begin with values of before, which were judged then */
     const char *wrong = check_registers_judge(&world->registers);
     if (wrong)
         sim_world_wrong(world, "%s", wrong);
@@ -460,7 +476,7 @@ static void world_judge(struct sim_world *world)
 
 static void world_begin(struct sim_world *world, char *const *overrides)
 {
-    struct model_config model = {.session_count_max = 4096};
+    struct model_config model = {.session_count_max = SIM_SESSIONS_MAX};
 
     rand_seed(&world->rand, world->seed);
     sim_knobs_draw(&world->knobs, &world->rand);
@@ -493,6 +509,7 @@ static void world_begin(struct sim_world *world, char *const *overrides)
         sim_beat_init(&world->beats[i], i, world);
     sim_atlas_init(world);
     sim_faults_init(world);
+    sim_recover_init(world);
     for (uint32_t i = 0; i < world->node_count; i++)
         world_start_node(world, &world->nodes[i]);
 }
@@ -522,6 +539,10 @@ static void world_print(const struct sim_world *world, const struct sim_result *
         (unsigned long long)moves, (unsigned long long)refused, (unsigned long long)expired,
         (unsigned long long)world->installed, (unsigned long long)world->reconfigs,
         (unsigned long long)turns, (unsigned long long)result->digest);
+    if (world->recover.state == SIM_RECOVER_DONE)
+        printf("recovered from disk: %llu of %llu entries left, %llu nodes put their log aside\n",
+               (unsigned long long)world->recover.kept, (unsigned long long)world->recover.count,
+               (unsigned long long)world->recover.forgot);
     for (int kind = 0; kind < SIM_FAULT_COUNT; kind++)
         if (world->faults.counts[kind])
             printf("%s %llu  ", sim_fault_name((enum sim_fault_kind)kind),
@@ -560,6 +581,7 @@ static void world_end(struct sim_world *world)
     check_session_fini(&world->sessions);
     check_hash_fini(&world->hash);
     sim_log_fini(&world->log);
+    sim_recover_fini(world);
 }
 
 struct sim_result sim_world_run(uint64_t seed, uint32_t voters, uint32_t observers,

@@ -30,9 +30,11 @@
 #include "tests/sim/sim_log.h"
 #include "tests/sim/sim_network.h"
 #include "tests/sim/sim_node.h"
+#include "tests/sim/sim_recover.h"
 
 #define SIM_NODES_MAX     SIM_NETWORK_NODES_MAX
 #define SIM_CLIENTS_MAX   8
+#define SIM_SESSIONS_MAX  4096
 #define SIM_CALM_NS       (60 * NS_PER_S) /* mended, everybody is answered within so long */
 #define SIM_LINGER_NS     (1 * NS_PER_S)  /* then nothing happens for so long */
 #define SIM_EVENTS_MAX_MS 4000            /* things that may happen in one simulated millisecond */
@@ -54,6 +56,7 @@ struct sim_world {
     struct sim_log log;
     struct sim_faults faults;
     struct sim_atlas atlas;
+    struct sim_recover recover;
     struct check_hash hash;
     struct check_order order;
     struct check_registers registers;

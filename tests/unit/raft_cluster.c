@@ -271,6 +271,9 @@ static void node_step(struct cluster *c, struct cluster_node *n, struct raft_inp
                 (in.kind == RAFT_INPUT_TICK && !out->state_changed && !out->message_count);
     if (c->trace && !dull)
         node_trace(c, n, &in, out);
+    if (out->contradicts)
+        cluster_fail(c, "node %u: entry %llu is committed there, and its leader holds another one",
+                     n->id, (unsigned long long)out->contradicts);
     if (out->accept_first)
         node_accept(c, n, out, message);
     else if (in.kind == RAFT_INPUT_MESSAGE && n->raft.last_index != last_before && !c->failed)

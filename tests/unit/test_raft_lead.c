@@ -486,13 +486,17 @@ static void test_an_offered_snapshot_that_lies_here_is_answered(void **state)
     message((struct peer_message){
         .kind = PEER_SNAPSHOT, .from = 2, .term = 5, .index = 11, .log_term = 4});
     assert_int_equal(out.message_count, 0);
-    message((struct peer_message){/* committed here: what its term was does not matter any more */
+    message((struct peer_message){
+        .kind = PEER_SNAPSHOT, .from = 2, .term = 5, .index = 1, .log_term = 4});
+    assert_int_equal(told(PEER_APPEND_REPLY)->index, 6);
+    message((struct peer_message){/* committed here, and another one */
                                   .kind = PEER_SNAPSHOT,
                                   .from = 2,
                                   .term = 5,
                                   .index = 1,
                                   .log_term = 1});
-    assert_int_equal(told(PEER_APPEND_REPLY)->index, 6);
+    assert_int_equal(out.contradicts, 1);
+    assert_int_equal(out.message_count, 0);
 }
 
 /* ---- full disks ------------------------------------------------------------------------------ */

@@ -263,6 +263,25 @@ static void test_unflushed_is_found_until_it_is_taken_away(void **state)
     assert_false(bench->superblock.state.catching_up);
 }
 
+/* That the log is to be put aside outlives a crash in the middle of it, and a copy of before. */
+static void test_forget_is_found_until_it_was_done(void **state)
+{
+    struct bench *bench = *state;
+
+    assert_int_equal(bench_open(bench), 0);
+    struct superblock_state next = bench->superblock.state;
+    next.formed = next.catching_up = next.forget = true;
+    assert_int_equal(superblock_save(&bench->superblock, &next, &bench->fault), 0);
+    sim_disk_crash(bench->disk, SIM_DISK_POWER);
+    assert_int_equal(bench_open(bench), 0);
+    assert_true(bench->superblock.state.forget && bench->superblock.state.catching_up);
+    next.forget = false;
+    assert_int_equal(superblock_save(&bench->superblock, &next, &bench->fault), 0);
+    assert_int_equal(bench_open(bench), 0);
+    assert_false(bench->superblock.state.forget);
+    assert_true(bench->superblock.state.catching_up);
+}
+
 static void test_read_changes_nothing(void **state)
 {
     struct bench *bench = *state;
@@ -293,6 +312,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_newer_copy_with_an_older_term, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unflushed_is_found_until_it_is_taken_away, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_forget_is_found_until_it_was_done, setup, teardown),
         cmocka_unit_test_setup_teardown(test_read_changes_nothing, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -551,6 +551,8 @@ static void node_flush(struct node *node)
 
     if (!node->superblock.state.unflushed || !node->core.tail || !node->disk.wal || node->disk_dead)
         return;
+    if (node->superblock.state.forget)
+        return; /* none of it is wanted any more */
     if (node->memory_lost && node->core.hello.identity.catching_up) {
         say(SAY_WARN, "it stops before it has caught up: the next start does not vote either");
         return; /* the mark stays, and with it what --recover-from-disk may give up */

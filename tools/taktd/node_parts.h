@@ -87,6 +87,7 @@ struct node {
     bool started;
     bool memory_lost; /* what it acknowledged from memory may be lost: it does not vote */
     bool log_damaged; /* recover_damaged: of this start */
+    bool forgot;      /* node_forget: of this start */
     bool disk_dead;   /* node_abandon: nothing is waited for */
 
     /* the first role that fails writes these; node_wait reads them after every worker has ended */
@@ -134,3 +135,7 @@ MUST_USE int node_wire_wakes(struct node *node, struct fault *fault);
 /* node_recover locks the directory, reads superblock, snapshot and log into tree and machine, and
  * makes this node the leader of a new term. On failure what it opened is closed by node_close. */
 MUST_USE int node_recover(struct node *node, struct fault *fault);
+
+/* node_forget gives log and snapshots other names, of which recovery knows nothing. Returns 0,
+ * ERR_IO or ERR_NOSPACE; may be called again. */
+MUST_USE int node_forget(struct node *node, struct fault *fault);

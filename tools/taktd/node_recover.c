@@ -215,7 +215,8 @@ static void recover_durability(struct node *node, struct superblock_state *state
 {
     const struct config *c = node->config;
     bool lost = state->unflushed && state->formed;
-    bool give_up = lost && c->recover_from_disk && !node->env.again && !node->log_damaged;
+    bool give_up = lost && c->recover_from_disk && !node->env.again && !node->log_damaged &&
+                   !node->forgot;
 
     node->memory_lost = lost && !give_up;
     state->unflushed =
@@ -226,6 +227,8 @@ static void recover_durability(struct node *node, struct superblock_state *state
                       "acknowledged from memory and had not written is lost, unless another member "
                       "has it",
             state->node_id);
+    } else if (lost && node->forgot) {
+        ; /* node_forget has said it */
     } else if (lost && !PLANTED(48)) {
         say(SAY_WARN,
             "node %u acknowledged from memory and did not stop in good order: it does not vote "
@@ -237,8 +240,9 @@ static void recover_durability(struct node *node, struct superblock_state *state
     }
     if (c->recover_from_disk && !give_up && !node->env.again)
         say(SAY_WARN, "--recover-from-disk does nothing: %s",
-            node->log_damaged ? "the log is damaged, and what it lacks must come from the others"
-                              : "there is nothing to be given up here");
+            node->log_damaged || node->forgot
+                ? "the log is damaged, or was given up, and what it lacks must come from the others"
+                : "there is nothing to be given up here");
     if (state->unflushed)
         say(SAY_INFO, "durability.mode memory: what a quorum has in memory is acknowledged, the "
                       "disk follows");
@@ -256,6 +260,7 @@ static int recover_raft(struct node *node, const struct wal_position *last, stru
                          (unsigned long long)last->term, (unsigned long long)state.term);
     state.incarnation = wall_ms > state.incarnation ? wall_ms : state.incarnation + 1;
     state.snapshot_index = node->recovery.snapshot_index;
+    state.forget = false;
     recover_durability(node, &state);
     return config_is_ensemble(node->config) ? recover_follow(node, &state, fault)
                                             : recover_lead(node, last, &state, fault);
@@ -305,7 +310,8 @@ static int recover_log(struct node *node, struct wal_recovery *found, struct fau
     /* One node begins its log durably before it promises its first term. */
     struct wal_config config = {.segment_size = node->config->log_segment_size,
                                 .salt = state->salt,
-                                .expected = state->formed || (!ensemble && state->term > 0),
+                                .expected = !state->forget &&
+                                            (state->formed || (!ensemble && state->term > 0)),
                                 .ensemble = ensemble,
                                 .visit = recover_entry,
                                 .damaged = recover_damaged,
@@ -401,6 +407,9 @@ int node_recover(struct node *node, struct fault *fault)
     int err = io->lock(io->ctx, fault);
     if (!err)
         err = recover_superblock(node, fault);
+    node->forgot = !err && node->superblock.state.forget;
+    if (node->forgot)
+        err = node_forget(node, fault);
     if (!err)
         err = recover_machine(node, fault);
     if (!err)
