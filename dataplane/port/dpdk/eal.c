@@ -1,5 +1,7 @@
 #include "dataplane/port/dpdk/eal.h"
 
+#include "dataplane/port/dpdk/memif_guard.h"
+
 #include <rte_eal.h>
 #include <rte_errno.h>
 
@@ -144,6 +146,7 @@ int eal_start(const char *options, struct fault *fault)
             "were: %s",
             rte_strerror(rte_errno), options);
     started = true;
+    memif_guard_init();
     return 0;
 }
 

@@ -10,6 +10,7 @@
  *
  * One thread each. The frames stay those of the client: it counts what is under way by WINDOW. */
 #include "base/hist.h"
+#include "dataplane/port/dpdk/memif_guard.h"
 
 #include <inttypes.h>
 #include <rte_cycles.h>
@@ -54,6 +55,7 @@ static struct rte_mempool *memif_open(const char *socket, const char *cpu, bool 
     struct rte_mempool *pool =
         rte_pktmbuf_pool_create("frames", MBUF_COUNT, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
     const struct rte_eth_conf conf = {0};
+    memif_guard_init();
     if (pool == NULL || rte_eth_dev_configure(0, 1, 1, &conf) != 0 ||
         rte_eth_rx_queue_setup(0, 0, 1024, 0, NULL, pool) != 0 ||
         rte_eth_tx_queue_setup(0, 0, 1024, 0, NULL) != 0 || rte_eth_dev_start(0) != 0)
@@ -69,15 +71,26 @@ static bool memif_linked(void)
 
 static void memif_send(struct rte_mbuf **frames, uint16_t count)
 {
-    for (uint16_t sent = 0; sent < count && !stopping;)
+    for (uint16_t sent = 0; sent < count && !stopping;) {
+        memif_guard_enter(0);
         sent = (uint16_t)(sent + rte_eth_tx_burst(0, 0, frames + sent, (uint16_t)(count - sent)));
+        memif_guard_leave(0);
+    }
+}
+
+static uint16_t memif_receive(struct rte_mbuf *frames[BURST])
+{
+    memif_guard_enter(0);
+    uint16_t count = rte_eth_rx_burst(0, 0, frames, BURST);
+    memif_guard_leave(0);
+    return count;
 }
 
 static int memif_serve(void)
 {
     struct rte_mbuf *frames[BURST];
     while (!stopping)
-        memif_send(frames, rte_eth_rx_burst(0, 0, frames, BURST));
+        memif_send(frames, memif_receive(frames));
     return 0;
 }
 
@@ -85,7 +98,7 @@ static int memif_serve(void)
 static void memif_turn(struct hist *hist, double ns_per_tick, bool counts)
 {
     struct rte_mbuf *frames[BURST];
-    uint16_t count = rte_eth_rx_burst(0, 0, frames, BURST);
+    uint16_t count = memif_receive(frames);
     uint64_t now = count ? rte_rdtsc() : 0;
     for (uint16_t i = 0; i < count; i++) {
         uint64_t *stamp = rte_pktmbuf_mtod(frames[i], uint64_t *);

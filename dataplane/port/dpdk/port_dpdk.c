@@ -7,6 +7,7 @@
 #include "dataplane/port/dpdk/port_dpdk.h"
 
 #include "dataplane/port/dpdk/eal.h"
+#include "dataplane/port/dpdk/memif_guard.h"
 #include "dataplane/port/dpdk/port_dpdk_parts.h"
 
 #include <errno.h>
@@ -80,12 +81,17 @@ static void dpdk_offload(const struct device *device, struct rte_mbuf *m)
     }
 }
 
+static_assert(PORT_DPDK_NETS_MAX <= MEMIF_GUARD_QUEUES, "a guard for each queue");
+
 void port_dpdk_transmit(struct port_dpdk *port)
 {
     const struct device *device = &port->device->device;
     uint16_t sent = 0;
-    for (int tries = 0; sent < port->tx_count && tries < DPDK_TX_TRIES; tries++)
+    for (int tries = 0; sent < port->tx_count && tries < DPDK_TX_TRIES; tries++) {
+        memif_guard_enter(port->queue);
         sent += rte_eth_tx_burst(device->id, port->queue, port->tx + sent, port->tx_count - sent);
+        memif_guard_leave(port->queue);
+    }
     port_count(&port->counters.tx_frames, sent);
     if (sent < port->tx_count) {
         port_count(&port->counters.tx_dropped, port->tx_count - sent);
@@ -196,7 +202,9 @@ static uint32_t dpdk_receive(struct port_dpdk *port)
     uint32_t work = 0;
     port->rx_full = false;
     for (int i = 0; i < DPDK_RX_BURSTS; i++) {
+        memif_guard_enter(port->queue);
         uint16_t n = rte_eth_rx_burst(port->device->device.id, port->queue, burst, DPDK_BURST);
+        memif_guard_leave(port->queue);
         for (uint16_t k = 0; k < n; k++) {
             if (k + 1 < n)
                 rte_prefetch0(rte_pktmbuf_mtod(burst[k + 1], void *));
