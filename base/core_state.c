@@ -18,6 +18,13 @@ void core_state_init(struct core_state *state, bool ensemble, bool read_only_ena
     atomic_init(&state->cut_off, false);
     atomic_init(&state->term, 0);
     atomic_init(&state->since_ns, 0);
+    atomic_init(&state->vouched_ns, ensemble ? 0 : UINT64_MAX);
+}
+
+void core_state_vouch(struct core_state *state, uint64_t until_ns)
+{
+    CHECK(state->ensemble);
+    atomic_store_explicit(&state->vouched_ns, until_ns, memory_order_relaxed);
 }
 
 uint64_t core_state_deadline_ns(const struct core_state *state)

@@ -28,6 +28,7 @@ struct core_state {
     _Atomic bool cut_off; /* no leader for so long that no session can be served */
     _Atomic uint64_t term;
     _Atomic uint64_t since_ns; /* monotonic: when leader last became what it is */
+    _Atomic uint64_t vouched_ns; /* core_state_vouched_ns */
 };
 
 /* core_state_init: a node alone leads; one of an ensemble knows no leader yet. Before the roles
@@ -39,6 +40,19 @@ void core_state_init(struct core_state *state, bool ensemble, bool read_only_ena
  * once a turn, and at core_state_deadline_ns. Role: CORE. */
 void core_state_tell(struct core_state *state, uint32_t member_count, uint8_t leader,
                      enum core_role role, uint64_t term, uint64_t now_ns);
+
+/* core_state_vouch: a session that was heard here before until_ns, and is told to CORE before CORE
+ * looks at its timers, lives for its timeout less the longest election timeout from when it was
+ * heard: whoever else leads was elected too late to end it sooner. Monotonic. UINT64_MAX: nobody
+ * else can lead; 0: this node does not. Role: CORE. */
+void core_state_vouch(struct core_state *state, uint64_t until_ns);
+
+/* core_state_vouched_ns: the until_ns told last. A reader that is late sees less, or, where there
+ * were no others before, what was true until then. */
+static inline uint64_t core_state_vouched_ns(const struct core_state *state)
+{
+    return atomic_load_explicit(&state->vouched_ns, memory_order_relaxed);
+}
 
 /* core_state_deadline_ns: when the node is cut off; UINT64_MAX = not unless something changes. */
 uint64_t core_state_deadline_ns(const struct core_state *state);

@@ -147,6 +147,13 @@ static inline void link_release(struct link *link)
         atomic_store_explicit(&link->tail, link->cursor, memory_order_release);
 }
 
+/* link_published gives the bytes ever published: when `cursor` has come so far, all that was
+ * published until now is popped. Role: the consumer. */
+static inline uint64_t link_published(const struct link *link)
+{
+    return atomic_load_explicit(&link->head, memory_order_acquire); /* link_publish */
+}
+
 /* True when the consumer has nothing to read. Role: the consumer; before parking. */
 static inline bool link_empty(struct link *link)
 {

@@ -27,7 +27,8 @@ enum command_kind {
     COMMAND_AUTH = 4,    /* add identities to the session; body: packed ones, store/acl.h */
     COMMAND_EXPIRE = 5,  /* the leader ends a session; no body, no reply */
     COMMAND_REAP = 6,    /* the leader deletes a container or TTL node; body: the path */
-    COMMAND_TOUCH = 7,   /* NET to CORE only, never logged: body int64_t ids of sessions */
+    COMMAND_TOUCH = 7,   /* NET to CORE only, never logged: body int64_t ids of sessions; sequence:
+                          * when the last of them had been heard, monotonic ns */
     COMMAND_QUERY = 8,   /* never logged: sync, getEphemerals, and 4lw dump; op and jute body */
     COMMAND_CONFIG = 9,  /* the leader changes the membership; body: base/membership.h */
     COMMAND_CANCEL = 10, /* the leader had no room for `node`'s lanes up to `lane`: none of those

@@ -1,6 +1,7 @@
 /* What APPLY tells, and the leader's own work that follows from it: expiry, reaping, snapshots. */
 #include "consensus/core_parts.h"
 
+#include "base/plant.h"
 #include "base/zk.h"
 
 static void apply_reap(struct role_core *core, const struct apply_core *m, struct now now)
@@ -119,15 +120,18 @@ bool core_may_expire(const struct role_core *core)
     return core->raft.state == RAFT_LEADER && (!core->config.ensemble || core->forward.ready);
 }
 
+/* A session ends by what was heard when the NETs were last listened to, a turn ago or more: CORE
+ * may have stood still, and its client was told meanwhile that it lives (core_nets.c). */
 uint32_t core_expire(struct role_core *core, struct now now)
 {
+    uint64_t heard_ns = PLANTED(52) ? now.mono_ns : core->heard_ns;
     struct command command = {.kind = COMMAND_EXPIRE, .version = COMMAND_VERSION};
     uint32_t n = 0;
 
     if (!raft_may_propose(&core->raft) || !core_may_expire(core))
         return 0; /* the leader's work */
     for (int64_t id; n < CORE_TURN_COMMANDS_MAX && core_disk_has_room(core, 0) &&
-                     (id = timers_next(&core->timers, now.mono_ns));
+                     (id = timers_next(&core->timers, heard_ns));
          n++) {
         command.node = core->config.node_id;
         command.session = id;

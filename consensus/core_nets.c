@@ -49,7 +49,7 @@ static bool nets_take(struct role_core *core, const struct command *command, uin
     CHECK(size >= sizeof(*command));
     CHECK(command->body_size <= size - sizeof(*command));
     switch (command->kind) {
-    case COMMAND_TOUCH: core_touch(core, command + 1, command->body_size, now); return true;
+    case COMMAND_TOUCH: core_touch(core, command, now); return true;
     case COMMAND_QUERY: return nets_query(core, command);
     default: return nets_command(core, command, now);
     }
@@ -66,7 +66,7 @@ bool core_take(struct role_core *core, const struct command *command, uint32_t s
     return true;
 }
 
-uint32_t core_poll_nets(struct role_core *core, struct now now)
+static uint32_t nets_drain(struct role_core *core, struct now now)
 {
     uint32_t taken = core->handed, quiet = 0;
 
@@ -89,6 +89,33 @@ uint32_t core_poll_nets(struct role_core *core, struct now now)
         link_release(link);
         quiet = taken == before ? quiet + 1 : 0;
     }
+    return taken;
+}
+
+/* What lies on net_core when the turn begins is awaited, be it for several turns. */
+static void nets_await(struct role_core *core, struct now now)
+{
+    if (core->heads_ns)
+        return;
+    core->heads_ns = now.mono_ns;
+    for (uint32_t i = 0; i < core->net_count; i++)
+        core->heads[i] = link_published(core->net_core[i]);
+}
+
+static void nets_heard(struct role_core *core)
+{
+    for (uint32_t i = 0; i < core->net_count; i++)
+        if (core->net_core[i]->cursor < core->heads[i])
+            return;
+    core->heard_ns = core->heads_ns;
+    core->heads_ns = 0;
+}
+
+uint32_t core_poll_nets(struct role_core *core, struct now now)
+{
+    nets_await(core, now);
+    uint32_t taken = nets_drain(core, now);
+    nets_heard(core);
     return taken;
 }
 

@@ -108,9 +108,9 @@ enum core_lane core_lane(const struct role_core *core, const struct raft_range *
                          uint64_t size);
 void core_catch_up_read(struct role_core *core, const struct disk_core *done, struct now now);
 
-/* core_touch.c: `size` bytes of ids of sessions that were heard (COMMAND_TOUCH); reports that are
- * not answered go again. */
-void core_touch(struct role_core *core, const void *ids, uint32_t size, struct now now);
+/* core_touch.c: sessions that were heard (COMMAND_TOUCH); reports that are not answered go again.
+ */
+void core_touch(struct role_core *core, const struct command *command, struct now now);
 void core_touch_turn(struct role_core *core, struct now now);
 uint64_t core_touch_deadline_ns(const struct role_core *core);
 void core_on_touch(struct role_core *core, const struct peer_message *message,

@@ -11,12 +11,12 @@
 
 #include <string.h>
 
-static void touch_all(struct role_core *core, const uint8_t *ids, uint32_t size, struct now now)
+static void touch_all(struct role_core *core, const uint8_t *ids, uint32_t size, uint64_t heard_ns)
 {
     for (uint32_t at = 0; at + sizeof(int64_t) <= size; at += sizeof(int64_t)) {
         int64_t id;
         memcpy(&id, ids + at, sizeof(id));
-        timers_touch(&core->timers, id, now.mono_ns);
+        timers_touch(&core->timers, id, heard_ns);
     }
 }
 
@@ -35,13 +35,16 @@ static void touch_send(struct role_core *core, struct core_touch *touch, struct 
         (void)core_peer_send(core, &head, touch->ids);
 }
 
-void core_touch(struct role_core *core, const void *ids, uint32_t size, struct now now)
+void core_touch(struct role_core *core, const struct command *command, struct now now)
 {
     struct core_touch *touch = &core->touches[core->touch_number % CORE_TOUCHES];
-    uint32_t count = size / (uint32_t)sizeof(int64_t);
+    const void *ids = command + 1;
+    uint32_t count = command->body_size / (uint32_t)sizeof(int64_t);
 
     if (!core->config.ensemble || core->raft.state == RAFT_LEADER) {
-        touch_all(core, ids, size, now);
+        /* NET heard them in this turn of ours, perhaps long after it began */
+        uint64_t heard_ns = command->sequence > now.mono_ns ? command->sequence : now.mono_ns;
+        touch_all(core, ids, command->body_size, heard_ns);
         return;
     }
     CHECK(count <= COMMAND_TOUCH_IDS);
@@ -69,7 +72,7 @@ void core_touch_turn(struct role_core *core, struct now now)
         if (touch->count == 0)
             continue;
         if (core->raft.state == RAFT_LEADER) {
-            touch_all(core, (const uint8_t *)touch->ids, touch->count * 8, now);
+            touch_all(core, (const uint8_t *)touch->ids, touch->count * 8, now.mono_ns);
             touch_done(core, touch);
         } else if (now.mono_ns >= touch->until_ns) {
             touch_done(core, touch);
@@ -100,7 +103,7 @@ void core_on_touch(struct role_core *core, const struct peer_message *message,
 
     if (core->raft.state != RAFT_LEADER)
         return; /* it is told to whoever leads, soon */
-    touch_all(core, payload, message->payload_size, now);
+    touch_all(core, payload, message->payload_size, now.mono_ns);
     core_peer_send(core, &reply, NULL);
 }
 

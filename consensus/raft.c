@@ -119,6 +119,7 @@ void raft_become(struct raft *raft, enum raft_state state, uint8_t leader, const
     raft->state = state;
     raft->leader = leader;
     raft->reason = reason;
+    raft->vouch_round = raft->vouched_ns = 0;
     out->state_changed = true;
     out->reason = reason;
     if (leader) {

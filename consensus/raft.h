@@ -179,6 +179,9 @@ struct raft {
     uint64_t round;          /* leader: heartbeats are numbered; reads are tied to them */
     bool round_open;         /* nothing of this round was sent yet */
     uint64_t heartbeat_ns;   /* leader: next round */
+    uint64_t vouch_round;    /* leader: its answers are awaited, it began at vouch_ns; 0 = none */
+    uint64_t vouch_ns;
+    uint64_t vouched_ns;     /* raft_vouched_ns */
     uint64_t answer_round;   /* follower: highest round of this leader, echoed */
     uint8_t transfer_to;     /* leader: hands over to; 0 = nobody */
     uint64_t transfer_ns;    /* gives up then */
@@ -333,6 +336,16 @@ bool raft_may_propose(const struct raft *raft);
 /* raft_has_room: can what this leader appends now become durable at a quorum: of members that were
  * heard lately and whose disks have room (its own too). */
 bool raft_has_room(const struct raft *raft);
+
+/* raft_vouched_ns: no leader of a later term than this member's was elected before then, by its
+ * clock. A quorum has answered, in this term, what was sent then or later, and every election needs
+ * a vote of one of those, given after its answer: however late the answer came. It moves on with
+ * the heartbeats. UINT64_MAX: nobody can be elected without this member; 0: it does not lead, or
+ * nobody has answered yet. */
+static inline uint64_t raft_vouched_ns(const struct raft *raft)
+{
+    return raft->vouched_ns;
+}
 
 /* raft_heir is the voter that a leader without room should hand over to: of those who have room and
  * are heard, who are a quorum without the leader, the one whose log reaches furthest. 0: there is

@@ -17,8 +17,42 @@ void raft_lead_begin(struct raft *raft, const char *reason, struct raft_output *
     for (uint32_t i = 0; i < raft_membership(raft)->count; i++)
         raft->progress[i] = raft_next_begin(raft, raft_membership(raft)->members[i].id);
     raft_read_reset(raft);
+    raft_lead_vouch(raft);
     out->append_noop = true;
 }
+
+/* ---- how long it certainly leads ------------------------------------------------------------- */
+
+/* One that has no vote, as its disk was lost, may have given one before, and answers an older
+ * leader: it is not counted. */
+static uint64_t raft_lead_answered_round(const struct raft *raft)
+{
+    const struct raft_membership *m = raft_membership(raft);
+    uint64_t rounds[RAFT_MEMBER_COUNT_MAX];
+
+    for (uint32_t i = 0; i < m->count; i++) {
+        const struct raft_progress *p = &raft->progress[i];
+        uint64_t told = p->votes ? p->acked_round : 0;
+        rounds[i] = m->members[i].id == raft->config.id ? UINT64_MAX : told;
+    }
+    return raft_member_quorum_value(raft, rounds);
+}
+
+void raft_lead_vouch(struct raft *raft)
+{
+    CHECK(raft->state == RAFT_LEADER);
+    uint64_t answered = raft_lead_answered_round(raft);
+    if (answered == UINT64_MAX) {
+        raft->vouched_ns = UINT64_MAX;
+    } else if (raft->vouch_round && answered >= raft->vouch_round) {
+        raft->vouched_ns = raft->vouch_ns;
+        raft->vouch_round = 0;
+    } else if (raft->vouched_ns == UINT64_MAX) {
+        raft->vouched_ns = raft->now_ns; /* until this step it decided alone */
+    }
+}
+
+/* ---- time ------------------------------------------------------------------------------------ */
 
 /* Is there a quorum of members that were heard within the longest election timeout. */
 static bool raft_lead_quorum_heard(const struct raft *raft)
@@ -49,6 +83,10 @@ void raft_lead_tick(struct raft *raft, struct raft_output *out)
         return;
     raft->heartbeat_ns = raft->now_ns + raft->config.heartbeat_ns;
     raft->round++;
+    if (raft->vouch_round == 0) {
+        raft->vouch_round = raft->round;
+        raft->vouch_ns = raft->now_ns;
+    }
     raft_lead_transfer_go(raft, out);
 }
 

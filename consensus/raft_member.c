@@ -59,6 +59,8 @@ static void raft_member_progress(struct raft *raft)
             if (before[k].id == p->id)
                 *p = before[k];
     }
+    if (raft->state == RAFT_LEADER)
+        raft_lead_vouch(raft);
 }
 
 void raft_member_reset(struct raft *raft, const struct raft_membership *membership)

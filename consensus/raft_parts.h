@@ -87,6 +87,8 @@ void raft_lead_transfer(struct raft *raft, uint8_t to, struct raft_output *out);
 void raft_lead_transfer_go(struct raft *raft, struct raft_output *out);
 void raft_lead_removed(struct raft *raft, struct raft_output *out);
 uint64_t raft_lead_deadline_ns(const struct raft *raft);
+/* A member answered, or the membership is another one: raft_vouched_ns follows. */
+void raft_lead_vouch(struct raft *raft);
 
 /* ---- raft_read.c */
 void raft_read_add(struct raft *raft, uint64_t context, struct raft_output *out);

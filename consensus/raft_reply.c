@@ -177,8 +177,11 @@ void raft_reply_take(struct raft *raft, const struct peer_message *m, struct raf
     p->heard_ns = raft->now_ns;
     if (m->kind != PEER_APPEND_REPLY || m->context > raft->round)
         return;
-    if (m->context > p->acked_round)
+    if (m->context > p->acked_round) {
         p->acked_round = m->context;
+        if (raft->vouch_round && m->context >= raft->vouch_round)
+            raft_lead_vouch(raft);
+    }
     if (m->flags & PEER_REJECT) {
         raft_reply_refused(raft, p, m);
         return;

@@ -246,6 +246,13 @@ struct role_core {
     uint64_t save_term;
     uint8_t leader; /* as told to forward and state */
     uint64_t leader_term;
+    uint64_t vouched_ns; /* raft's, as told to state */
+
+    /* Sessions end by heard_ns: all that the NETs said before then is taken. Where a turn does not
+     * empty net_core, it is when the turn began that saw heads[]. */
+    uint64_t heard_ns, heads_ns; /* heads_ns 0: none are looked at */
+    uint64_t heads[CORE_NET_COUNT_MAX];
+    bool timers_due; /* a new leader gives every session its time, in the next turn */
 };
 
 /* role_core_init starts from what recovery found: raft is initialised and leads already (its no-op

@@ -66,7 +66,7 @@ static uint64_t net_touch_interval(const struct net_config *config)
 
 /* How a node without peers stands. */
 static const struct core_state net_alone = {
-    .member_count = 1, .leader = 1, .role = CORE_ROLE_LEADER};
+    .member_count = 1, .leader = 1, .role = CORE_ROLE_LEADER, .vouched_ns = UINT64_MAX};
 
 int net_init(struct net *net, const struct net_config *config, const struct net_parts *parts)
 {
@@ -213,12 +213,9 @@ void net_command_done(struct net *net, const struct command *command)
     link_hand(net->parts.net_core, command);
 }
 
-/* Tells CORE which sessions were heard from; what does not go now goes next turn. */
-static uint32_t net_send_touches(struct net *net)
+void net_touch_all(struct net *net, uint64_t heard_ns)
 {
     uint32_t sent = 0;
-    if (net->touch_count == 0 || net->now.mono_ns < net->touch_ns + net->touch_interval_ns)
-        return 0;
     while (sent < net->touch_count) {
         uint32_t left = net->touch_count - sent;
         uint32_t n = left < COMMAND_TOUCH_IDS ? left : COMMAND_TOUCH_IDS;
@@ -226,6 +223,7 @@ static uint32_t net_send_touches(struct net *net)
             net_command_room(net, COMMAND_TOUCH, n * (uint32_t)sizeof(int64_t));
         if (!command)
             break;
+        command->sequence = heard_ns;
         memcpy(command + 1, net->touches + sent, n * sizeof(int64_t));
         net_command_done(net, command);
         sent += n;
@@ -236,7 +234,17 @@ static uint32_t net_send_touches(struct net *net)
         net->touch_epoch++;
         net->touch_ns = net->now.mono_ns;
     }
-    return sent > 0;
+    link_publish(net->parts.net_core);
+}
+
+/* Tells CORE now and then which sessions were heard from; what does not go goes next turn. */
+static uint32_t net_send_touches(struct net *net)
+{
+    uint32_t before = net->touch_count;
+    if (before == 0 || net->now.mono_ns < net->touch_ns + net->touch_interval_ns)
+        return 0;
+    net_touch_all(net, net->now.mono_ns);
+    return net->touch_count < before;
 }
 
 /* ---- traced requests ---- */

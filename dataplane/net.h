@@ -158,6 +158,14 @@ void net_start(struct net *net, struct port *port);
 /* net_beat gives NET the front end of native sessions, made by beat_init (NET only turns it). */
 void net_beat(struct net *net, struct beat *beat);
 
+/* net_touch_all tells CORE of the sessions heard from, if net_core has room, else of some;
+ * heard_ns: a look at the clock behind the last of them. net_touch_told: was this one told then. */
+void net_touch_all(struct net *net, uint64_t heard_ns);
+static inline bool net_touch_told(const struct net *net, const struct conn *conn)
+{
+    return conn->touch_epoch + 1 == net->touch_epoch;
+}
+
 /* net_touch_within makes CORE hear of sessions often enough for one with this timeout. */
 void net_touch_within(struct net *net, int32_t timeout_ms);
 

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/core_state.h"
+#include "base/plant.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -66,41 +67,78 @@ static void beat_time(struct beat *beat, const struct address *from, const struc
     struct beat_frame told = {.kind = BEAT_TIMED, .to = frame->from, .sequence = frame->sequence};
     uint8_t body[16];
     struct jute_out out = jute_out(body, sizeof(body));
-    jute_put_long(&out, (int64_t)beat->now.mono_ns);
-    jute_put_long(&out, (int64_t)clock_now().mono_ns);
+    jute_put_long(&out, (int64_t)beat->datagrams->received_ns);
+    jute_put_long(&out, (int64_t)beat->datagrams->received_ns);
     beat_say(beat, from, NULL, &told, bytes_of(body, sizeof(body)));
 }
 
-/* For how long after a RENEW was sent its session certainly lives, us; 0: not known. A node alone
- * tells CORE within the touch interval, and CORE restarts the timer then: so for the whole timeout,
- * when the touch is not too late for the timer before. A leader of several may have lost its office
- * without knowing; its successor counts a full timeout from its own election. */
-static uint32_t beat_lease_us(const struct beat *beat, const struct conn *conn)
+/* ---- RENEW ----
+ *
+ * A lease holds whatever stands still, and for how long:
+ *
+ *   datagrams ─▶ look at the clock: r ─▶ TOUCH to CORE ─▶ vouched_ns > r ? ─▶ RENEWED: lease
+ *
+ *  - this node ends no session that it was told of: the TOUCH lies on net_core before RENEWED
+ *    leaves, and CORE takes what lies there before it looks at its timers (core_nets.c), at which
+ *    the session has its whole timeout from r, no earlier than the client sent;
+ *  - another leader gives it its whole timeout from its election, which was not before vouched_ns
+ *    less the longest election timeout (core_state_vouch): r, and so the sending, came no later
+ *    than that timeout, which is taken off, behind the election.
+ *
+ * CORE may stand still behind this look, or this NET: what was granted is true already. */
+
+/* For how long after a RENEW that was here at received_ns was sent its session certainly lives, us;
+ * 0: not known. */
+static uint32_t beat_lease_us(const struct beat *beat, const struct conn *conn,
+                              uint64_t received_ns)
 {
     uint64_t lease_ns = (uint64_t)conn->timeout_ms * NS_PER_MS;
-    if (!beat_leads(beat) || lease_ns <= beat->config.lease_loss_ns)
+    bool vouched = PLANTED(50) ? beat_leads(beat)
+                               : received_ns < core_state_vouched_ns(beat->net->parts.state);
+    if (!vouched || !net_touch_told(beat->net, conn) || lease_ns <= beat->config.lease_loss_ns)
         return 0;
     uint64_t us = (lease_ns - beat->config.lease_loss_ns) / 1000;
     return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
 }
 
-static void beat_renew(struct beat *beat, struct beat_client *client,
-                       const struct beat_frame *frame)
+static void beat_renewed(struct beat *beat, const struct beat_renewal *renewal)
 {
-    const struct net *net = beat->net;
+    struct beat_client *client = renewal->client;
+    uint64_t received_ns = renewal->received_ns;
+    const struct conn *conn = client->stream.owner;
     uint8_t body[24];
     struct jute_out out = jute_out(body, sizeof(body));
     struct beat_frame told = {.kind = BEAT_RENEWED,
                               .session = client->session,
-                              .sequence = frame->sequence,
+                              .sequence = renewal->sequence,
                               .attach = client->attach,
                               .event = client->event_sent,
-                              .time = (uint64_t)net->view.zxid};
-    jute_put_long(&out, (int64_t)beat->now.mono_ns);
-    jute_put_long(&out, (int64_t)beat->now.mono_ns);
-    jute_put_int(&out, (int32_t)beat_lease_us(beat, client->stream.owner));
-    jute_put_int(&out, (int32_t)(net->touch_interval_ns / 1000) + BEAT_MARGIN_US);
+                              .time = (uint64_t)beat->net->view.zxid};
+    jute_put_long(&out, (int64_t)received_ns);
+    jute_put_long(&out, (int64_t)received_ns);
+    jute_put_int(&out, (int32_t)beat_lease_us(beat, conn, received_ns));
+    jute_put_int(&out, BEAT_MARGIN_US);
     beat_say(beat, &client->address, client, &told, bytes_of(body, sizeof(body)));
+}
+
+/* Answers the RENEWs of a burst, in order. */
+static void beat_renew_all(struct beat *beat)
+{
+    if (beat->renewal_count == 0)
+        return;
+    net_touch_all(beat->net, beat->datagrams->received_ns);
+    for (uint32_t i = 0; i < beat->renewal_count; i++)
+        if (beat->renewals[i].client->state == BEAT_LIVE)
+            beat_renewed(beat, &beat->renewals[i]);
+    beat->renewal_count = 0;
+}
+
+static void beat_renew(struct beat *beat, struct beat_client *client,
+                       const struct beat_frame *frame)
+{
+    CHECK(beat->renewal_count < DATAGRAM_BURST);
+    beat->renewals[beat->renewal_count++] =
+        (struct beat_renewal){client, frame->sequence, beat->datagrams->received_ns};
 }
 
 /* Of an attached client. */
@@ -179,6 +217,7 @@ uint32_t beat_poll(struct beat *beat, struct now now)
     beat->now = now;
     for (uint32_t i = 0; i < BEAT_BURSTS && got == DATAGRAM_BURST; i++) {
         got = datagram_poll(beat->datagrams, now);
+        beat_renew_all(beat);
         work += got;
     }
     beat->full_burst = got == DATAGRAM_BURST;

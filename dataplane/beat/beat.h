@@ -27,7 +27,7 @@
 #define BEAT_EVENTS_AGAIN   8u            /* events that are sent again at a time */
 #define BEAT_RESEND_NS_MIN  (1 * NS_PER_MS)
 #define BEAT_RESEND_NS_MAX  (50 * NS_PER_MS)
-#define BEAT_MARGIN_US      250 /* NET's and CORE's turns between a RENEW and its timer */
+#define BEAT_MARGIN_US      250 /* RENEWED leaves behind the TOUCH: for clocks of two cores */
 #define BEAT_SLOT_KEPT      1024u /* room that a slot keeps when its request is done with */
 #define BEAT_ANSWER_AT      20u   /* REPLY_HEADER_SIZE */
 #define BEAT_CHAINS         4096u
@@ -90,6 +90,11 @@ struct beat_client {
     struct beat_slot slots[BEAT_CREDITS];
 };
 
+struct beat_renewal {
+    struct beat_client *client;
+    uint64_t sequence, received_ns;
+};
+
 struct beat {
     struct port port; /* first: the streams' port */
     struct net *net;
@@ -101,6 +106,8 @@ struct beat {
     struct beat_client *closing;
     struct beat_client *telling; /* have events without receipt */
     uint32_t full_burst;         /* the last poll may have left datagrams */
+    uint32_t renewal_count;      /* RENEWs of this burst */
+    struct beat_renewal renewals[DATAGRAM_BURST];
 };
 
 /* beat_init makes the front end of a NET; takes the datagram port, also when it fails. Returns 0,

@@ -68,6 +68,7 @@ struct datagram_port {
     const struct datagram_events *events; /* set by datagram_start */
     void *role;
     struct address local; /* as bound: the port is the real one when 0 was asked for */
+    uint64_t received_ns; /* the clock when the datagrams that `received` is given were here */
     struct datagram_counters counters;
 };
 

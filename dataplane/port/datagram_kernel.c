@@ -70,6 +70,7 @@ static uint32_t kernel_poll(struct datagram_port *base, struct now now)
     port->rx_full = n == (int)DATAGRAM_BURST;
     if (n <= 0)
         return 0; /* nothing there, or the report of an earlier datagram's failure */
+    base->received_ns = clock_now().mono_ns;
     datagram_count(&base->counters.reads, 1);
     datagram_count(&base->counters.rx, (uint32_t)n);
     for (int i = 0; i < n; i++) {

@@ -75,7 +75,7 @@ static uint32_t sim_poll(struct datagram_port *base, struct now now)
 {
     struct datagram_sim *port = sim_of(base);
     uint32_t n = 0;
-    (void)now;
+    base->received_ns = now.mono_ns;
     while (n < DATAGRAM_BURST && port->in.begin < port->in.end) {
         const struct sim_head *head = sim_ring_head(&port->in, port->in.begin);
         datagram_count(&base->counters.rx, 1);

@@ -2,130 +2,10 @@
  * however its datagrams come, answers and events until their receipt, and whatever is not for it,
  * or not right, without effect. Method: a NET with a simulated datagram port; the test plays the
  * client (one datagram at a time), CORE and APPLY. */
-#include "tests/unit/net_rig.h"
+#include "tests/unit/beat_kit.h"
 
-#include "dataplane/beat/beat.h"
-#include "dataplane/port/datagram_sim.h"
-
-#define NODE   3u
-#define CLIENT 77u
-#define SID    0x100000000000001ll /* the rig's first session */
-
-static struct rig *rig;
-static struct beat beat;
-static struct datagram_port *port;
-static struct address from;
-static struct beat_frame got; /* the last datagram taken */
-static uint8_t got_bytes[BEAT_WIRE_DATAGRAM_MAX];
 static uint8_t message[BEAT_WIRE_MESSAGE_MAX];
 static uint32_t message_size;
-
-static void start(const struct beat_config *config)
-{
-    struct beat_config usual = {.endpoint = NODE, .timeout_ms_min = 1};
-    struct datagram_sim_setup setup = {.in_count = 128, .out_count = 1024};
-    rig = rig_make(NULL, 0);
-    from = rig_address(9);
-    assert_int_equal(datagram_sim_open(&setup, &port), 0);
-    assert_int_equal(beat_init(&beat, config ? config : &usual, &rig->net, port), 0);
-    net_beat(&rig->net, &beat);
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    start(NULL);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    rig_free(rig);
-    beat_fini(&beat);
-    return 0;
-}
-
-/* ---- the client ---- */
-
-static void put(const struct beat_frame *frame)
-{
-    uint8_t room[BEAT_WIRE_DATAGRAM_MAX];
-    uint32_t size = beat_wire_encode(frame, beat.key, room);
-    assert_true(datagram_sim_put(port, &from, room, size));
-}
-
-/* Takes the next datagram; false: none. */
-static bool take(void)
-{
-    struct datagram_sim_sent sent;
-    if (!datagram_sim_take(port, &sent))
-        return false;
-    assert_memory_equal(sent.to.ip, from.ip, sizeof(from.ip));
-    memcpy(got_bytes, sent.bytes, sent.size);
-    assert_int_equal(beat_wire_decode(got_bytes, sent.size, &got), 0);
-    assert_int_equal(got.from, beat.config.endpoint);
-    assert_int_equal(got.to, CLIENT);
-    return true;
-}
-
-static void expect(uint8_t kind, uint64_t sequence, int32_t code)
-{
-    assert_true(take());
-    assert_int_equal(got.kind, kind);
-    assert_int_equal(got.sequence, sequence);
-    assert_int_equal(got.code, code);
-}
-
-static void expect_nothing(void)
-{
-    rig_run(rig);
-    assert_false(take());
-}
-
-static void open_as(uint64_t number, int64_t session, uint64_t acked, int32_t timeout_ms)
-{
-    uint8_t body[64];
-    static const uint8_t password[16] = {1};
-    struct jute_out out = jute_out(body, sizeof(body));
-    jute_put_int(&out, 0);
-    jute_put_long(&out, 0);
-    jute_put_int(&out, timeout_ms);
-    jute_put_long(&out, session);
-    jute_put_bytes(&out, bytes_of(password, sizeof(password)));
-    jute_put_byte(&out, 0);
-    put(&(struct beat_frame){.kind = BEAT_OPEN,
-                             .from = CLIENT,
-                             .session = session,
-                             .sequence = number,
-                             .acked = acked,
-                             .message_size = 45,
-                             .bytes = body,
-                             .size = 45});
-    rig_run(rig);
-}
-
-static void attach(void)
-{
-    open_as(5, 0, 0, 200);
-    assert_int_equal(rig_serve(rig), 1);
-    rig_run(rig);
-    expect(BEAT_OPENED, 5, 0);
-    assert_int_equal(got.session, SID);
-    assert_int_equal(got.attach, 1);
-    assert_int_equal(got.credits, BEAT_CREDITS);
-    assert_int_equal(got.size, 37);
-}
-
-static struct beat_frame frame_of(uint8_t kind, uint64_t sequence)
-{
-    return (struct beat_frame){.kind = kind,
-                               .from = CLIENT,
-                               .to = NODE,
-                               .session = SID,
-                               .attach = 1,
-                               .sequence = sequence};
-}
 
 static uint32_t body_of(uint8_t *room, int32_t op, const char *path, const char *data)
 {
@@ -566,33 +446,7 @@ static void test_too_many_events(void **state)
     assert_int_equal(rig->net.watches.count, 0);
 }
 
-/* ---- leases, time, ends ---- */
-
-static void test_renew_and_time(void **state)
-{
-    struct beat_frame time = {.kind = BEAT_TIME, .from = CLIENT, .sequence = 99};
-    (void)state;
-    attach();
-    struct beat_frame renew = frame_of(BEAT_RENEW, 12345);
-    rig_pass(rig, 200);
-    put(&renew);
-    rig_turn(rig);
-    expect(BEAT_RENEWED, 12345, 0);
-    struct jute_in in = jute_in(got.bytes, got.size);
-    assert_int_equal(jute_get_long(&in), rig->now.mono_ns);
-    assert_true(jute_get_long(&in) >= (int64_t)rig->now.mono_ns);
-    assert_int_equal(jute_get_int(&in), 200000);
-    assert_int_equal(jute_get_int(&in), 200000 / 20 + BEAT_MARGIN_US);
-    assert_true(got.flags & BEAT_LEADER);
-    uint32_t size;
-    const struct command *touch = link_peek(&rig->net_core, &size);
-    assert_non_null(touch); /* CORE is told */
-    assert_int_equal(touch->kind, COMMAND_TOUCH);
-    put(&time);
-    rig_run(rig);
-    expect(BEAT_TIMED, 99, 0);
-    assert_int_equal(got.size, 16);
-}
+/* ---- ends ---- */
 
 static void test_session_ends(void **state)
 {
@@ -745,8 +599,6 @@ static void test_config(void **state)
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -767,7 +619,6 @@ int main(void)
         TEST(test_deadline),
         TEST(test_events),
         TEST(test_too_many_events),
-        TEST(test_renew_and_time),
         TEST(test_session_ends),
         TEST(test_session_ends_before_it_is_told),
         TEST(test_close),

@@ -131,6 +131,37 @@ static void test_a_leader_answers(void **state)
     assert_int_equal(reply->context, 41);
 }
 
+/* NET may grant leases on what is heard within the longest election timeout, less a little, from
+ * when this leader asked a quorum that has answered; no longer, however late the answer came. */
+static void test_the_page_says_until_when_nobody_else_leads(void **state)
+{
+    static struct core_state page;
+    uint64_t span_ns = kit.core.raft.config.election_ns_max / 64 * 63;
+
+    core_state_init(&page, true, false, 100);
+    kit.core.state = &page;
+    kit_lead();
+    assert_int_equal(core_state_vouched_ns(&page), 0);
+    kit_agrees(2); /* it votes */
+    uint64_t round = kit.core.raft.round;
+    while (kit.core.raft.round == round)
+        kit_pass(1);
+    uint64_t asked_ns = kit.now.mono_ns;
+    struct peer_message reply = {.kind = PEER_APPEND_REPLY,
+                                 .from = 2,
+                                 .term = kit.core.raft.term,
+                                 .context = kit.core.raft.round};
+    kit_pass(15);
+    kit_hears(reply, NULL, 0);
+    kit_turn();
+    assert_int_equal(core_state_vouched_ns(&page), asked_ns + span_ns);
+    kit_pass(5); /* its heartbeats go on, and nobody answers */
+    assert_int_equal(core_state_vouched_ns(&page), asked_ns + span_ns);
+    while (kit.core.raft.state == RAFT_LEADER)
+        kit_pass(1);
+    assert_int_equal(core_state_vouched_ns(&page), 0);
+}
+
 static void test_the_oldest_report_gives_way(void **state)
 {
     uint64_t number = 0;
@@ -154,6 +185,7 @@ int main(void)
         TEST(test_it_goes_to_the_next_leader_and_not_for_ever),
         TEST(test_who_leads_itself_takes_its_reports),
         TEST(test_a_leader_answers),
+        TEST(test_the_page_says_until_when_nobody_else_leads),
         TEST(test_the_oldest_report_gives_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

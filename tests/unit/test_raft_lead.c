@@ -85,6 +85,63 @@ static void held(uint8_t from, uint64_t match, uint64_t last)
                                   .extra = last});
 }
 
+/* The proof that nobody else was elected is as old as what the quorum answered, however late the
+ * answers come; and who has no vote proves nothing. */
+static void test_it_vouches_from_when_it_asked(void **state)
+{
+    member(members_of(3, 1), 4, 0, 0, 0);
+    lead();
+    ack(2, 0);
+    assert_int_equal(raft_vouched_ns(&raft), 0); /* to what it sent before the first heartbeat */
+    now_ns = raft_deadline_ns(&raft);
+    uint64_t asked_ns = now_ns, round = raft.round + 1;
+    input(RAFT_INPUT_TICK, 0);
+    assert_int_equal(raft.round, round);
+    now_ns += 30 * MS;
+    input(RAFT_INPUT_TICK, 0); /* another heartbeat, nothing came */
+    ack(4, 0);                 /* a learner */
+    for (uint64_t at = round; at <= raft.round; at++)
+        message((struct peer_message){.kind = PEER_APPEND_REPLY,
+                                      .flags = PEER_MUTE,
+                                      .from = 3,
+                                      .term = raft.term,
+                                      .context = at});
+    assert_int_equal(raft_vouched_ns(&raft), 0);
+    now_ns += 20 * MS;
+    message((struct peer_message){.kind = PEER_APPEND_REPLY,
+                                  .from = 2,
+                                  .term = raft.term,
+                                  .context = round});
+    assert_int_equal(raft_vouched_ns(&raft), asked_ns);
+    input(RAFT_INPUT_TICK, 0);
+    ack(2, 0);
+    assert_int_equal(raft_vouched_ns(&raft), now_ns);
+    append(2, raft.term + 1, 0, 0, 0, 0, 0, 1);
+    assert_int_equal(raft.state, RAFT_FOLLOWER);
+    assert_int_equal(raft_vouched_ns(&raft), 0);
+}
+
+/* A voter that is the only one vouches for ever, and that ends when it takes in another. */
+static void test_alone_it_vouches_for_ever(void **state)
+{
+    struct raft_membership joint = {
+        .joint = true,
+        .count = 2,
+        .members = {{.id = 1, .voter = true, .voter_next = true}, {.id = 2, .voter_next = true}}};
+
+    member(members_of(1, 1), 4, 0, 0, 0);
+    input(RAFT_INPUT_START, 0);
+    input(RAFT_INPUT_SAVED, 0);
+    assert_int_equal(raft.state, RAFT_LEADER);
+    assert_int_equal(raft_vouched_ns(&raft), UINT64_MAX);
+    input(RAFT_INPUT_APPENDED, 1);
+    durable(1);
+    input(RAFT_INPUT_APPENDED, 2);
+    now_ns += 7 * MS;
+    step((struct raft_input){.kind = RAFT_INPUT_CONFIG, .index = 2, .membership = &joint});
+    assert_int_equal(raft_vouched_ns(&raft), now_ns);
+}
+
 static void beat(void)
 {
     now_ns = raft_deadline_ns(&raft);
@@ -670,6 +727,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_old_term_is_committed_only_by_an_entry_of_the_new_one),
         cmocka_unit_test(test_learners_are_not_counted),
+        cmocka_unit_test(test_it_vouches_from_when_it_asked),
+        cmocka_unit_test(test_alone_it_vouches_for_ever),
         cmocka_unit_test(test_the_window_is_bounded_and_backs_up),
         cmocka_unit_test(test_a_heartbeat_names_what_is_there),
         cmocka_unit_test(test_what_has_not_come_in_time_is_lost),

@@ -332,6 +332,7 @@ static void test_a_silent_session_is_expired_and_a_touched_one_is_not(void **sta
     net_says(COMMAND_TOUCH, 0, 0, &touched, sizeof(touched));
     turn();
     t.now.mono_ns += 300 * NS_PER_MS;
+    turn(); /* the NETs are listened to */
     turn();
     const struct command *expire = command_at(&index);
     assert_int_equal(expire->kind, COMMAND_EXPIRE);
@@ -339,6 +340,60 @@ static void test_a_silent_session_is_expired_and_a_touched_one_is_not(void **sta
     assert_int_equal(counters_get(&t.page, METRIC_core_expired_total), 1);
     apply_says(APPLY_CORE_CLOSED, 10, 0);
     t.now.mono_ns += 300 * NS_PER_MS;
+    turn();
+    turn();
+    assert_int_equal(counters_get(&t.page, METRIC_core_expired_total), 1);
+}
+
+/* CORE stood still; meanwhile NET heard a session, told its client that it lives, and much else,
+ * which takes CORE several turns. Sessions that were not heard end behind that. */
+static void test_what_was_heard_meanwhile_comes_before_an_expiry(void **state)
+{
+    int64_t touched = 11;
+    turn();
+    apply_says(APPLY_CORE_SESSION, 10, 1000);
+    apply_says(APPLY_CORE_SESSION, 11, 1000);
+    turn();
+    for (uint32_t i = 0; i < 2 * CORE_TURN_COMMANDS_MAX; i++)
+        net_says(COMMAND_TOUCH, 0, 0, NULL, 0);
+    net_says(COMMAND_TOUCH, 0, 0, &touched, sizeof(touched));
+    t.now.mono_ns += 5000 * NS_PER_MS;
+    for (int i = 0; i < 3; i++) {
+        turn();
+        assert_int_equal(counters_get(&t.page, METRIC_core_expired_total), 0);
+        assert_true(role_core_deadline_ns(&t.core, t.now) <= t.now.mono_ns); /* no pause */
+    }
+    turn();
+    assert_int_equal(counters_get(&t.page, METRIC_core_expired_total), 1);
+    apply_says(APPLY_CORE_CLOSED, 10, 0);
+    t.now.mono_ns += 1000 * NS_PER_MS;
+    turn();
+    turn();
+    assert_int_equal(counters_get(&t.page, METRIC_core_expired_total), 1);
+    t.now.mono_ns += 200 * NS_PER_MS;
+    turn();
+    turn();
+    assert_int_equal(counters_get(&t.page, METRIC_core_expired_total), 2);
+}
+
+/* NET says when it had heard a session: behind the beginning of CORE's turn, when that is long. */
+static void test_a_session_lives_from_when_net_heard_it(void **state)
+{
+    int64_t touched = 11;
+    turn();
+    apply_says(APPLY_CORE_SESSION, 11, 1000);
+    turn();
+    net_says(COMMAND_TOUCH, 0, 0, &touched, sizeof(touched));
+    uint32_t size;
+    struct command *touch = (struct command *)link_peek(&t.net_core, &size);
+    touch->sequence = t.now.mono_ns + 5000 * NS_PER_MS;
+    turn();
+    t.now.mono_ns += 5900 * NS_PER_MS;
+    turn();
+    turn();
+    assert_int_equal(counters_get(&t.page, METRIC_core_expired_total), 0);
+    t.now.mono_ns += 300 * NS_PER_MS;
+    turn();
     turn();
     assert_int_equal(counters_get(&t.page, METRIC_core_expired_total), 1);
 }
@@ -379,6 +434,10 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_silent_session_is_expired_and_a_touched_one_is_not,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_was_heard_meanwhile_comes_before_an_expiry, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_session_lives_from_when_net_heard_it, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_holds_when_the_batch_is_full, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -190,6 +190,8 @@ static uint32_t dpdk_drain(struct datagram_dpdk *port, struct link *link, uint32
 {
     uint32_t count = 0, size;
     struct rte_mbuf *const *record;
+    if (!link_empty(link))
+        port->base.received_ns = clock_now().mono_ns; /* behind the look at what is there */
     while (count < max && (record = link_peek(link, &size))) {
         struct rte_mbuf *frame = *record;
         link_pop(link);
