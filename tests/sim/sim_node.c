@@ -306,7 +306,8 @@ int sim_node_start(struct sim_node *node, struct fault *fault)
 {
     const struct sim_knobs *knobs = &node->world->knobs;
     /* roles that stand still need rings between them; else three nodes in four have none */
-    bool rings = knobs->uneven || knobs->pause_role || (node->world->seed + node->index) % 4 == 0;
+    bool rings = knobs->uneven || knobs->pause_role ||
+                 (knobs->beat && knobs->aim_lease) || (node->world->seed + node->index) % 4 == 0;
     struct node_env env = {.disk = &node->io,
                            .rings = rings,
                            .port_open = node_port_open,
@@ -553,6 +554,33 @@ static void node_send(struct sim_node *node)
     }
 }
 
+/* CORE stands still from here on for as long as the session would live, or twice. */
+static void node_aim_lease(struct sim_node *node)
+{
+    struct sim_world *world = node->world;
+    const struct node *inside = node->node;
+
+    if (world->calm || node->held_roles || rand_below(&world->rand, 1000) >= world->knobs.aim_lease)
+        return;
+    for (uint32_t i = 0; i < inside->role_count; i++)
+        if (inside->roles[i].self == &inside->core)
+            node->held_roles = 1u << i;
+    node->held_ns =
+        world->now_ns + rand_below(&world->rand, 2 * world->knobs.beat_lease_ms * NS_PER_MS);
+}
+
+static bool node_grants(const uint8_t *bytes, uint32_t size)
+{
+    struct beat_frame frame;
+
+    if (beat_wire_decode(bytes, size, &frame) || frame.kind != BEAT_RENEWED)
+        return false;
+    struct jute_in in = jute_in(frame.bytes, frame.size);
+    (void)jute_get_long(&in); /* received, sent */
+    (void)jute_get_long(&in);
+    return jute_get_int(&in) != 0;
+}
+
 /* To controllers. */
 static void node_send_beat(struct sim_node *node)
 {
@@ -561,6 +589,8 @@ static void node_send_beat(struct sim_node *node)
 
     while (node->beat_port && datagram_sim_take(node->beat_port, &sent)) {
         uint32_t to = (uint32_t)sent.to.ip[15] - 1;
+        if (world->knobs.aim_lease && node_grants(sent.bytes, sent.size))
+            node_aim_lease(node);
         if (!node->clients_cut)
             sim_network_send(world->beat_network, node->index, world->node_count + to, sent.bytes,
                              sent.size, world->now_ns);
