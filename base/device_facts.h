@@ -22,6 +22,15 @@ enum device_offload {
 
 #define DEVICE_BIT(offload) (1u << (offload))
 
+#define DEVICE_FLOWS_MAX 4
+
+/* Datagrams of one UDP port: of members, of controllers. */
+struct device_flow {
+    char name[16];
+    uint16_t number;  /* UDP port */
+    uint8_t priority; /* 802.1Q, of what is sent */
+};
+
 /* All of them are numbers and text without pointers: the page is read by another process. */
 struct device_facts {
     char driver[32]; /* "net_ixgbe"; "": there is no device */
@@ -30,6 +39,9 @@ struct device_facts {
     uint16_t queue_count; /* pairs in use, one for each NET */
     uint16_t queues_max;
     uint16_t mtu, mtu_min, mtu_max; /* of IP; limits as the driver says them */
+    uint16_t vlan;                  /* 802.1Q id of all frames; 0: none */
+    uint32_t flow_count;
+    struct device_flow flows[DEVICE_FLOWS_MAX];
     uint32_t can, used;             /* DEVICE_BIT of each offload; used is within can */
 };
 

@@ -86,8 +86,8 @@ store base|store
 dataplane base|store|dataplane|lwip|netif|consensus/peer_message.h
 tools base|consensus|store|dataplane|tools
 TABLE
-    verdict "DPDK is seen by dataplane/port/ only" "$(git ls-files '*.c' '*.h' |
-        grep -v '^dataplane/port/' | xargs -r grep -nE '#include <rte_')"
+    verdict "DPDK is seen by dataplane/port/ and the tests of its device only" "$(git ls-files '*.c' '*.h' |
+        grep -vE '^(dataplane/port/|tests/unit/test_device_)' | xargs -r grep -nE '#include <rte_')"
     verdict "nothing includes tests/ or perf/" "$(git ls-files '*.c' '*.h' | grep -vE '^(tests|perf)/' |
         xargs -r grep -nE '#include "(tests|perf)/')"
 }

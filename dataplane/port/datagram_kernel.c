@@ -297,12 +297,17 @@ int datagram_kernel_open(const struct datagram_kernel_setup *setup, struct datag
     port->v6 = !kernel_is_v4(&setup->listen);
     port->fd = socket(port->v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
                       IPPROTO_UDP);
-    if (port->fd < 0 || kernel_prepare(port, setup)) {
+    bool refused = port->fd >= 0 && setup->priority &&
+                   kernel_option(port->fd, SOL_SOCKET, SO_PRIORITY, setup->priority);
+    if (port->fd < 0 || refused || kernel_prepare(port, setup)) {
         int code = errno;
         if (port->fd >= 0)
             close(port->fd);
         munmap(port->memory, KERNEL_MEMORY_SIZE);
         free(port);
+        if (refused)
+            return fault_set(fault, ERR_UNSUPPORTED, "priority %u: %s; above 6 it needs "
+                             "CAP_NET_ADMIN", setup->priority, strerror(code));
         return kernel_listener_fault(code, &setup->listen, fault);
     }
     *out = &port->base;

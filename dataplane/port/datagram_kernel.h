@@ -13,12 +13,13 @@ struct datagram_kernel_setup {
     uint32_t size_limit;   /* no datagram above it, whatever the route says; 0: none */
     bool shared;           /* with others at this address: each sender's come to one of them */
     bool first;            /* of those that share: refused when somebody else listens there */
+    uint8_t priority;      /* SO_PRIORITY of what is sent: in [0, 7] */
     uint32_t buffer_size;  /* of the socket, each way, as far as the system allows; 0: 4 MiB */
 };
 
 /* datagram_kernel_open binds a socket. Copies setup. Returns 0, ERR_RANGE (size_limit below
  * DATAGRAM_SIZE_MIN), ERR_NOMEM, ERR_BUSY (address in use), ERR_NOTFOUND (no such address on this
- * machine), ERR_UNSUPPORTED (address family, or no permission for the port), ERR_LIMIT
+ * machine), ERR_UNSUPPORTED (address family, or no permission for the port or priority), ERR_LIMIT
  * (descriptors), ERR_IO; fault says which address and what to do. */
 MUST_USE int datagram_kernel_open(const struct datagram_kernel_setup *setup,
                                   struct datagram_port **port, struct fault *fault);

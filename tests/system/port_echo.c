@@ -268,7 +268,8 @@ static int serve_dpdk(char **argv, int argc)
         if (port_dpdk_open(device, i, &port, &nets[i].port, &fault))
             return fail("dpdk", &fault);
     }
-    if (datagram_dpdk_open(device, &setup.ip, 0, &datagrams, &fault))
+    const struct datagram_dpdk_setup wanted = {.name = "echo", .listen = setup.ip};
+    if (datagram_dpdk_open(device, &wanted, &datagrams, &fault))
         return fail("datagrams", &fault);
     datagram_start(datagrams, &datagram_events, NULL);
     int code = echo_run(setup.net_count, argc > 6 ? argv[6] : NULL);

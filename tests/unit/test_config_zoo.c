@@ -259,7 +259,7 @@ static void test_why(void **state)
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         assert_non_null(config_table_zk_why(known[i]));
-        assert_null(config_table_find_zk(known[i]));
+        assert_null(config_table_zk_find(known[i]));
     }
     assert_null(config_table_zk_why("initLimits"));
     assert_null(config_table_zk_why("ssl"));

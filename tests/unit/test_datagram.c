@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -251,6 +252,19 @@ static void test_size_limit(void **state)
     datagram_fini(a);
 }
 
+static void test_priority(void **state)
+{
+    const struct datagram_kernel_setup setup = {.listen = loopback4, .priority = 5};
+    struct datagram_port *port;
+    int fd, priority = 0;
+    socklen_t size = sizeof(priority);
+    assert_int_equal(datagram_kernel_open(&setup, &port, NULL), 0);
+    assert_int_equal(datagram_park_fds(port, &fd, 1), 1);
+    assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_PRIORITY, &priority, &size), 0);
+    assert_int_equal(priority, 5);
+    datagram_fini(port);
+}
+
 static void test_takes_no_memory(void **state)
 {
     static struct heard a_heard, b_heard;
@@ -334,6 +348,7 @@ int main(void)
         cmocka_unit_test(test_open_refuses),
         cmocka_unit_test(test_shares_an_address),
         cmocka_unit_test(test_size_limit),
+        cmocka_unit_test(test_priority),
         cmocka_unit_test(test_takes_no_memory),
         cmocka_unit_test(test_sim),
     };

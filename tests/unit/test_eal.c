@@ -87,6 +87,9 @@ static void test_refusals_of_the_port(void **state)
     setup.prefix_size = 33;
     assert_int_equal(port_dpdk_start(&setup, &device, &fault), ERR_CONFIG);
     setup.prefix_size = 24;
+    setup.vlan = 4095;
+    assert_int_equal(port_dpdk_start(&setup, &device, &fault), ERR_CONFIG);
+    setup.vlan = 4094;
     setup.net_count = port_dpdk_nets_max() + 1;
     assert_int_equal(port_dpdk_start(&setup, &device, &fault), ERR_UNSUPPORTED);
 }

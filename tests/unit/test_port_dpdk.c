@@ -1,7 +1,7 @@
 /* Goal: the dpdk port starts on a device, bounds its turns, says that it cannot park where it
  * cannot, and refuses what its header lists. Method: DPDK's null device, which needs no privilege:
  * it gives empty frames without end, and takes any. */
-#include "dataplane/port/dpdk/port_dpdk.h"
+#include "dataplane/port/dpdk/datagram_dpdk.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -105,6 +105,18 @@ static void test_refusals(void **state)
     setup.rx_limit = 65536;
     assert_int_equal(port_dpdk_open(device, 0, &setup, &port, &fault), 0);
     assert_int_equal(port_dpdk_open(device, 0, &setup, &again, &fault), ERR_BUSY);
+    struct datagram_port *datagrams;
+    struct datagram_dpdk_setup wanted = {.name = "peers", .listen = twice.ip, .priority = 8};
+    assert_int_equal(datagram_dpdk_open(device, &wanted, &datagrams, &fault), ERR_CONFIG);
+    wanted.priority = 7;
+    wanted.listen.ip[15] = 9;
+    assert_int_equal(datagram_dpdk_open(device, &wanted, &datagrams, &fault), ERR_CONFIG);
+    wanted.listen.ip[15] = 1;
+    assert_int_equal(datagram_dpdk_open(device, &wanted, &datagrams, &fault), 0);
+    assert_int_equal(port_dpdk_facts(device)->flow_count, 1);
+    assert_string_equal(port_dpdk_facts(device)->flows[0].name, "peers");
+    assert_int_equal(port_dpdk_facts(device)->flows[0].priority, 7);
+    datagram_fini(datagrams);
     port_fini(port);
     assert_int_equal(port_dpdk_open(device, 0, &setup, &port, &fault), 0); /* and once more */
     port_fini(port);

@@ -214,7 +214,7 @@ static int dpdk_setup(const struct takt_dpdk_config *config, struct port_dpdk_se
                       struct fault *fault)
 {
     const char *slash = strchr(config->address, '/');
-    *setup = (struct port_dpdk_setup){.eal = config->eal, .net_count = 1};
+    *setup = (struct port_dpdk_setup){.eal = config->eal, .net_count = 1, .vlan = config->vlan};
     if (!slash || dpdk_number(slash + 1, 128, &setup->prefix_size))
         return fault_set(fault, ERR_CONFIG, "%s: an address and its network are wanted, such as "
                          "192.168.7.9/24", config->address);
@@ -245,7 +245,11 @@ static int dpdk_start(struct takt_dpdk *dpdk, const struct takt_dpdk_config *con
                                     .tx_limit = STREAM_PIECE_SIZE_MIN};
     err = port_dpdk_open(dpdk->device, 0, &port, &dpdk->port, fault);
     if (!err)
-        err = datagram_dpdk_open(dpdk->device, &setup.ip, 0, &dpdk->datagrams, fault);
+        err = datagram_dpdk_open(dpdk->device,
+                                 &(struct datagram_dpdk_setup){.name = "takt",
+                                                               .listen = setup.ip,
+                                                               .priority = config->priority},
+                                 &dpdk->datagrams, fault);
     if (!err)
         datagram_start(dpdk->datagrams, &dpdk_datagram_events, dpdk);
     return err;

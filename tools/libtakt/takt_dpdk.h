@@ -23,6 +23,8 @@ struct takt_dpdk_config {
     const char *gateway; /* to nodes of other networks; NULL: none */
     const char *nodes;   /* "192.168.7.2:2182,..."; numbers only; the port may be left out: 2182 */
     uint16_t port;       /* own UDP port; 0: 2183 */
+    uint16_t vlan;       /* 802.1Q: id of all frames, in [1, 4094]; 0: none */
+    uint8_t priority;    /* 802.1Q: of the requests, in [0, 7] */
 };
 
 /* takt_dpdk_open starts DPDK and its first device, and fills *transport in, which takt_open's

@@ -15,10 +15,16 @@ static void device_print(const struct device_facts *facts)
 {
     printf("%-16s %s\n%-16s %s\n%-16s %s\n", "device", facts->name, "driver", facts->driver, "MAC",
            facts->mac);
-    printf("%-16s %u of %u pairs\n%-16s %u; the device takes %u to %u\n\n", "queues",
+    if (facts->vlan)
+        printf("%-16s %u\n", "VLAN", facts->vlan);
+    printf("%-16s %u of %u pairs\n%-16s %u; the device takes %u to %u\n", "queues",
            facts->queue_count, facts->queues_max, "MTU", facts->mtu, facts->mtu_min,
            facts->mtu_max);
-    printf("%-26s %-8s %-7s %s\n", "offload", "capable", "in use", "instead");
+    for (uint32_t i = 0; i < facts->flow_count; i++) {
+        const struct device_flow *flow = &facts->flows[i];
+        printf("%-16s UDP port %u, priority %u\n", flow->name, flow->number, flow->priority);
+    }
+    printf("\n%-26s %-8s %-7s %s\n", "offload", "capable", "in use", "instead");
     for (int i = 0; i < DEVICE_OFFLOAD_COUNT; i++) {
         enum device_offload offload = (enum device_offload)i;
         const struct device_offload_text *text = device_offload_text(offload);
@@ -42,6 +48,16 @@ static void device_json(const struct device_facts *facts)
     json_int(&json, "mtu", facts->mtu);
     json_int(&json, "mtu_min", facts->mtu_min);
     json_int(&json, "mtu_max", facts->mtu_max);
+    json_int(&json, "vlan", facts->vlan);
+    json_open(&json, "flows", '[');
+    for (uint32_t i = 0; i < facts->flow_count; i++) {
+        json_open(&json, NULL, '{');
+        json_text(&json, "name", facts->flows[i].name);
+        json_int(&json, "udp_port", facts->flows[i].number);
+        json_int(&json, "priority", facts->flows[i].priority);
+        json_close(&json, '}');
+    }
+    json_close(&json, ']');
     json_open(&json, "offloads", '{');
     for (int i = 0; i < DEVICE_OFFLOAD_COUNT; i++) {
         enum device_offload offload = (enum device_offload)i;

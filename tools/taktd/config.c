@@ -240,7 +240,7 @@ static int config_check_auth(struct config *config, struct fault *fault)
 static int config_check_port(struct config *config, struct fault *fault)
 {
     static const char *const dpdk_only[] = {"port.eal", "port.address", "port.gateway",
-                                            "port.offloads"};
+                                            "port.offloads", "port.vlan"};
     static const struct address nothing;
     char text[64];
 

@@ -96,11 +96,13 @@ struct config {
     char port_eal[1024];
     struct config_subnet port_address;
     struct address port_gateway; /* zeros = none */
+    uint32_t port_vlan;     /* 0 = none */
     uint32_t port_offloads; /* enum config_offloads */
     uint32_t port_backlog;
     char beat_listen[64];   /* "" = no native sessions */
     uint32_t beat_endpoint; /* 0 = node_id */
     uint32_t beat_session_ms_min;
+    uint32_t beat_priority; /* 802.1Q, 0..7 */
     char beat_key_file[256]; /* "" = datagrams are not authenticated */
 
     /* roles on cores */
@@ -166,6 +168,7 @@ struct config {
     bool ensemble_reconfig;   /* reconfigEnabled */
     bool ensemble_standalone; /* standaloneEnabled: one server line is a node alone */
     char peers_key_file[256]; /* "" = packets are not authenticated */
+    uint32_t peers_priority; /* 802.1Q, 0..7 */
     uint32_t peers_mtu;       /* largest IP packet to a peer, bytes; 0: the route's */
     uint64_t peers_bulk_rate; /* bytes a second to a peer that catches up */
     bool peers_listen_all;    /* quorumListenOnAllIPs */
@@ -224,9 +227,9 @@ extern const uint32_t config_table_count;
 /* config_table_find gives the setting with this key of ours, or NULL. */
 const struct config_setting *config_table_find(const char *key);
 
-/* config_table_find_zk gives the setting that a ZooKeeper property sets, with or without the prefix
+/* config_table_zk_find gives the setting that a ZooKeeper property sets, with or without the prefix
  * "zookeeper.", or NULL. */
-const struct config_setting *config_table_find_zk(const char *name);
+const struct config_setting *config_table_zk_find(const char *name);
 
 /* config_table_near gives the key of ours or the ZooKeeper name closest to a mistyped one, or NULL
  * when none is close. */

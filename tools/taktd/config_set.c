@@ -103,7 +103,7 @@ int config_set(struct config *config, const char *key, const char *value, enum c
     uint32_t scale = 1;
     int err;
 
-    if (!setting && (setting = config_table_find_zk(key))) {
+    if (!setting && (setting = config_table_zk_find(key))) {
         scale = setting->zk_scale ? setting->zk_scale : 1;
         if (strcmp(value, "-1") == 0) /* how ZooKeeper writes "the default" */
             value = setting->fallback;

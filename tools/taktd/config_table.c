@@ -67,6 +67,12 @@ const struct config_setting config_table[] = {
      .fallback = "1ms",
      .help = "Shortest session timeout that a controller is given; the longest is\n"
              "session.timeout_max, as for everybody."},
+    {.key = "beat.priority",
+     .type = CONFIG_COUNT,
+     AT(beat_priority),
+     .max = 7,
+     .fallback = "0",
+     .help = "802.1Q priority of what controllers are sent, as peers.priority has it for peers."},
     {.key = "beat.key_file",
      .type = CONFIG_TEXT,
      AT(beat_key_file),
@@ -103,6 +109,13 @@ const struct config_setting config_table[] = {
      AT(port_gateway),
      .fallback = "",
      .help = "The dpdk port's router for clients of other networks."},
+    {.key = "port.vlan",
+     .type = CONFIG_COUNT,
+     AT(port_vlan),
+     .max = 4094,
+     .fallback = "0",
+     .help = "802.1Q id that all frames of the dpdk port carry; others are not taken. 0: none, as\n"
+             "behind a switch that puts the tag in itself."},
     {.key = "port.offloads",
      .type = CONFIG_CHOICE,
      AT(port_offloads),
@@ -566,6 +579,13 @@ const struct config_setting config_table[] = {
      .fallback = "0",
      .help = "Largest IP packet that reaches every member in one piece, at least 1280 bytes; 0:\n"
              "as the route to each says. For networks that drop large packets without a word."},
+    {.key = "peers.priority",
+     .type = CONFIG_COUNT,
+     AT(peers_priority),
+     .max = 7,
+     .fallback = "0",
+     .help = "802.1Q priority, 0 to 7, of what this node sends to its peers: in the tag on the\n"
+             "dpdk port; on the kernel port SO_PRIORITY, for a VLAN's egress-qos-map to map."},
     {.key = "peers.bulk_rate",
      .type = CONFIG_SIZE,
      AT(peers_bulk_rate),
@@ -609,137 +629,11 @@ const uint32_t config_table_count = sizeof(config_table) / sizeof(config_table[0
 static_assert(sizeof(config_table) / sizeof(config_table[0]) <= CONFIG_SETTINGS_MAX,
               "struct config has an origin for each setting");
 
-#define WHY_TIMES    "takt's are ensemble.heartbeat, ensemble.election_min and _max"
-#define WHY_PEERS    "about the links of the Java servers; takt's are under peers"
-#define WHY_QUORUM   "a majority of the voters decides, always"
-#define WHY_JAVA     "about the inside of the Java server"
-#define WHY_TLS      "TLS is not in this version"
-#define WHY_AUTH     "SASL, X.509 and plug-in authentication are not in this version"
-#define WHY_ADMIN    "the HTTP admin server is not in this version; use takt status"
-#define WHY_METRICS  "a metrics server is not in this version; use the word mntr"
-#define WHY_AUDIT    "the audit log is not in this version"
-#define WHY_THROTTLE "takt bounds each queue; see limits in --help-config"
-#define WHY_ALWAYS   "takt always does so"
-#define WHY_FORMAT   "about the files of the Java server"
-
-/* Properties of ZooKeeper that are known to have no effect here. "x*" is every name that begins so.
- * Source: zk_admin.md section 5. */
-static const struct {
-    const char *name, *why;
-} config_table_zk_known[] = {
-    {"initLimit", WHY_TIMES},
-    {"syncLimit", WHY_TIMES},
-    {"connectToLearnerMasterLimit", WHY_TIMES},
-    {"observerMasterPort", WHY_PEERS},
-    {"electionAlg", WHY_QUORUM},
-    {"electionPortBindRetry", WHY_PEERS},
-    {"leaderServes", WHY_ALWAYS},
-    {"localSessionsEnabled", "every session is known to all members"},
-    {"localSessionsUpgradingEnabled", "every session is known to all members"},
-    {"group.*", WHY_QUORUM},
-    {"weight.*", WHY_QUORUM},
-    {"oraclePath", WHY_QUORUM},
-    {"multiAddress.*", WHY_PEERS},
-    {"quorum.*", WHY_PEERS},
-    {"learner.*", WHY_PEERS},
-    {"leader.*", WHY_PEERS},
-    {"observer.*", WHY_PEERS},
-    {"cnxTimeout", WHY_TIMES},
-    {"tcpKeepAlive", WHY_PEERS},
-    {"ensembleAuthName", WHY_PEERS},
-    {"commitLogCount", WHY_FORMAT},
-    {"syncEnabled", WHY_ALWAYS},
-    {"ssl.*", WHY_TLS},
-    {"sslQuorum*", WHY_TLS},
-    {"sslProvider", WHY_TLS},
-    {"secureClientPort*", WHY_TLS},
-    {"client.portUnification", WHY_TLS},
-    {"client.certReload", WHY_TLS},
-    {"portUnification", WHY_TLS},
-    {"fips-mode", WHY_TLS},
-    {"authProvider*", WHY_AUTH},
-    {"requireClientAuthScheme", WHY_AUTH},
-    {"jaasLoginRenew", WHY_AUTH},
-    {"sessionRequireClientSASLAuth", WHY_AUTH},
-    {"allowSaslFailedClients", WHY_AUTH},
-    {"sasl*", WHY_AUTH},
-    {"kerberos.*", WHY_AUTH},
-    {"superUser", WHY_AUTH},
-    {"X509AuthenticationProvider.*", WHY_AUTH},
-    {"IPAuthenticationProvider.*", WHY_AUTH},
-    {"admin.*", WHY_ADMIN},
-    {"metricsProvider.*", WHY_METRICS},
-    {"audit.*", WHY_AUDIT},
-    {"requestThrottle*", WHY_THROTTLE},
-    {"requestStale*", WHY_THROTTLE},
-    {"throttledOpWaitTime", WHY_THROTTLE},
-    {"connectionMaxTokens", WHY_THROTTLE},
-    {"connectionToken*", WHY_THROTTLE},
-    {"connectionFreezeTime", WHY_THROTTLE},
-    {"connectionDrop*", WHY_THROTTLE},
-    {"connectionDecreaseRatio", WHY_THROTTLE},
-    {"largeRequest*", WHY_THROTTLE},
-    {"forceSync", WHY_ALWAYS},
-    {"autopurge.purgeInterval", WHY_ALWAYS},
-    {"enableEagerACLCheck", WHY_ALWAYS},
-    {"closeSessionTxn.enabled", WHY_ALWAYS},
-    {"clientTcpKeepAlive", WHY_ALWAYS},
-    {"dataLogDir", "log and snapshots lie together in data.dir"},
-    {"txnLogSizeLimitInKb", WHY_FORMAT},
-    {"snapshot.compression.method", WHY_FORMAT},
-    {"snapshot.trust.empty", WHY_FORMAT},
-    {"digest.enabled", WHY_FORMAT},
-    {"serializeLastProcessedZxid.enabled", WHY_FORMAT},
-    {"emulate353TTLNodes", WHY_FORMAT},
-    {"fsync.warningthresholdms", WHY_FORMAT},
-    {"serverCnxnFactory", WHY_JAVA},
-    {"nio.*", WHY_JAVA},
-    {"netty.*", WHY_JAVA},
-    {"flushDelay", WHY_JAVA},
-    {"maxWriteQueuePollTime", WHY_JAVA},
-    {"maxBatchSize", WHY_JAVA},
-    {"maxResponseCacheSize", WHY_JAVA},
-    {"maxGetChildrenResponseCacheSize", WHY_JAVA},
-    {"jvm.pause.monitor*", WHY_JAVA},
-    {"commitProcessor.*", WHY_JAVA},
-    {"prepRequestProcessor.*", WHY_JAVA},
-    {"watchManagerName", WHY_JAVA},
-    {"watcherCleaner*", WHY_JAVA},
-    {"bitHashCacheSize", WHY_JAVA},
-};
-
 const struct config_setting *config_table_find(const char *key)
 {
     for (uint32_t i = 0; i < config_table_count; i++)
         if (strcmp(config_table[i].key, key) == 0)
             return &config_table[i];
-    return NULL;
-}
-
-static const char *config_table_zk_name(const char *name)
-{
-    return strncmp(name, "zookeeper.", 10) == 0 ? name + 10 : name;
-}
-
-const struct config_setting *config_table_find_zk(const char *name)
-{
-    name = config_table_zk_name(name);
-    for (uint32_t i = 0; i < config_table_count; i++)
-        if (config_table[i].zk && strcmp(config_table[i].zk, name) == 0)
-            return &config_table[i];
-    return NULL;
-}
-
-const char *config_table_zk_why(const char *name)
-{
-    name = config_table_zk_name(name);
-    for (size_t i = 0; i < sizeof(config_table_zk_known) / sizeof(config_table_zk_known[0]); i++) {
-        const char *known = config_table_zk_known[i].name;
-        size_t size = strlen(known);
-        bool begins = known[size - 1] == '*';
-        if (begins ? strncmp(known, name, size - 1) == 0 : strcmp(known, name) == 0)
-            return config_table_zk_known[i].why;
-    }
     return NULL;
 }
 

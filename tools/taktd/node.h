@@ -26,6 +26,8 @@ struct node_datagrams {
     struct address listen;
     uint32_t size_limit; /* no datagram above it, whatever the route says; 0: none */
     uint32_t index, count;
+    const char *name; /* "peers", "beat" */
+    uint8_t priority; /* 802.1Q, of what is sent: in [0, 7] */
 };
 
 /* What a node needs from its surroundings. Borrowed for the node's life. */

@@ -46,7 +46,9 @@ static int node_beat_add(struct node *node, uint32_t index, const struct beat_co
 int node_beat_init(struct node *node, struct fault *fault)
 {
     struct beat_config config;
-    struct node_datagrams want = {.size_limit = BEAT_WIRE_DATAGRAM_MAX};
+    struct node_datagrams want = {.size_limit = BEAT_WIRE_DATAGRAM_MAX,
+                                  .name = "beat",
+                                  .priority = (uint8_t)node->config->beat_priority};
 
     if (!node->config->beat_listen[0] || !node->env.datagram_open)
         return 0;

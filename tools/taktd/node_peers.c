@@ -366,7 +366,9 @@ int node_peers_init(struct node *node, struct fault *fault)
     struct node_datagrams want = {
         .listen = listen,
         .size_limit = c->peers_mtu ? c->peers_mtu - PEERS_HEADERS_SIZE : 0,
-        .count = 1};
+        .count = 1,
+        .name = "peers",
+        .priority = (uint8_t)c->peers_priority};
     if (!err)
         err = node->env.datagram_open(node->env.port_self, &want, &peers->port, fault);
     if (err)

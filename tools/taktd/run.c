@@ -95,6 +95,7 @@ static int run_device_open(struct run *run, struct fault *fault)
                                     .prefix_size = config->port_address.prefix_length,
                                     .gateway = config->port_gateway,
                                     .net_count = config->net_count,
+                                    .vlan = (uint16_t)config->port_vlan,
                                     .plain = config->port_offloads == CONFIG_OFFLOADS_OFF};
     char text[256];
 
@@ -328,10 +329,15 @@ static int run_datagram_open(void *self, const struct node_datagrams *want,
     const struct datagram_kernel_setup setup = {.listen = want->listen,
                                                 .size_limit = want->size_limit,
                                                 .shared = want->count > 1,
-                                                .first = want->index == 0};
+                                                .first = want->index == 0,
+                                                .priority = want->priority};
+    const struct datagram_dpdk_setup dpdk = {.name = want->name,
+                                             .listen = want->listen,
+                                             .net_index = want->index,
+                                             .priority = want->priority};
     struct run *run = self;
     if (run->config->port_kind == CONFIG_PORT_DPDK)
-        return datagram_dpdk_open(run->device, &want->listen, want->index, port, fault);
+        return datagram_dpdk_open(run->device, &dpdk, port, fault);
     return datagram_kernel_open(&setup, port, fault);
 }
 

@@ -9,9 +9,11 @@
 
 #include "dataplane/port/dpdk/port_dpdk_parts.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define DPDK_PRIORITY_MAX 7
 #define DPDK_LINK_DEPTH 4096              /* bytes: 256 frames of a queue wait at most */
 #define DPDK_HOPS       32                /* neighbours known; more than there are members */
 #define DPDK_ASK_NS     (100 * NS_PER_MS) /* between two ARP requests for one */
@@ -44,6 +46,7 @@ struct datagram_dpdk {
     uint32_t net_index; /* whose burst and neighbours it shares */
     rte_be16_t number;  /* UDP port */
     bool is_v4;
+    uint8_t priority;
     uint32_t headers; /* bytes in front of a datagram */
     uint64_t now_ns;
     struct link rx[PORT_DPDK_NETS_MAX]; /* of struct rte_mbuf *, from NET i */
@@ -351,7 +354,7 @@ static void dpdk_send(struct datagram_port *base, const struct address *to, uint
     struct rte_ether_hdr *ether = (struct rte_ether_hdr *)head;
     memcpy(ether->src_addr.addr_bytes, port->device->device.mac, 6);
     ether->dst_addr = *mac;
-    port_dpdk_queue(dpdk_net(port), frame);
+    port_dpdk_queue(dpdk_net(port), frame, port->priority);
     datagram_count(&base->counters.tx, 1);
     datagram_count(&base->counters.tx_bytes, size);
 }
@@ -429,9 +432,10 @@ static const struct datagram_ops dpdk_ops = {
     .fini = dpdk_fini,
 };
 
-static int dpdk_check(const struct port_dpdk_device *device, const struct address *listen,
-                      uint32_t net_index, struct fault *fault)
+static int dpdk_check(const struct port_dpdk_device *device,
+                      const struct datagram_dpdk_setup *setup, struct fault *fault)
 {
+    const struct address *listen = &setup->listen;
     static const struct address any, any_v4 = {.ip = {[10] = 0xff, [11] = 0xff}};
     if (memcmp(listen->ip, device->setup.ip.ip, 16) != 0 && memcmp(listen->ip, any.ip, 16) != 0 &&
         memcmp(listen->ip, any_v4.ip, 16) != 0)
@@ -441,19 +445,37 @@ static int dpdk_check(const struct port_dpdk_device *device, const struct addres
                          "(beat.listen) must reach it under that of --ip");
     for (uint32_t i = 0; i < device->datagram_count; i++) {
         const struct datagram_dpdk *other = device->datagrams[i];
-        if (other->base.local.port == listen->port && other->net_index == net_index)
+        if (other->base.local.port == listen->port && other->net_index == setup->net_index)
             return fault_set(fault, ERR_BUSY, "UDP port %u of the dpdk port is used already",
                              listen->port);
     }
+    if (setup->priority > DPDK_PRIORITY_MAX)
+        return fault_set(fault, ERR_CONFIG, "%u is no 802.1Q priority: 0 to %u", setup->priority,
+                         DPDK_PRIORITY_MAX);
     if (device->datagram_count == DPDK_DATAGRAMS_MAX)
         return fault_set(fault, ERR_BUSY, "the dpdk port's datagrams are all in use");
     return 0;
 }
 
-int datagram_dpdk_open(struct port_dpdk_device *device, const struct address *listen,
-                       uint32_t net_index, struct datagram_port **out, struct fault *fault)
+/* Shown with the device; of several with one UDP port once. */
+static void dpdk_note(struct device_facts *facts, const struct datagram_dpdk_setup *setup)
 {
-    int err = dpdk_check(device, listen, net_index, fault);
+    struct device_flow *flow = facts->flows;
+    for (uint32_t i = 0; i < facts->flow_count; i++, flow++)
+        if (flow->number == setup->listen.port)
+            return;
+    if (facts->flow_count == DEVICE_FLOWS_MAX)
+        return;
+    facts->flow_count++;
+    snprintf(flow->name, sizeof(flow->name), "%s", setup->name);
+    flow->number = setup->listen.port;
+    flow->priority = setup->priority;
+}
+
+int datagram_dpdk_open(struct port_dpdk_device *device, const struct datagram_dpdk_setup *setup,
+                       struct datagram_port **out, struct fault *fault)
+{
+    int err = dpdk_check(device, setup, fault);
     if (err)
         return err;
     struct datagram_dpdk *port =
@@ -471,13 +493,15 @@ int datagram_dpdk_open(struct port_dpdk_device *device, const struct address *li
     }
     port->base.ops = &dpdk_ops;
     port->base.local = device->setup.ip;
-    port->base.local.port = listen->port;
+    port->base.local.port = setup->listen.port;
     port->device = device;
-    port->net_index = net_index;
-    port->number = rte_cpu_to_be_16(listen->port);
+    port->net_index = setup->net_index;
+    port->priority = setup->priority;
+    port->number = rte_cpu_to_be_16(setup->listen.port);
     port->is_v4 = port_dpdk_is_v4(&device->setup.ip);
     port->headers = port->is_v4 ? sizeof(struct dpdk_headers_4) : sizeof(struct dpdk_headers_6);
     device->datagrams[device->datagram_count++] = port;
+    dpdk_note(&device->device.facts, setup);
     *out = &port->base;
     return 0;
 }

@@ -16,11 +16,17 @@
 #include "dataplane/port/datagram.h"
 #include "dataplane/port/dpdk/port_dpdk.h"
 
-/* datagram_dpdk_open gives the device's datagrams for UDP port listen->port (not 0); the IP address
- * is the device's, and listen's must be the same or zero. For a role on NET net_index's worker; of
- * several with one UDP port each takes what comes to its NET's queue. Before the workers start;
- * finished before port_dpdk_stop. Returns 0, ERR_CONFIG (another address), ERR_BUSY (opened
+struct datagram_dpdk_setup {
+    const char *name;      /* whose datagrams they are: "peers"; copied */
+    struct address listen; /* UDP port, not 0; the IP address is the device's, or zero */
+    uint32_t net_index;    /* on whose worker the role is */
+    uint8_t priority;      /* 802.1Q, of what is sent: in [0, 7]; 0: as the port's frames */
+};
+
+/* datagram_dpdk_open gives the device's datagrams for one UDP port to a role; of several with that
+ * port each takes what comes to its NET's queue. Before the workers start; finished before
+ * port_dpdk_stop. Returns 0, ERR_CONFIG (another address, no such priority), ERR_BUSY (opened
  * already, or too many), ERR_NOMEM, ERR_UNSUPPORTED (built without DPDK). */
-MUST_USE int datagram_dpdk_open(struct port_dpdk_device *device, const struct address *listen,
-                                uint32_t net_index, struct datagram_port **port,
-                                struct fault *fault);
+MUST_USE int datagram_dpdk_open(struct port_dpdk_device *device,
+                                const struct datagram_dpdk_setup *setup,
+                                struct datagram_port **port, struct fault *fault);

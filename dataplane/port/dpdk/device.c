@@ -145,8 +145,8 @@ static int configure(struct device *device, const struct device_setup *setup, st
     if (mbuf_count == 0)
         mbuf_count = device->queue_count * (uint32_t)(rx_descs + tx_descs + DEVICE_POOL_CACHE) +
                      DEVICE_SPARE;
-    device->pool = rte_pktmbuf_pool_create("takt", mbuf_count, DEVICE_POOL_CACHE, setup->private_size,
-                                           RTE_MBUF_DEFAULT_BUF_SIZE,
+    device->pool = rte_pktmbuf_pool_create("takt", mbuf_count, DEVICE_POOL_CACHE,
+                                           setup->private_size, RTE_MBUF_DEFAULT_BUF_SIZE,
                                            rte_eth_dev_socket_id(device->id));
     if (!device->pool)
         return fault_set(fault, ERR_NOMEM, "no memory for %u frames (%s); give EAL more: -m or "
@@ -178,8 +178,8 @@ int device_start(struct device *device, const struct device_setup *setup,
     int code = rte_eth_dev_start(device->id);
     if (code)
         return fault_set(fault, ERR_IO, "the device (%s) does not start: %s; does the process have "
-                         "the privileges it needs? See dataplane/port/README.md", device->facts.driver,
-                         rte_strerror(-code));
+                         "the privileges it needs? See dataplane/port/README.md",
+                         device->facts.driver, rte_strerror(-code));
     (void)rte_eth_allmulticast_enable(device->id); /* neighbour discovery; some take it anyway */
     each_fd(fds_collect, &search);
     qsort(device->fds, device->fd_count, sizeof(device->fds[0]), compare_int);

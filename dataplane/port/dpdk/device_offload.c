@@ -39,12 +39,14 @@ void device_negotiate(const struct rte_eth_dev_info *info, bool plain, struct de
 
     facts->can = hashes ? DEVICE_BIT(DEVICE_RSS) : 0;
     for (size_t i = 0; i < RX_FLAG_COUNT; i++) {
-        facts->can |= info->rx_offload_capa & rx_flags[i].flag ? DEVICE_BIT(rx_flags[i].offload) : 0;
-        wanted |= rx_flags[i].wanted ? DEVICE_BIT(rx_flags[i].offload) : 0;
+        const uint32_t bit = DEVICE_BIT(rx_flags[i].offload);
+        facts->can |= info->rx_offload_capa & rx_flags[i].flag ? bit : 0;
+        wanted |= rx_flags[i].wanted ? bit : 0;
     }
     for (size_t i = 0; i < TX_FLAG_COUNT; i++) {
-        facts->can |= info->tx_offload_capa & tx_flags[i].flag ? DEVICE_BIT(tx_flags[i].offload) : 0;
-        wanted |= tx_flags[i].wanted ? DEVICE_BIT(tx_flags[i].offload) : 0;
+        const uint32_t bit = DEVICE_BIT(tx_flags[i].offload);
+        facts->can |= info->tx_offload_capa & tx_flags[i].flag ? bit : 0;
+        wanted |= tx_flags[i].wanted ? bit : 0;
     }
     facts->used = plain ? 0 : facts->can & wanted;
     /* The driver takes the pseudo-header's sum and IPv4's own together. */

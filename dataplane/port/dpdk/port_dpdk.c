@@ -26,6 +26,9 @@
 #define DPDK_ND_NA         136 /* its type */
 #define DPDK_NEIGHBOUR_MAX 128 /* larger frames tell nobody */
 #define DPDK_NEIGHBOURS    4096
+#define DPDK_VLAN_MAX       4094
+#define DPDK_VLAN_MASK      0xfff
+#define DPDK_PRIORITY_SHIFT 13
 
 static struct port_dpdk *dpdk_of(struct port *port)
 {
@@ -49,7 +52,8 @@ static void dpdk_offload_6(const struct device *device, struct rte_mbuf *m)
 {
     uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
     const struct rte_ipv6_hdr *ip = (const struct rte_ipv6_hdr *)(frame + 14);
-    if (!device_uses(&device->facts, DEVICE_TX_TCP_SUM) || m->pkt_len < 74 || ip->proto != IPPROTO_TCP)
+    if (!device_uses(&device->facts, DEVICE_TX_TCP_SUM) || m->pkt_len < 74 ||
+        ip->proto != IPPROTO_TCP)
         return;
     uint16_t *sum = (uint16_t *)(frame + 14 + sizeof(*ip) + 16);
     m->l2_len = 14;
@@ -122,11 +126,19 @@ static void dpdk_link_send(void *link, uint8_t *frame, uint32_t size)
     port->tx_next = NULL;
     if (device_uses(&port->device->device.facts, DEVICE_TX_IP_SUM))
         dpdk_offload(&port->device->device, m);
-    port_dpdk_queue(port, m);
+    port_dpdk_queue(port, m, 0);
 }
 
-void port_dpdk_queue(struct port_dpdk *port, struct rte_mbuf *frame)
+void port_dpdk_queue(struct port_dpdk *port, struct rte_mbuf *frame, uint8_t priority)
 {
+    uint16_t tag = (uint16_t)(priority << DPDK_PRIORITY_SHIFT | port->device->setup.vlan);
+    if (tag) {
+        frame->vlan_tci = tag;
+        if (device_uses(&port->device->device.facts, DEVICE_VLAN_INSERT))
+            frame->ol_flags |= RTE_MBUF_F_TX_VLAN;
+        else
+            CHECK(rte_vlan_insert(&frame) == 0); /* ours alone, with headroom */
+    }
     port->tx[port->tx_count++] = frame;
     if (port->tx_count == DPDK_BURST)
         port_dpdk_transmit(port);
@@ -181,7 +193,7 @@ static void dpdk_input(struct port_dpdk *port, struct rte_mbuf *m)
     const bool rx_ip = device_uses(facts, DEVICE_RX_IP_SUM);
     const uint64_t ip = m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
     const uint64_t l4 = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
-    if (m->nb_segs != 1 || m->pkt_len < 14 || (rx_ip && ip == RTE_MBUF_F_RX_IP_CKSUM_BAD) ||
+    if ((rx_ip && ip == RTE_MBUF_F_RX_IP_CKSUM_BAD) ||
         port_dpdk_sum_bad(port, DEVICE_RX_TCP_SUM, m->ol_flags)) {
         port_count(&port->counters.rx_bad, 1);
         rte_pktmbuf_free(m);
@@ -196,6 +208,27 @@ static void dpdk_input(struct port_dpdk *port, struct rte_mbuf *m)
     port->stack->input(frame);
 }
 
+/* Takes a tag off, unless the device has. False: the frame is of another VLAN. */
+static bool dpdk_untag(const struct port_dpdk *port, struct rte_mbuf *m)
+{
+    uint16_t vlan = 0;
+    if (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED || rte_vlan_strip(m) == 0)
+        vlan = m->vlan_tci & DPDK_VLAN_MASK;
+    return vlan == port->device->setup.vlan;
+}
+
+/* What is no frame for us, whatever is in it. True: it is freed. */
+static bool dpdk_unfit(struct port_dpdk *port, struct rte_mbuf *m)
+{
+    const uint32_t least = sizeof(struct rte_ether_hdr) + sizeof(struct rte_vlan_hdr);
+    bool odd = m->nb_segs != 1 || m->pkt_len < least;
+    if (LIKELY(!odd && dpdk_untag(port, m)))
+        return false;
+    port_count(odd ? &port->counters.rx_bad : &port->counters.rx_other_vlan, 1);
+    rte_pktmbuf_free(m);
+    return true;
+}
+
 static uint32_t dpdk_receive(struct port_dpdk *port)
 {
     struct rte_mbuf *burst[DPDK_BURST];
@@ -208,7 +241,9 @@ static uint32_t dpdk_receive(struct port_dpdk *port)
         for (uint16_t k = 0; k < n; k++) {
             if (k + 1 < n)
                 rte_prefetch0(rte_pktmbuf_mtod(burst[k + 1], void *));
-            if (port->device->setup.net_count > 1 && burst[k]->pkt_len > DPDK_ETHERTYPE_AT + 2)
+            if (dpdk_unfit(port, burst[k]))
+                continue;
+            if (port->device->setup.net_count > 1)
                 dpdk_share_neighbour(port, burst[k]);
             if (port->device->datagram_count && datagram_dpdk_take(port, burst[k]))
                 continue;
@@ -388,6 +423,9 @@ static int dpdk_check(const struct port_dpdk_setup *setup, struct fault *fault)
     if (memcmp(&setup->gateway, &none, sizeof(none)) != 0 && port_dpdk_is_v4(&setup->gateway) != v4)
         return fault_set(fault, ERR_CONFIG, "the dpdk port's address and its gateway are not of "
                          "one kind, IPv4 or IPv6");
+    if (setup->vlan > DPDK_VLAN_MAX)
+        return fault_set(fault, ERR_CONFIG, "%u is no VLAN: 1 to %u, or 0 for none", setup->vlan,
+                         DPDK_VLAN_MAX);
     if (setup->ip.port == 0)
         return fault_set(fault, ERR_CONFIG, "the dpdk port needs a TCP port to listen on");
     if (setup->net_count == 0 || setup->net_count > port_dpdk_nets_max())
@@ -452,6 +490,7 @@ int port_dpdk_start(const struct port_dpdk_setup *setup, struct port_dpdk_device
         dpdk_free(device);
         return err;
     }
+    device->device.facts.vlan = setup->vlan;
     *out = device;
     return 0;
 }

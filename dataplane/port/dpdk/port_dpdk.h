@@ -8,6 +8,10 @@
  * Whoever gets an ARP request or an ICMP echo request answers it. Checksums are the device's where
  * it reports that it can, per frame on the way in; else software's.
  *
+ * With a VLAN id every frame of the port carries it, and only frames that do are taken. Without,
+ * frames are taken that have no tag, or one of priority alone (id 0). Tags are put in and taken off
+ * by the device, or in software. A datagram port may have a priority of its own.
+ *
  * Parking: the sockets and descriptors that the device's driver opened (af_packet, af_xdp, tap) are
  * waited on; a device without any is polled every PORT_DPDK_BLIND_NS by a worker that parks: give
  * such a worker spin, pause or yield.
@@ -33,12 +37,14 @@ struct port_dpdk_setup {
     uint64_t memory_limit;   /* bytes of each lwIP; 0: 256 MiB */
     uint64_t seed;           /* secret */
     bool plain;              /* no offload is used, but RSS */
+    uint16_t vlan;           /* 802.1Q id of all frames, in [1, 4094]; 0: they have none */
 };
 
 /* Frames, of one port. Written by its role, read by CTL: relaxed. */
 struct port_dpdk_counters {
     _Atomic uint64_t rx_frames, tx_frames;
     _Atomic uint64_t rx_bad; /* a checksum was wrong by the device's word, or the frame is odd */
+    _Atomic uint64_t rx_other_vlan; /* dropped: of another VLAN, or not tagged with ours */
     _Atomic uint64_t tx_dropped;  /* the device's ring was full, or the pool empty */
 };
 

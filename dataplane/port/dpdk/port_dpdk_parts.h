@@ -52,9 +52,10 @@ static inline bool port_dpdk_sum_bad(const struct port_dpdk *port, enum device_o
            (ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_BAD;
 }
 
-/* port_dpdk_queue sends a frame with the port's next burst; takes it. port_dpdk_transmit gives what
- * is queued to the device; what it does not take is dropped and counted. Role: the port's NET. */
-void port_dpdk_queue(struct port_dpdk *port, struct rte_mbuf *frame);
+/* port_dpdk_queue sends a frame with the port's next burst, tagged with the port's VLAN and the
+ * priority, in [0, 7], unless both are 0; takes it. port_dpdk_transmit gives what is queued to the
+ * device; what it does not take is dropped and counted. Role: the port's NET. */
+void port_dpdk_queue(struct port_dpdk *port, struct rte_mbuf *frame, uint8_t priority);
 void port_dpdk_transmit(struct port_dpdk *port);
 
 /* datagram_dpdk_take takes a received frame when it is a datagram for one that is open: for the one
