@@ -157,7 +157,7 @@ static void test_every_small_pair_of_logs(void **state)
     assert_true(contradicted > 1000);
 }
 
-/* A leader that was just heard has shown nothing: what is committed here is not said to be there. */
+/* A leader just heard has shown nothing: what is committed here is not said to be there. */
 static void test_nothing_is_held_before_it_was_shown(void **state)
 {
     member(members_of(3, 0), 4, 10, 4, 10);
