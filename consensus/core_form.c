@@ -128,7 +128,7 @@ void core_outlived(struct role_core *core, uint8_t from, uint64_t incarnation)
     say(SAY_WARN,
         "node %u knows of a later start of node %u (%llu) than this one (%llu): the disk is not "
         "the one of then, and the clock is behind it; the node starts again, and catches up before "
-        "it votes. Set the clock",
+        "it votes. Set the clock, unless another node has this id",
         from, core->config.node_id, (unsigned long long)incarnation,
         (unsigned long long)core->hello.incarnation);
     core_save(core);

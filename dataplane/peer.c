@@ -316,6 +316,8 @@ uint32_t peer_poll(void *self, struct now now)
     struct peer *peer = self;
     struct datagram_port *port = peer->parts.port;
     uint32_t work = 0;
+    if (UNLIKELY(now.mono_ns - peer->now.mono_ns >= PEER_STILL_NS))
+        peer->woke_ns = now.mono_ns;
     peer->now = now;
     if (peer->parts.ctl_peer)
         work += peer_take(peer, peer->parts.ctl_peer);

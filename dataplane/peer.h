@@ -25,6 +25,7 @@
  *     nothing recorded earlier is taken for new.
  *     A peer that names a later incarnation of this node than this one has heard of a start that
  *     this disk does not remember: CORE is told (PEER_LATER), once.
+ * Two nodes with one id: the one that is heard stays, the other one is told (peer_twin.h).
  * Greetings (no message inside) go to a peer that nothing was sent to for a while, and in answer to
  * one that does not know us; they keep `heard` and the round trip fresh.
  *
@@ -51,6 +52,10 @@
  * twice. 100 ms of the default pace hold the largest window of one member, 4 MiB. */
 #define PEER_BULK_WAIT_NS_MAX (100 * NS_PER_MS)
 #define PEER_SAY_AGAIN_NS     (60 * NS_PER_S)
+/* Told for so long that another node with its id is heard, a node stops: longer than it takes until
+ * a process that died is not heard any more (unreachable_ms). */
+#define PEER_TWIN_NS  (6 * NS_PER_S)
+#define PEER_STILL_NS NS_PER_S
 
 /* Why a message or a datagram went no further: cause, metric, the words behind "it". Those up to
  * PEER_DROP_LINE_LAST get a line for a person. */
@@ -61,6 +66,7 @@
     X(TO, refused, "is meant for another node")                                                    \
     X(SELF, refused, "has the id of this node")                                                    \
     X(FROM, refused, "comes from a node that is not a member")                                     \
+    X(TWIN, refused, "has the id of another one that is heard")                                    \
     X(CORRUPT, damaged, "was damaged on its way")                                                  \
     X(OLD, stale, "is of an earlier incarnation of its sender")                                    \
     X(STALE, stale, "was meant for this node before its restart")                                  \
@@ -122,6 +128,9 @@ struct peer_config {
     /* Prints a line about a refused peer; NULL: say(SAY_WARN). */
     void (*line)(void *self, const char *text);
     void *line_self;
+    /* Stops the node: another one has its id (peer_twin.h). Called once, from poll; may be NULL. */
+    void (*failed)(void *self, int err, const struct fault *reason);
+    void *failed_self;
 };
 
 /* What a peer looks like from here; read by anybody (`takt status`, CTL that resolves names, CORE).
@@ -162,6 +171,9 @@ struct peer_remote {
     uint64_t size_asked_ns;
     uint64_t incarnation;
     uint64_t heard_ns, sent_ns, greeted_ns;
+    struct address heard_at; /* where `incarnation` was first heard from */
+    uint64_t strange_ns;     /* while none was: when another source than `address` was first seen */
+    uint64_t twin_ns;        /* when TWIN was last sent; 0: never */
     uint64_t stamp_at_ns; /* when its last stamp came */
     uint32_t stamp_us;    /* that stamp; 0: none */
     struct peer_stream urgent, bulk;
@@ -184,6 +196,9 @@ struct peer {
     uint64_t tokens_ns;      /* when tokens was right */
     uint64_t due_ns;         /* greetings, reachability and routes are looked at then */
     uint64_t too_large_seen; /* the port's count when the routes were asked */
+    uint64_t twin_since_ns, twin_told_ns; /* TWIN comes since then, and came last then */
+    bool failed;                          /* `failed` was called */
+    uint64_t woke_ns; /* when it had no turn for PEER_STILL_NS: it heard nobody, who may be well */
     uint64_t later_told;     /* the latest start of this node that CORE was told of; 0: none */
 };
 

@@ -28,6 +28,7 @@
 #define PEER_FRAME_COUNT_MAX    4096 /* fragments of one message */
 
 #define PEER_FRAME_BULK 0x01 /* of the paced stream: it counts its messages by itself */
+#define PEER_FRAME_TWIN 0x02 /* to one that is refused: peer_twin.h; of no stream */
 
 struct peer_frame {
     uint16_t wire_version;

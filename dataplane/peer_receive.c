@@ -4,6 +4,7 @@
 #include "consensus/peer_message.h"
 #include "dataplane/peer_refuse.h"
 #include "dataplane/peer_send.h"
+#include "dataplane/peer_twin.h"
 
 #include <string.h>
 
@@ -189,12 +190,27 @@ void peer_receive_datagram(void *self, const struct address *from, const uint8_t
         return;
     }
     enum peer_drop drop = receive_check(peer, remote, &frame, bytes, size);
+    if (UNLIKELY(drop == PEER_DROP_OLD && peer_twin_refused(peer, remote, from, &frame))) {
+        drop = PEER_DROP_TWIN;
+        peer_twin_tell(peer, remote, from, &frame);
+    }
     if (UNLIKELY(drop != PEER_DROP_COUNT)) {
         peer_refuse_datagram(peer, remote, drop, from, &frame);
         return;
     }
-    if (UNLIKELY(frame.incarnation > remote->incarnation))
+    if (UNLIKELY(frame.flags & PEER_FRAME_TWIN)) {
+        peer_twin_told(peer, remote, from, &frame);
+        return;
+    }
+    if (UNLIKELY(frame.incarnation > remote->incarnation)) {
+        if (peer_twin_refused(peer, remote, from, &frame)) {
+            peer_refuse_datagram(peer, remote, PEER_DROP_TWIN, from, &frame);
+            peer_twin_tell(peer, remote, from, &frame);
+            return;
+        }
         receive_new_incarnation(remote, frame.incarnation);
+        peer_twin_heard(remote, from);
+    }
     if (UNLIKELY(!receive_for_us(peer, remote, &frame))) {
         peer_refuse_datagram(peer, remote, PEER_DROP_STALE, from, &frame);
         return;

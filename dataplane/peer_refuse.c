@@ -24,7 +24,7 @@ void peer_refuse_count(struct peer *peer, struct peer_remote *remote, enum peer_
 
 /* ---- lines ---- */
 
-static void refuse_address(const struct address *address, char *text, size_t size)
+void peer_refuse_address(const struct address *address, char *text, size_t size)
 {
     static const uint8_t v4[12] = {[10] = 0xff, [11] = 0xff};
     char ip[INET6_ADDRSTRLEN];
@@ -65,9 +65,11 @@ static void refuse_key_advice(const struct peer *peer, const struct peer_frame *
 }
 
 /* What is wrong, and what to do about it. */
-static void refuse_advice(const struct peer *peer, enum peer_drop drop,
-                          const struct peer_frame *frame, char *text, size_t size)
+static void refuse_advice(const struct peer *peer, const struct peer_remote *remote,
+                          enum peer_drop drop, const struct peer_frame *frame, char *text,
+                          size_t size)
 {
+    char heard[64];
     char theirs[PEER_FRAME_CLUSTER_SIZE * 2 + 1], ours[PEER_FRAME_CLUSTER_SIZE * 2 + 1];
     switch (drop) {
     case PEER_DROP_VERSION:
@@ -96,6 +98,13 @@ static void refuse_advice(const struct peer *peer, enum peer_drop drop,
     case PEER_DROP_FROM:
         snprintf(text, size, "it is not a member: add it with `takt member add`, or stop it");
         break;
+    case PEER_DROP_TWIN:
+        peer_refuse_address(&remote->heard_at, heard, sizeof(heard));
+        snprintf(text, size,
+                 "another node with the id %u is heard at %s: give one of them another id "
+                 "(node.id, myid), or stop it",
+                 frame->from, heard);
+        break;
     case PEER_DROP_CORRUPT:
         snprintf(text, size,
                  "a datagram was damaged on its way: look at the network cards between "
@@ -110,21 +119,27 @@ static void refuse_advice(const struct peer *peer, enum peer_drop drop,
     }
 }
 
-static void refuse_line(struct peer *peer, const struct peer_said *said, enum peer_drop drop,
+static void refuse_print(const struct peer *peer, const char *line)
+{
+    if (peer->config.line)
+        peer->config.line(peer->config.line_self, line);
+    else
+        say(SAY_WARN, "%s", line);
+}
+
+static void refuse_line(struct peer *peer, const struct peer_remote *remote,
+                        const struct peer_said *said, enum peer_drop drop,
                         const struct address *from, const struct peer_frame *frame)
 {
     char where[64], advice[256], again[64] = "", line[420];
-    refuse_address(from, where, sizeof(where));
-    refuse_advice(peer, drop, frame, advice, sizeof(advice));
+    peer_refuse_address(from, where, sizeof(where));
+    refuse_advice(peer, remote, drop, frame, advice, sizeof(advice));
     if (said->count > 1)
         snprintf(again, sizeof(again), " (%" PRIu64 " datagrams since the last such line)",
                  said->count);
     snprintf(line, sizeof(line), "peer %u at %s is refused: %s%s", frame->from, where, advice,
              again);
-    if (peer->config.line)
-        peer->config.line(peer->config.line_self, line);
-    else
-        say(SAY_WARN, "%s", line);
+    refuse_print(peer, line);
 }
 
 void peer_refuse_datagram(struct peer *peer, struct peer_remote *remote, enum peer_drop drop,
@@ -135,13 +150,24 @@ void peer_refuse_datagram(struct peer *peer, struct peer_remote *remote, enum pe
     said->count++;
     if (drop > PEER_DROP_LINE_LAST)
         return;
+    if (drop == PEER_DROP_TWIN && !remote->incarnation)
+        return; /* it waits for the one that belongs to the address */
     /* A late datagram of before the sender's restart is no news while the sender is well. */
     if (drop == PEER_DROP_OLD && remote &&
         peer->now.mono_ns - remote->heard_ns < peer->config.unreachable_ms * NS_PER_MS)
         return;
     if (said->at_ns && peer->now.mono_ns - said->at_ns < PEER_SAY_AGAIN_NS)
         return;
-    refuse_line(peer, said, drop, from, frame);
+    refuse_line(peer, remote, said, drop, from, frame);
     said->at_ns = peer->now.mono_ns ? peer->now.mono_ns : 1;
     said->count = 0;
+}
+
+void peer_refuse_say(struct peer *peer, struct peer_said *said, const char *line)
+{
+    if (said->at_ns && peer->now.mono_ns - said->at_ns < PEER_SAY_AGAIN_NS)
+        return;
+    said->at_ns = peer->now.mono_ns ? peer->now.mono_ns : 1;
+    said->count = 0;
+    refuse_print(peer, line);
 }

@@ -227,6 +227,25 @@ void peer_send_message(struct peer *peer, const struct peer_message *message, ui
         send_urgent(peer, remote, message, size);
 }
 
+void peer_send_twin(struct peer *peer, struct peer_remote *remote, const struct address *to,
+                    uint64_t to_incarnation, const void *bytes, uint32_t size)
+{
+    struct peer_frame frame = {.flags = PEER_FRAME_TWIN,
+                               .message_id = 1, /* of no stream */
+                               .count = 1,
+                               .message_size = size,
+                               .size = size,
+                               .bytes = bytes};
+    uint8_t *room = datagram_room(peer->parts.port);
+
+    if (!room)
+        return; /* it asks again */
+    send_head(peer, remote, &frame);
+    frame.to_incarnation = to_incarnation;
+    frame.echo_us = 0;
+    datagram_send(peer->parts.port, to, peer_frame_encode(&frame, send_key(peer), room));
+}
+
 void peer_send_greeting(struct peer *peer, struct peer_remote *remote)
 {
     if (!remote->address.port)

@@ -24,6 +24,11 @@ uint64_t peer_send_bulk_due_ns(const struct peer *peer);
 /* peer_send_greeting sends a datagram without a message. */
 void peer_send_greeting(struct peer *peer, struct peer_remote *remote);
 
+/* peer_send_twin sends `to`, whose incarnation is given and which is refused as `remote`, one
+ * datagram with PEER_FRAME_TWIN and those bytes. */
+void peer_send_twin(struct peer *peer, struct peer_remote *remote, const struct address *to,
+                    uint64_t to_incarnation, const void *bytes, uint32_t size);
+
 /* peer_send_route asks for the largest datagram to a peer, when its address is new and now and
  * then. */
 void peer_send_route(struct peer *peer, struct peer_remote *remote);

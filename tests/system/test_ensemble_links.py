@@ -14,6 +14,7 @@ from test_ensemble import Load, cut_test
 
 SECRETS = {number: ('%02x' % number) * 32 for number in (7, 8, 9)}
 REFUSED, READ_AGAIN = ' is refused: ', "the peers' keys are read again"
+READY = 'ready after '
 
 
 def lines(node, text):
@@ -169,6 +170,35 @@ def test_ensemble_another_wire_version(t):
     load.go_on()
     load.undisturbed()
     equal(e.leader(), leader)
+    load.check()
+
+
+def test_ensemble_two_with_one_id(t):
+    """a second node with the id of a member is refused, names both addresses and ends; the member has not noticed"""
+    only_takt(t)
+    e = Ensemble(t)
+    victim = e.followers()[0]
+    load = Load(t, e, list(e.nodes.values()), 0)
+    load.go_on()
+    twin = e.add(4)
+    as_victim = twin.line.replace('server.4=', 'server.%d=' % victim.number)
+    twin.joins_as = [as_victim if node is victim else node.line for node in e.founders]
+    twin.write_config()
+    with open(os.path.join(twin.data, 'myid'), 'w') as out:
+        out.write('%d\n' % victim.number)
+    restarts = len(lines(victim, READY))
+    twin.start()
+    eventually(lambda: not twin.alive(), 60, what='the second one ends')
+    assert twin.process.returncode != 0
+    said = lines(twin, 'two nodes have the id %d' % victim.number)
+    for address in ('%s:%d' % (node.host, node.peer_port) for node in (victim, twin)):
+        assert said and address in said[-1], (address, said)
+    load.go_on()
+    refused = [line for node in e.founders for line in lines(node, 'another node with the id %d is heard at' %
+                                                             victim.number)]
+    assert refused and '%s:%d' % (victim.host, victim.peer_port) in refused[0], refused
+    equal(len(lines(victim, READY)), restarts)
+    load.undisturbed()
     load.check()
 
 

@@ -348,6 +348,8 @@ int node_peers_init(struct node *node, struct fault *fault)
         memcpy(config.cluster, node->superblock.state.cluster_id, sizeof(config.cluster));
     config.incarnation = node->superblock.state.incarnation;
     config.bulk_bytes_per_s = c->peers_bulk_rate;
+    config.failed = node_failed;
+    config.failed_self = node;
     struct membership servers;
     struct membership_body members;
     if (node_members(node, &members)) {
