@@ -46,7 +46,7 @@ static struct {
     bool dead[2], lose_answers, no_answers, follower[2];
     /* what all nodes share: the session and its record */
     uint64_t opening, done, applied, client_acked, recorded[256];
-    uint32_t attach, node, opens, events_sent, credits_broken;
+    uint32_t attach, node, opens, events_sent, credits_broken, renews;
     bool expired;
     uint64_t now_ns, newest_renew_ns;
 } net;
@@ -183,6 +183,7 @@ static uint32_t transport_send(void *context, const struct takt_datagram *d, uin
             jute_put_int(&out, net.follower[d[i].node] ? 0 : (int32_t)LEASE_US);
             jute_put_int(&out, MARGIN_US);
             net.newest_renew_ns = f.sequence;
+            net.renews++;
             answer(d[i].node, &t, body, 24);
         }
     }
@@ -310,6 +311,21 @@ static void test_another_node_answers_once(void **state)
     takt_free(client);
 }
 
+/* A quarter of the timeout apart, also when other answers come between a RENEW and its own. */
+static void test_it_renews_no_more_than_it_must(void **state)
+{
+    struct takt_client *client = begin(7, 0, on_answer, NULL);
+    answered = 0;
+    for (int i = 0; i < 2000; i++) {
+        assert_true(takt_set(client, "/a", "x", 1, -1, NULL) > 0);
+        net.now_ns += 500000;
+        takt_poll(client, net.now_ns);
+    }
+    assert_true(answered > 1800);
+    assert_in_range(net.renews, 39, 42);
+    takt_free(client);
+}
+
 static void test_the_lease_ends_by_itself(void **state)
 {
     struct takt_client *client = begin(5, 0, NULL, NULL);
@@ -402,6 +418,7 @@ int main(void)
         cmocka_unit_test(test_once_on_a_bad_network),
         cmocka_unit_test(test_events_come_before_answers),
         cmocka_unit_test(test_another_node_answers_once),
+        cmocka_unit_test(test_it_renews_no_more_than_it_must),
         cmocka_unit_test(test_the_lease_ends_by_itself),
         cmocka_unit_test(test_the_leader_is_followed),
         cmocka_unit_test(test_limits_and_the_end),

@@ -50,14 +50,12 @@ static void session_frame(struct takt_client *client, const struct beat_frame *f
     client->heard_ns = client->now_ns;
     client->leader = frame->flags & BEAT_LEADER;
     client->credits = frame->credits ? frame->credits : client->credits;
-    if (client->renew_tries) {
-        /* Heard: after the next RENEW's time the tries are counted anew. */
+    client->renew_tries = 0;
+    if (frame->kind == BEAT_RENEWED) {
         uint64_t renew_ns = client->config.renew_us * 1000ull;
         if (renew_ns == 0)
             renew_ns = client->timeout_ms * 250000ull;
-        if (frame->kind == BEAT_RENEWED)
-            client->renew_due_ns = client->renew_sent_ns + renew_ns;
-        client->renew_tries = 0;
+        client->renew_due_ns = client->renew_sent_ns + renew_ns;
     }
     if (frame->kind == BEAT_REPLY)
         takt_request_reply(client, frame);
