@@ -5,6 +5,7 @@
 #
 #   tests/sim/plants.sh [--seeds COUNT] [--finds COUNT] [--tap] [--nodes 3] [--set knob=value]... [N ...]
 #
+# The last column of a bug's line, if any, is how the simulator is run for it, before --nodes and --set of here.
 # It stops at COUNT seeds (400), or behind the twenty in which the COUNTth one (8) finds the bug.
 # --tap prints a TAP line a bug in place of a row. Without numbers: all bugs. Exit code 1: a bug was not found.
 set -euo pipefail
@@ -15,14 +16,13 @@ finds=8
 step=20
 tap=0
 run_args=()
-nodes=3
 plants=()
 while [ $# -gt 0 ]; do
     case $1 in
     --seeds) count=$2; shift 2 ;;
     --finds) finds=$2; shift 2 ;;
     --tap) tap=1; shift ;;
-    --nodes) nodes=$2; shift 2 ;;
+    --nodes) run_args+=(--nodes "$2"); shift 2 ;;
     --set) run_args+=(--set "$2"); shift 2 ;;
     *) plants+=("$1"); shift ;;
     esac
@@ -63,6 +63,7 @@ row "| n | bug | seeds that find it | median seeds needed | first words |"
 row "|---|---|---|---|---|"
 for plant in "${plants[@]}"; do
     name=$(sed -nE "s/^\|? *$plant *\| *([^|]*[^| ]) *\|.*/\1/p" tests/plants.md | head -n 1)
+    read -ra own_args < <(sed -nE "s/^\|? *$plant *\|[^|]*\|[^|]*\|[^|]*\| *(--[^|]*).*/\1/p" tests/plants.md) || true
     mapfile -t files < <(git grep -lE "TAKT_PLANT [=!]= $plant($|[^0-9])|PLANT(ED)?\\($plant\\)" -- '*.c' '*.h')
     if [ ${#files[@]} -eq 0 ]; then
         row "| $plant | $name | no such bug in the sources | | |"
@@ -74,7 +75,7 @@ for plant in "${plants[@]}"; do
     log=$(mktemp)
     found=()
     for ((tried = 0; tried < count && ${#found[@]} < finds; tried += step)); do
-        "$build/tests/sim/run" --nodes "$nodes" "${run_args[@]}" -j2 \
+        "$build/tests/sim/run" --nodes 3 "${own_args[@]}" "${run_args[@]}" -j2 \
                                --seeds "$((tried + 1))..$((tried + step))" >>"$log" 2>&1 || true
         mapfile -t found < <(sed -nE 's/^not ok - seed ([0-9]+).*/\1/p' "$log" | sort -n)
     done
