@@ -8,6 +8,8 @@ from ensemble import Ensemble
 from harness import equal, eventually
 from test_ensemble import Load
 
+CLOSED = 'stopped; the log is closed'
+
 
 def said(node):
     with open(node.log) as log:
@@ -25,7 +27,7 @@ def test_ensemble_memory(t):
         load.go_on(timeout_s=60 * e.patience)
         victim.start()
         e.wait_whole(60 * e.patience)
-        eventually(lambda: 'has caught up, and votes from now on' in said(victim), what='its vote')
+        eventually(lambda: 'has caught up, and votes from now on' in said(victim), 60 * e.patience, what='its vote')
         load.go_on()
     load.check()
 
@@ -38,17 +40,17 @@ def test_ensemble_memory(t):
     e.wait_whole(60 * e.patience)
     equal(t.wire(e.leader()).get('/kept')[0], b'kept by everybody')
     for node in e.nodes.values():
-        assert 'did not stop in good order' not in said(node).split('stopped; the log is closed')[-1]
+        assert 'did not stop in good order' not in said(node).split(CLOSED)[-1]
 
     for node in e.nodes.values():
         wait_on_disk(node, b'kept by everybody')
         node.kill()
     for node in e.nodes.values():
         node.start()
-    time.sleep(2)
-    equal([mode for mode in e.modes().values() if mode == 'leader'], [])
     for node in e.nodes.values():
-        assert 'did not stop in good order' in said(node)
+        eventually(lambda: 'did not stop in good order' in said(node).split(CLOSED)[-1], 60 * e.patience, what='what it says of its start')
+    time.sleep(2)       # an election would take a tenth of it
+    equal([mode for mode in e.modes().values() if mode == 'leader'], [])
     for i, node in enumerate(e.nodes.values()):     # what systemd does, too: the mark must outlive it
         node.kill() if i == 0 else node.stop()
         node.extra = ['--recover-from-disk']
