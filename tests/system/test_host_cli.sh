@@ -303,7 +303,41 @@ test_nic() {
     gives "nic: no card" 2 "$takt" nic bind -- 'list; or show'
 }
 
+# A member's view of the others: two that run, one that is killed, one that says not where it is.
+test_peers() {
+    local base=$((30000 + RANDOM % 200 * 10)) id pids=() doctor
+    for id in 1 2 3; do
+        mkdir "$work/peer$id"
+        echo $id >"$work/peer$id/myid"
+        {
+            echo "dataDir=$work/peer$id"
+            for n in 1 2 3; do echo "server.$n=127.0.0.1:$((base + n)):$((base + 3 + n));127.0.0.1:$((base + 6 + n))"; done
+        } >"$work/peer$id.cfg"
+    done
+    for id in 2 3; do
+        "$build/tools/taktd" --config "$work/peer$id.cfg" >"$work/peer$id.log" 2>&1 &
+        pids[id]=$!
+    done
+    timeout 40 "$takt" ready -s "127.0.0.1:$((base + 8))" --timeout 30 2>"$work/out"
+    doctor=("$takt" doctor --measure --seconds 0.1 --all --need C --config)
+    gives "doctor --measure: round trips to the members that run" 0 "${doctor[@]}" "$work/peer1.cfg" -- \
+        'ok +measure-peers +round trips: 2: [0-9]+ us with a connect; 3: [0-9]+ us with a connect\|'
+    json "doctor --measure: a round trip is in the bounds" 'a["bounds"]["rtt_ns"] > 1000 and
+        any(f["id"] == "measure-peers" and f["state"] == "ok" for f in a["findings"])' \
+        "${doctor[@]}" "$work/peer1.cfg" -o json
+    sed '/^server.2/s/;.*//' "$work/peer1.cfg" >"$work/peer4.cfg"
+    gives "doctor --measure: a member whose line has no client port" 0 "${doctor[@]}" "$work/peer4.cfg" -- \
+        'unknown +measure-peers +round trips: 2: no client port in its line; 3: [0-9]+ us'
+    kill -9 "${pids[3]}"
+    wait "${pids[3]}" 2>/dev/null
+    gives "doctor --measure: a member that is gone" 0 "${doctor[@]}" "$work/peer1.cfg" -- \
+        'fail +measure-peers +round trips: 2: [0-9]+ us with a connect; 3: no answer'
+    kill "${pids[2]}"
+    wait "${pids[2]}" 2>/dev/null
+}
+
 test_doctor
+test_peers
 test_jitter
 test_cores
 test_move

@@ -21,6 +21,7 @@
 #define MEASURE_WRITES    1000u
 #define MEASURE_READS     100000u
 #define MEASURE_PEER_ASKS 20u
+#define MEASURE_PEER_MS   2000u /* without an answer for so long, it has none */
 
 static const struct doctor_check doctor_measure_checks[] = {
     {"measure-gaps", "gaps of hot cores",
@@ -233,7 +234,7 @@ static int doctor_peer(const char *server, uint64_t *rtt_ns, char *version, uint
     static struct hist hist;
     struct fault fault;
     char *answer = NULL;
-    int err = fourlw_ask(server, "srvr", 500, &answer, &fault);
+    int err = fourlw_ask(server, "srvr", MEASURE_PEER_MS, &answer, &fault);
 
     if (err)
         return err;
@@ -243,7 +244,7 @@ static int doctor_peer(const char *server, uint64_t *rtt_ns, char *version, uint
     hist_init(&hist);
     for (uint32_t i = 0; !err && i < MEASURE_PEER_ASKS; i++) {
         uint64_t begin_ns = clock_now().mono_ns;
-        err = fourlw_ask(server, "ruok", 500, &answer, &fault);
+        err = fourlw_ask(server, "ruok", MEASURE_PEER_MS, &answer, &fault);
         hist_record(&hist, clock_now().mono_ns - begin_ns);
         if (!err)
             free(answer);
@@ -257,15 +258,21 @@ void doctor_measure_peers(const struct config *config, struct doctor_report *rep
 {
     const struct doctor_check *check = &doctor_measure_checks[MEASURE_PEERS];
     char text[DOCTOR_TEXT_SIZE] = "", first[128] = "", version[128];
-    uint32_t asked = 0, failed = 0, differ = 0;
+    uint32_t asked = 0, unknown = 0, failed = 0, differ = 0;
 
     for (uint32_t i = 0; i < config->servers.count; i++) {
         const struct membership_server *peer = &config->servers.server[i];
         char server[320];
         uint64_t rtt_ns = 0;
         size_t used = strlen(text);
-        if (peer->id == config->node_id || peer->client_port == 0)
+        if (peer->id == config->node_id)
             continue;
+        if (peer->client_port == 0) {
+            snprintf(text + used, sizeof(text) - used, "%s%u: no client port in its line",
+                     used ? "; " : "", peer->id);
+            unknown++;
+            continue;
+        }
         snprintf(server, sizeof(server), "%s:%u", membership_client_host(peer), peer->client_port);
         asked++;
         int err = doctor_peer(server, &rtt_ns, version, sizeof(version));
@@ -285,10 +292,14 @@ void doctor_measure_peers(const struct config *config, struct doctor_report *rep
     size_t used = strlen(text);
     if (differ)
         snprintf(text + used, sizeof(text) - used, "; their versions differ");
-    if (asked == 0)
-        doctor_add(report, check, DOCTOR_NONE, "the configuration names no other members");
-    else
-        doctor_add(report, check, failed || differ ? DOCTOR_FAIL : DOCTOR_OK, text);
+    if (asked + unknown == 0)
+        snprintf(text, sizeof(text), "the configuration names no other members");
+    doctor_add(report, check,
+               failed || differ ? DOCTOR_FAIL
+               : unknown        ? DOCTOR_UNKNOWN
+               : asked          ? DOCTOR_OK
+                                : DOCTOR_NONE,
+               text);
 }
 
 /* ---- what only calls tell ----------------------------------------------------------------------
