@@ -20,6 +20,13 @@ enum core_status_state {
     CORE_STATUS_LEADER = 3,
 };
 
+/* What this node is to the others. */
+enum core_status_member {
+    CORE_STATUS_MEMBER = 0,
+    CORE_STATUS_NO_MEMBER = 1, /* none of them knows it (yet) */
+    CORE_STATUS_REMOVED = 2,   /* it was one */
+};
+
 /* A member of the membership in force, this node among them. What the leader alone knows is 0 on
  * the others. */
 struct core_status_peer {
@@ -36,6 +43,7 @@ struct core_status {
     _Atomic uint8_t vote;
     _Atomic bool voting; /* false: its disk was lost, and it has not caught up yet */
     _Atomic bool joint;  /* two lists of members count */
+    _Atomic uint8_t member; /* enum core_status_member */
     _Atomic uint64_t term, last_index, durable_index, commit_index;
     _Atomic uint64_t elections; /* times that a leader came to be known, since start */
     _Atomic uint64_t outage_ns; /* how long there was none before the last of them */

@@ -161,6 +161,12 @@ void core_outlived(struct role_core *core, uint8_t from, uint64_t incarnation);
  * durable. */
 void core_contradicted(struct role_core *core);
 void core_forget_saved(struct role_core *core);
+/* core_others.c. core_others_show: when the pages are told; core_others_member: for the page;
+ * core_on_absent: another member says that this node is none. */
+void core_others_show(struct role_core *core, struct now now);
+enum core_status_member core_others_member(const struct role_core *core, struct now now);
+void core_on_absent(struct role_core *core, const struct peer_message *message,
+                    const uint8_t *payload, struct now now);
 void core_hello_caught_up(struct role_core *core, struct now now);
 
 /* core_member.c: a membership entry is in the log; a client wants another membership (lines of

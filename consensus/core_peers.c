@@ -48,7 +48,7 @@ static void on_later(struct role_core *core, const struct peer_message *message,
     core_outlived(core, message->from, message->context);
 }
 
-static void (*const on_kind[PEER_KIND_COUNT + 1])(struct role_core *, const struct peer_message *,
+static void (*const on_kind[PEER_KIND_LAST + 1])(struct role_core *, const struct peer_message *,
                                                   const uint8_t *, struct now) = {
     [PEER_PRE_VOTE] = on_raft,
     [PEER_PRE_VOTE_REPLY] = on_raft,
@@ -68,6 +68,7 @@ static void (*const on_kind[PEER_KIND_COUNT + 1])(struct role_core *, const stru
     [PEER_HELLO] = core_on_hello,
     [PEER_HASH] = core_on_hash,
     [PEER_LATER] = on_later,
+    [PEER_ABSENT] = core_on_absent,
 };
 
 uint32_t core_poll_peers(struct role_core *core, struct now now)
@@ -79,7 +80,7 @@ uint32_t core_poll_peers(struct role_core *core, struct now now)
         /* PEER has checked the header; size is header and payload */
         CHECK(size >= sizeof(*message));
         CHECK(message->payload_size == size - sizeof(*message));
-        CHECK(message->kind <= PEER_LATER);
+        CHECK(message->kind <= PEER_KIND_LAST);
         if (on_kind[message->kind])
             on_kind[message->kind](core, message, (const uint8_t *)(message + 1), now);
         link_pop(core->peer_core);

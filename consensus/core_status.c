@@ -55,7 +55,8 @@ static bool leader_is_new(const struct core_status *status, const struct raft *r
             core_status_get(&status->term) != raft->term);
 }
 
-void core_status_tell(struct core_status *status, const struct raft *raft, uint64_t now_ns)
+void core_status_tell(struct core_status *status, const struct raft *raft,
+                      enum core_status_member member, uint64_t now_ns)
 {
     const struct raft_membership *members = raft_membership(raft);
     bool same = atomic_load_explicit(&status->leader, memory_order_relaxed) == raft->leader &&
@@ -75,6 +76,7 @@ void core_status_tell(struct core_status *status, const struct raft *raft, uint6
     put_byte(&status->vote, raft->vote);
     put_bool(&status->voting, raft->config.voting);
     put_bool(&status->joint, members->joint);
+    put_byte(&status->member, (uint8_t)member);
     put(&status->term, raft->term);
     put(&status->last_index, raft->last_index);
     put(&status->durable_index, raft->durable_index);

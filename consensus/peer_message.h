@@ -63,9 +63,11 @@ enum peer_message_kind {
     PEER_HASH = 16,
     PEER_TOUCH_REPLY = 17,
     PEER_KIND_COUNT,
-    /* Never sent: PEER tells CORE that `from` knows this node by the later incarnation `context`.
-     */
-    PEER_LATER = PEER_KIND_COUNT
+    /* Never sent: PEER tells CORE that `from` knows this node by the later incarnation `context`;
+     * that to `from` this node is no member. */
+    PEER_LATER = PEER_KIND_COUNT,
+    PEER_ABSENT,
+    PEER_KIND_LAST = PEER_ABSENT
 };
 
 enum peer_message_flag {

@@ -23,6 +23,8 @@ static int core_ensemble_init(struct role_core *core)
     core->read_context = config->incarnation << 20; /* never used before, nor after a restart */
     core->member_index = config->member_index;
     core->member_next = config->servers;
+    core->was_member =
+        config->member_index && raft_member_index(&core->raft, config->node_id) >= 0;
     core->settle_index = raft_membership(&core->raft)->index;
     core->save_term = core->raft.term;
     core->save_vote = core->raft.vote;
@@ -171,8 +173,10 @@ static void core_show(struct role_core *core, struct now now)
     counters_set(core->counters, METRIC_core_term, core->raft.term);
     if (core->state && core->config.ensemble) /* a node alone stands as it began */
         core_show_standing(core, now);
+    if (core->config.ensemble)
+        core_others_show(core, now);
     if (core->status)
-        core_status_tell(core->status, &core->raft, now.mono_ns);
+        core_status_tell(core->status, &core->raft, core_others_member(core, now), now.mono_ns);
     if (core->state && core->config.ensemble)
         core->show_ns = earlier(core->show_ns, core_state_deadline_ns(core->state));
 }

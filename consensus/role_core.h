@@ -41,6 +41,9 @@
 #define CORE_OLD_SIZE_MAX      LOG_TAIL_BATCH_SIZE_MAX /* when one entry is longer than that */
 #define CORE_FORM_SAY_NS       (5 * NS_PER_S)  /* a new ensemble: who is awaited */
 #define CORE_SETTLE_NS         (5 * NS_PER_S)  /* of a membership, until others are forgotten */
+#define CORE_GONE_NS           NS_PER_S        /* a member not heard so long is gone */
+#define CORE_OTHERS_SAY_NS     (10 * NS_PER_S) /* between two lines about one member */
+#define CORE_ABSENT_NS         (5 * NS_PER_S)  /* that this node is no member: told so lately */
 #define CORE_BULK_SIZE         (1u << 20)      /* a member that lacks more is sent bulk */
 #define CORE_TOUCHES        16u              /* reports of sessions heard, not answered yet */
 #define CORE_TOUCH_AGAIN_NS (50 * NS_PER_MS) /* so often until it is answered */
@@ -139,6 +142,12 @@ struct core_wait {
     struct core_apply head; /* a struct command and its body follow */
 };
 
+/* core_others.c: what a leader has said of a member. */
+struct core_other {
+    uint64_t said_ns; /* of the last line; 0 = none in this term */
+    bool follows;
+};
+
 /* The membership that a log leads to without the entry `index` and what is behind it. */
 struct core_member_past {
     uint64_t index, member_index;
@@ -209,6 +218,10 @@ struct role_core {
     uint64_t reads_moved_ns, reads_moved; /* when read_ready was last seen to move, or not needed */
     uint64_t read_ready, read_index; /* READs up to this context may be served at read_index */
     bool read_wanted;                /* a query of this turn needs a READ */
+    struct core_other others[PEER_ID_MAX + 1];
+    uint64_t others_term;            /* the one they are of */
+    uint64_t absent_ns;              /* when another member last said that this is none; 0 = never */
+    bool was_member, removed;        /* by the log; a later, committed membership leaves it out */
     bool stopped;                    /* `failed` was called */
     uint64_t news_ns;                /* leader: commits are told by then; 0 = none is kept back */
     uint64_t awaited[256];           /* the last entry that clients of that node wait for */

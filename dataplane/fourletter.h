@@ -32,6 +32,7 @@ struct fourletter_config {
     const char *built;   /* "MM/DD/YYYY HH:MM TZ" */
     const char *data_dir, *log_dir;
     uint32_t client_port, server_id;
+    bool memory; /* durability.mode */
     const struct membership_server *self; /* the own line as configured; NULL: none */
     void (*facts)(void *self, struct fourletter_facts *facts); /* NULL: all zero, serving */
     void *facts_self;

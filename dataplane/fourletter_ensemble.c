@@ -110,8 +110,15 @@ static void fourletter_ensemble_link(struct fourletter_word *word, const char *p
     }
 }
 
+static void fourletter_ensemble_durability(struct fourletter_word *word, const char *prefix)
+{
+    text_add(&word->text, "%sdurability\t%s\n", prefix,
+             word->net->config.words.memory ? "memory" : "disk");
+}
+
 static void fourletter_ensemble_lines(struct fourletter_word *word, const char *prefix)
 {
+    static const char *const members[] = {"yes", "no", "removed"};
     const struct core_status *status = word->net->parts.status;
     struct text *text = &word->text;
     uint64_t outage_us = core_status_get(&status->outage_ns) / 1000;
@@ -133,6 +140,8 @@ static void fourletter_ensemble_lines(struct fourletter_word *word, const char *
     text_add(text, "%selection_reason\t%s\n", prefix,
              atomic_load_explicit(&status->reason, memory_order_relaxed));
     text_add(text, "%svoting\t%s\n", prefix, get_bool(&status->voting) ? "yes" : "catching up");
+    text_add(text, "%smember\t%s\n", prefix, members[get_byte(&status->member) % 3]);
+    fourletter_ensemble_durability(word, prefix);
     text_add(text, "%sjoint\t%s\n", prefix, get_bool(&status->joint) ? "yes" : "no");
     fourletter_ensemble_peers(word, prefix);
     fourletter_ensemble_link(word, prefix);
@@ -150,8 +159,10 @@ static void fourletter_ensemble_line(struct fourletter_word *word, const char *k
 
 void fourletter_ensemble_mntr(struct fourletter_word *word)
 {
-    if (!fourletter_ensemble_is(word))
+    if (!fourletter_ensemble_is(word)) {
+        fourletter_ensemble_durability(word, "zk_takt_");
         return;
+    }
     const struct core_status *status = word->net->parts.status;
     const char *state = fourletter_ensemble_state(word);
     uint64_t since_ns = core_status_get(&status->leader_ns), now_ns = word->net->now.mono_ns;
@@ -197,6 +208,7 @@ void fourletter_ensemble_memb(struct fourletter_word *word)
              counters_max(net->parts.book, METRIC_core_committed_index));
     text_add(&word->text, "applied_index\t%lu\n",
              counters_max(net->parts.book, METRIC_apply_index));
+    fourletter_ensemble_durability(word, "");
 }
 
 void fourletter_ensemble_conf(struct fourletter_word *word)

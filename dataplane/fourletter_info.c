@@ -20,6 +20,7 @@ void fourletter_info_conf(struct fourletter_word *word)
     text_add(text, "minSessionTimeout=%d\nmaxSessionTimeout=%d\n", config->timeout_ms_min,
              config->timeout_ms_max);
     text_add(text, "clientPortListenBacklog=-1\nserverId=%u\n", words->server_id);
+    text_add(text, "durabilityMode=%s\n", words->memory ? "memory" : "disk");
     fourletter_ensemble_conf(word);
 }
 

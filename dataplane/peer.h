@@ -26,6 +26,7 @@
  *     A peer that names a later incarnation of this node than this one has heard of a start that
  *     this disk does not remember: CORE is told (PEER_LATER), once.
  * Two nodes with one id: the one that is heard stays, the other one is told (peer_twin.h).
+ * Whoever is refused because it is no member is told so, and then tells its CORE (PEER_ABSENT).
  * Greetings (no message inside) go to a peer that nothing was sent to for a while, and in answer to
  * one that does not know us; they keep `heard` and the round trip fresh.
  *
@@ -56,6 +57,7 @@
  * a process that died is not heard any more (unreachable_ms). */
 #define PEER_TWIN_NS  (6 * NS_PER_S)
 #define PEER_STILL_NS NS_PER_S
+#define PEER_ABSENT_NS NS_PER_S /* strangers are told no more often, and CORE is */
 
 /* Why a message or a datagram went no further: cause, metric, the words behind "it". Those up to
  * PEER_DROP_LINE_LAST get a line for a person. */
@@ -198,6 +200,7 @@ struct peer {
     uint64_t too_large_seen; /* the port's count when the routes were asked */
     uint64_t twin_since_ns, twin_told_ns; /* TWIN comes since then, and came last then */
     bool failed;                          /* `failed` was called */
+    uint64_t absent_told_ns, absent_sent_ns; /* CORE; a stranger */
     uint64_t woke_ns; /* when it had no turn for PEER_STILL_NS: it heard nobody, who may be well */
     uint64_t later_told;     /* the latest start of this node that CORE was told of; 0: none */
 };

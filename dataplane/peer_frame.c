@@ -115,7 +115,7 @@ int peer_frame_decode(const uint8_t *bytes, uint32_t size, struct peer_frame *fr
     if (frame_crc(bytes, frame->size) != wire->crc)
         return ERR_CORRUPT;
     frame_read(wire, frame);
-    if (wire->zero || (wire->flags & ~(PEER_FRAME_BULK | PEER_FRAME_TWIN)) || wire->incarnation == 0 ||
+    if (wire->zero || (wire->flags & ~PEER_FRAME_KNOWN) || wire->incarnation == 0 ||
         wire->message_id == 0 || !frame_fragment_sane(frame))
         return ERR_MALFORMED;
     return 0;

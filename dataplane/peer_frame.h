@@ -27,8 +27,10 @@
 #define PEER_FRAME_CLUSTER_SIZE 16
 #define PEER_FRAME_COUNT_MAX    4096 /* fragments of one message */
 
-#define PEER_FRAME_BULK 0x01 /* of the paced stream: it counts its messages by itself */
-#define PEER_FRAME_TWIN 0x02 /* to one that is refused: peer_twin.h; of no stream */
+#define PEER_FRAME_BULK   0x01 /* of the paced stream: it counts its messages by itself */
+#define PEER_FRAME_TWIN   0x02 /* to one that is refused: peer_twin.h; of no stream */
+#define PEER_FRAME_ABSENT 0x04 /* a greeting to one that is no member of the sender's ensemble */
+#define PEER_FRAME_KNOWN  0x07
 
 struct peer_frame {
     uint16_t wire_version;

@@ -170,6 +170,32 @@ static void receive_fragment(struct peer *peer, struct peer_remote *remote,
     }
 }
 
+/* A member says that this node is none. */
+static void receive_absent(struct peer *peer, const struct peer_frame *frame)
+{
+    struct peer_message *m;
+
+    if (frame->to_incarnation != peer->config.incarnation ||
+        (peer->absent_told_ns && peer->now.mono_ns - peer->absent_told_ns < PEER_ABSENT_NS))
+        return;
+    m = link_reserve(peer->parts.peer_core, sizeof(*m));
+    if (!m)
+        return; /* it is said again */
+    *m = (struct peer_message){.kind = PEER_ABSENT, .from = frame->from, .to = peer->config.id};
+    peer->absent_told_ns = peer->now.mono_ns;
+}
+
+/* It is told why; it may be anybody, so not more often than that. */
+static void receive_stranger(struct peer *peer, const struct address *from,
+                             const struct peer_frame *frame)
+{
+    if (frame->to != peer->config.id || (frame->flags & PEER_FRAME_ABSENT) ||
+        (peer->absent_sent_ns && peer->now.mono_ns - peer->absent_sent_ns < PEER_ABSENT_NS))
+        return;
+    peer->absent_sent_ns = peer->now.mono_ns;
+    peer_send_absent(peer, from, frame);
+}
+
 static enum peer_drop receive_undecoded(int err)
 {
     return err == ERR_VERSION   ? PEER_DROP_VERSION
@@ -194,8 +220,14 @@ void peer_receive_datagram(void *self, const struct address *from, const uint8_t
         drop = PEER_DROP_TWIN;
         peer_twin_tell(peer, remote, from, &frame);
     }
+    if (UNLIKELY(drop == PEER_DROP_FROM))
+        receive_stranger(peer, from, &frame);
     if (UNLIKELY(drop != PEER_DROP_COUNT)) {
         peer_refuse_datagram(peer, remote, drop, from, &frame);
+        return;
+    }
+    if (UNLIKELY(frame.flags & PEER_FRAME_ABSENT)) {
+        receive_absent(peer, &frame);
         return;
     }
     if (UNLIKELY(frame.flags & PEER_FRAME_TWIN)) {

@@ -246,6 +246,23 @@ void peer_send_twin(struct peer *peer, struct peer_remote *remote, const struct 
     datagram_send(peer->parts.port, to, peer_frame_encode(&frame, send_key(peer), room));
 }
 
+void peer_send_absent(struct peer *peer, const struct address *to, const struct peer_frame *heard)
+{
+    struct peer_frame frame = {.flags = PEER_FRAME_ABSENT,
+                               .from = peer->config.id,
+                               .to = heard->from,
+                               .incarnation = peer->config.incarnation,
+                               .to_incarnation = heard->incarnation,
+                               .message_id = 1,
+                               .stamp_us = send_us(peer->now.mono_ns)};
+    uint8_t *room = datagram_room(peer->parts.port);
+
+    if (!room)
+        return; /* it is heard again */
+    memcpy(frame.cluster, peer->config.cluster, sizeof(frame.cluster));
+    datagram_send(peer->parts.port, to, peer_frame_encode(&frame, send_key(peer), room));
+}
+
 void peer_send_greeting(struct peer *peer, struct peer_remote *remote)
 {
     if (!remote->address.port)

@@ -29,6 +29,9 @@ void peer_send_greeting(struct peer *peer, struct peer_remote *remote);
 void peer_send_twin(struct peer *peer, struct peer_remote *remote, const struct address *to,
                     uint64_t to_incarnation, const void *bytes, uint32_t size);
 
+/* peer_send_absent greets a stranger, with PEER_FRAME_ABSENT. */
+void peer_send_absent(struct peer *peer, const struct address *to, const struct peer_frame *heard);
+
 /* peer_send_route asks for the largest datagram to a peer, when its address is new and now and
  * then. */
 void peer_send_route(struct peer *peer, struct peer_remote *remote);

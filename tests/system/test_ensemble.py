@@ -591,10 +591,18 @@ def test_ensemble_members_come_and_go(t):
     load.go_on(20)
     leaver = next(node for node in e.followers() if node.number != 4)
     reconfig(t, e, leaving=str(leaver.number))
+    if t.is_takt:   # who left knows, and says so
+        eventually(lambda: 'member\tremoved\n' in z.four_letter(leaver.address, 'memb', 2.0), 60,
+                   what='node %d knows that it was removed' % leaver.number)
+        with open(leaver.log) as log:
+            assert 'removed from the ensemble' in log.read()
     leaver.kill()
     del e.nodes[leaver.number]
     load.go_on(20, 60 * e.patience)
     leader = e.leader()
+    if t.is_takt:
+        with open(leader.log) as log:
+            assert 'node 4 follows' in log.read()
     reconfig(t, e, leaving=str(leader.number))
     leader.kill()
     del e.nodes[leader.number]

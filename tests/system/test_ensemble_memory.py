@@ -1,9 +1,9 @@
 """durability.mode memory: what a crash of some, of all, and a stop in good order leave behind."""
 import glob
 import os
-import shutil
 import time
 
+import zkwire as z
 from ensemble import Ensemble
 from harness import equal, eventually
 from test_ensemble import Load
@@ -31,6 +31,9 @@ def test_ensemble_memory(t):
         load.go_on()
     load.check()
 
+    for node in e.nodes.values():
+        equal(node.mntr()['zk_takt_durability'], 'memory')
+        assert 'durabilityMode=memory\n' in z.four_letter(node.address, 'conf', 2.0)
     wire = t.wire(e.leader())
     wire.create('/kept', b'kept by everybody')
     for node in e.nodes.values():

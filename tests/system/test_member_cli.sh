@@ -146,7 +146,7 @@ other=$((3 - id))
 kill -9 "${pids[$id]}"
 sleep 2
 got=$("$takt" status -s "$(client $other)" 2>&1 | tr '\n' '|')
-if [[ $got == *"serves nobody now"*"state "*looking* ]]; then
+if [[ $got == *"serves nobody now"*"state "*looking*"member of the ensemble "*yes"|acknowledged from "*disk* ]]; then
     ok "status of a server that nobody leads"
 else
     not_ok "status of a server that nobody leads" "$got"

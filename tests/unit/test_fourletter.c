@@ -90,7 +90,8 @@ static void test_shapes(void **state)
     expect(rig, "conf",
            "^clientPort=2181\nsecureClientPort=-1\ndataDir=.*\ndataDirSize=0\ndataLogDir=.*\n"
            "dataLogSize=0\ntickTime=2000\nmaxClientCnxns=60\nminSessionTimeout=4000\n"
-           "maxSessionTimeout=40000\nclientPortListenBacklog=-1\nserverId=1\n$");
+           "maxSessionTimeout=40000\nclientPortListenBacklog=-1\nserverId=1\n"
+           "durabilityMode=disk\n$");
     expect(rig, "envi",
            "^Environment:\nzookeeper.version=3\\.9\\.5.*\nhost.name=.*\nos.name=Linux\n");
     expect(rig, "dirs", "^datadir_size: 0\nlogdir_size: 0\n$");
@@ -235,7 +236,7 @@ static struct rig *rig_leader(void)
     p "id\t1\n" p "term\t5\n" p "leader\t1\n" p "leader_known_ms\t20[0-9]{2}\n" p                  \
       "last_index\t40\n" p "durable_index\t0\n" p "commit_index\t38\n" p "applied_index\t0\n" p    \
       "elections\t2\n" p "election_ms\t71\\.500\n" p "election_reason\tnode 2 was not heard\n" p   \
-      "voting\tyes\n" p "joint\tno\n" p "peer_1\tvoter\n" p                                        \
+      "voting\tyes\n" p "member\tyes\n" p "durability\tdisk\n" p "joint\tno\n" p "peer_1\tvoter\n" p                                        \
       "peer_2\tvoter streaming lag=1 heard_ms=[0-9]+\n" p                                          \
       "peer_3\tobserver silent lag=30 heard_ms=[0-9]+\n"
 
@@ -252,7 +253,8 @@ static void test_leader(void **state)
            "zk_last_proposal_size\t0\nzk_max_proposal_size\t0\nzk_min_proposal_size\t0\n" LINES(
                "zk_takt_"));
     expect(rig, "conf",
-           "serverId=1\nelectionAlg=3\nelectionPort=3888\nquorumPort=2888\npeerType=0\n"
+           "serverId=1\ndurabilityMode=disk\nelectionAlg=3\nelectionPort=3888\n"
+           "quorumPort=2888\npeerType=0\n"
            "membership: \n");
     rig_free(rig);
 }
@@ -269,9 +271,12 @@ static void test_looking(void **state)
     status.state = CORE_STATUS_FOLLOWER;
     status.leader = 2;
     status.voting = false;
+    status.member = CORE_STATUS_REMOVED;
+    rig->net.config.words.memory = true;
     core_state_tell(&standing, 3, 2, CORE_ROLE_OBSERVER, 6, rig->now.mono_ns);
     expect(rig, "memb",
-           "^state\tobserver\n.*\nvoting\tcatching up\njoint\tno\n"
+           "^state\tobserver\n.*\nvoting\tcatching up\nmember\tremoved\ndurability\tmemory\n"
+           "joint\tno\n"
            "peer_1\tvoter\npeer_2\tvoter\npeer_3\tobserver\n$");
     expect(rig, "mntr", "\nzk_peer_state\tobserving - broadcast\nzk_quorum_size\t2\nzk_takt_id");
     rig_free(rig);

@@ -260,6 +260,7 @@ static void push_update(uint32_t i, const struct peer_update *update)
 static void test_members_change(void **state)
 {
     struct peer_update update = {.kind = PEER_UPDATE_REMOVE, .member = rig_member(3)};
+    struct peer_message told;
     rig_prepare(3);
     rig_start();
     rig_turns(3);
@@ -270,6 +271,9 @@ static void test_members_change(void **state)
     assert_true(rig_send(0, PEER_FORWARD, 0, 3, 2, 10));
     rig_turns(3);
     assert_int_equal(rig_take_all(0), 0);
+    assert_true(rig_take(2, &told)); /* it is told, and tells its CORE, once a second */
+    assert_int_equal(told.kind, PEER_ABSENT);
+    assert_int_equal(told.from, 1);
     assert_int_equal(rig_take_all(2), 0);
     assert_int_equal(rig.nodes[0].line_count, 1);
     assert_non_null(strstr(rig.nodes[0].lines[0], "peer 3 at 10.0.0.3:2888"));

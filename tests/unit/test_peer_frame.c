@@ -123,7 +123,7 @@ static void test_refusals(void **state)
     assert_int_equal(decode_changed(frame, 8, 3, 1), 0); /* nothing is wrong with that by itself */
     assert_int_equal(decode_changed(frame, 0, 0x12345678, 4), ERR_MALFORMED); /* magic */
     assert_int_equal(decode_changed(frame, 4, 2, 2), ERR_VERSION);
-    assert_int_equal(decode_changed(frame, 6, 4, 1), ERR_MALFORMED);  /* flags */
+    assert_int_equal(decode_changed(frame, 6, 8, 1), ERR_MALFORMED);  /* flags */
     assert_int_equal(decode_changed(frame, 10, 3, 2), ERR_MALFORMED); /* index = count */
     assert_int_equal(decode_changed(first, 12, 2, 2), ERR_MALFORMED); /* 2 x 1000 < 2500 */
     assert_int_equal(decode_changed(frame, 12, 4, 2), ERR_MALFORMED); /* 3 x 1000 > 2500 */

@@ -36,6 +36,8 @@ static const struct {
     {"... and why", "election_reason", NULL, NULL, "election_reason"},
     {"leader known for, ms", "leader_known_ms", NULL, NULL, "leader_known_ms"},
     {"votes", "voting", NULL, NULL, "voting"},
+    {"member of the ensemble", "member", NULL, NULL, "member"},
+    {"acknowledged from", "durability", NULL, "zk_takt_durability", "durability"},
     {"zxid", "zxid", "Zxid:", NULL},
     {"up, ms", "uptime_ms", NULL, "zk_uptime"},
     {"connections", "connections", "Connections:", "zk_num_alive_connections"},

@@ -294,6 +294,7 @@ static void node_net_config(struct node *node, uint32_t index, struct net_config
     to->words.data_dir = to->words.log_dir = c->data_dir;
     to->words.client_port = c->listen.count ? c->listen.at[0].port : 0;
     to->words.server_id = c->node_id;
+    to->words.memory = c->durability_mode == CONFIG_DURABILITY_MEMORY;
     to->words.self = config_self(c);
     to->words.facts = node_facts;
     to->words.facts_self = node;
