@@ -5,9 +5,11 @@
  * writes in flight. A node is turned when one that parks would run, and as often: idle turns are a
  * price of spinning, not of a write. Time is only counted: a round of turns is a microsecond.
  *
+ * ensemble_beat_memory is the same for controllers: datagrams of beat, durability.mode memory.
+ *
  *   client ─▶ node 1 ⇄ datagrams ⇄ node 2, node 3        one round: a turn of each, then carry */
 #include "perf/bench.h"
-#include "perf/bench_node.h"
+#include "perf/bench_client.h"
 
 #include "base/check.h"
 #include "base/zk.h"
@@ -18,6 +20,8 @@
 #define NODES 3u
 #define ROUNDS_MAX                                                                                 \
     20000000u /* 20 s of the nodes' time: an election, or an answer, has come by then */
+
+#define CONTROLLERS_MAX 4u
 
 static struct bench_node nodes[NODES];
 static struct now now;
@@ -70,6 +74,21 @@ static void rounds_until(struct bench_node *n, uint64_t bytes)
     CHECK(got == bytes);
 }
 
+/* The same for controllers: until `count` answers have come; gives the last one. */
+static struct beat_frame rounds_until_answered(struct bench_node *n, uint32_t count)
+{
+    struct beat_frame answer = {0};
+    uint32_t got = 0;
+
+    for (uint32_t i = 0; got < count; i++) {
+        CHECK(i < ROUNDS_MAX);
+        one_round();
+        got += bench_client_took(n, count - got, &answer);
+    }
+    CHECK(got == count);
+    return answer;
+}
+
 static void member_start(uint32_t i)
 {
     struct fault fault = {.text = ""};
@@ -87,6 +106,7 @@ static void member_start(uint32_t i)
     if (in_memory)
         CHECK(config_set(&nodes[i].config, "durability.mode", "memory", CONFIG_FROM_SET, 0,
                          &fault) == 0);
+    bench_node_beat(&nodes[i]);
     if (config_check(&nodes[i].config, &fault) != 0) {
         fprintf(stderr, "%s\n", fault.text);
         CHECK(false);
@@ -127,7 +147,7 @@ static struct bench_node *find(bool leader)
     return NULL;
 }
 
-static void ensemble_run(struct bench *bench, bool at_leader, uint32_t window)
+static void ensemble_start(void)
 {
     now = (struct now){.mono_ns = NS_PER_S, .wall_ms = 1700000000000};
     for (uint32_t i = 0; i < NODES; i++)
@@ -138,6 +158,33 @@ static void ensemble_run(struct bench *bench, bool at_leader, uint32_t window)
         one_round();
     }
     round_ns = 1000;
+}
+
+/* Between ensemble_begin and ensemble_end lies what is measured, of node n. */
+static uint64_t begin_ns, begin_turns;
+
+static void ensemble_begin(void)
+{
+    begin_ns = now.mono_ns;
+    begin_turns = turns;
+}
+
+static void ensemble_end(struct bench *bench, const struct bench_node *n, bool at_leader,
+                         uint32_t window, uint64_t iterations)
+{
+    bench_counter(bench, "items", window);
+    bench_counter(bench, "rounds", (double)(now.mono_ns - begin_ns) / 1000 / (double)iterations);
+    bench_counter(bench, "turns", (double)(turns - begin_turns) / (double)iterations);
+    CHECK(node_leads(n->node) == at_leader); /* no election came between */
+    for (uint32_t i = 0; i < NODES; i++)
+        bench_node_close(&nodes[i]);
+}
+
+static void ensemble_run(struct bench *bench, bool at_leader, uint32_t window)
+{
+    uint64_t iterations = 0;
+
+    ensemble_start();
     struct bench_node *n = find(at_leader);
     client_start(n);
     for (uint32_t key = 0; key < BENCH_NODE_KEYS; key++) {
@@ -149,18 +196,58 @@ static void ensemble_run(struct bench *bench, bool at_leader, uint32_t window)
     bench_node_clear(n);
     for (uint32_t i = 0; i < window; i++)
         bench_node_put(n, ZK_OP_SET_DATA, i * 37 % BENCH_NODE_KEYS);
-    uint64_t begin_ns = now.mono_ns, begin_turns = turns, iterations = 0;
+    ensemble_begin();
     while (bench_next(bench)) {
         bench_node_send(n);
         rounds_until(n, window * BENCH_NODE_REPLY_SET);
         iterations++;
     }
-    bench_counter(bench, "items", window);
-    bench_counter(bench, "rounds", (double)(now.mono_ns - begin_ns) / 1000 / (double)iterations);
-    bench_counter(bench, "turns", (double)(turns - begin_turns) / (double)iterations);
-    CHECK(node_leads(n->node) == at_leader); /* no election came between */
-    for (uint32_t i = 0; i < NODES; i++)
-        bench_node_close(&nodes[i]);
+    ensemble_end(bench, n, at_leader, window, iterations);
+}
+
+/* A controller for every BEAT_CREDITS writes in flight; each with a session, at the leader. */
+static void controllers_start(struct bench_client *clients, uint32_t count, struct bench_node *n)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct beat_frame answer;
+        bench_client_init(&clients[i], n, (uint16_t)i);
+        do {
+            bench_client_open(&clients[i]);
+            answer = rounds_until_answered(n, 1);
+        } while (!bench_client_opened(&clients[i], &answer));
+    }
+}
+
+static void bench_beat_memory(struct bench *bench, int64_t arg)
+{
+    static struct bench_client clients[CONTROLLERS_MAX];
+    static uint8_t bodies[CONTROLLERS_MAX * BEAT_CREDITS][BENCH_CLIENT_BODY_MAX];
+    uint32_t window = (uint32_t)arg, size = 0;
+    uint32_t count = window < BEAT_CREDITS ? 1 : window / BEAT_CREDITS;
+    uint64_t iterations = 0;
+
+    CHECK(count <= CONTROLLERS_MAX);
+    in_memory = true;
+    ensemble_start();
+    struct bench_node *n = find(true);
+    controllers_start(clients, count, n);
+    for (uint32_t key = 0; key < BENCH_NODE_KEYS || key % BEAT_CREDITS; key++) {
+        size = bench_client_body(bodies[0], ZK_OP_CREATE, key);
+        bench_client_ask(&clients[0], ZK_OP_CREATE, bodies[0], size);
+        rounds_until_answered(n, 1);
+    }
+    for (uint32_t i = 0; i < window; i++)
+        size = bench_client_body(bodies[i], ZK_OP_SET_DATA, i * 37 % BENCH_NODE_KEYS);
+    ensemble_begin();
+    while (bench_next(bench)) {
+        for (uint32_t i = 0; i < window; i++)
+            bench_client_ask(&clients[i / BEAT_CREDITS], ZK_OP_SET_DATA, bodies[i], size);
+        struct beat_frame answer = rounds_until_answered(n, window);
+        CHECK(answer.kind == BEAT_REPLY && answer.code == 0);
+        iterations++;
+    }
+    ensemble_end(bench, n, true, window, iterations);
+    in_memory = false;
 }
 
 static void bench_leader(struct bench *bench, int64_t window)
@@ -187,5 +274,6 @@ int main(int argc, char **argv)
     bench_add("ensemble_set_leader", bench_leader, windows, 3);
     bench_add("ensemble_set_follower", bench_follower, windows, 3);
     bench_add("ensemble_set_memory", bench_memory, windows, 3);
+    bench_add("ensemble_beat_memory", bench_beat_memory, windows, 3);
     return bench_main(argc, argv);
 }

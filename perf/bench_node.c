@@ -6,6 +6,7 @@
 #include "base/zk.h"
 #include "dataplane/port/datagram_sim.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,8 +80,8 @@ static int datagram_open(void *self, const struct node_datagrams *want,
 {
     struct bench_node *n = self;
     struct datagram_sim_setup setup = {.local = want->listen, .size_max = want->size_limit};
-    int err = datagram_sim_open(&setup, &n->datagrams);
-    *port = n->datagrams;
+    int err = datagram_sim_open(&setup, port);
+    *(want->listen.port == BENCH_NODE_BEAT_PORT ? &n->beats : &n->datagrams) = *port;
     return err;
 }
 
@@ -101,6 +102,13 @@ void bench_node_init(struct bench_node *n)
     n->config.snapshot_every_count = n->config.snapshot_every_size = 0;
     n->frames = malloc(FRAMES_SIZE);
     CHECK(n->frames);
+}
+
+void bench_node_beat(struct bench_node *n)
+{
+    snprintf(n->config.beat_listen, sizeof(n->config.beat_listen), "127.0.0.1:%u",
+             BENCH_NODE_BEAT_PORT);
+    n->config.beat_session_ms_min = 1;
 }
 
 void bench_node_open(struct bench_node *n, struct now now)

@@ -17,6 +17,7 @@
 
 #define BENCH_NODES_MAX         3u
 #define BENCH_NODE_KEYS         1000u
+#define BENCH_NODE_BEAT_PORT    2182u
 #define BENCH_NODE_REPLY_SET    (4u + 16u + 68u) /* bytes of a setData's reply */
 #define BENCH_NODE_REPLY_GET    (4u + 16u + 4u + 100u + 68u)
 #define BENCH_NODE_REPLY_CREATE (4u + 16u + 4u + 10u)
@@ -30,6 +31,7 @@ struct bench_node {
     struct node *node;
     struct port *port;
     struct datagram_port *datagrams; /* of the peer link; NULL for a node alone */
+    struct datagram_port *beats;     /* of native sessions; NULL: not served */
     struct port_sim_peer *client;
     uint8_t *frames;
     uint32_t frames_size;
@@ -38,8 +40,9 @@ struct bench_node {
 };
 
 /* bench_node_init sets a configuration that suits a benchmark; the caller may change n->config
- * before bench_node_open, which starts the node at `now`. Both abort when something fails. */
+ * before bench_node_open, which starts the node at `now`; bench_node_beat has native sessions served. Both abort when something fails. */
 void bench_node_init(struct bench_node *n);
+void bench_node_beat(struct bench_node *n);
 void bench_node_open(struct bench_node *n, struct now now);
 void bench_node_close(struct bench_node *n);
 

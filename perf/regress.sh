@@ -32,6 +32,8 @@ replicated-1   ensemble ^ensemble_set_leader/1/    500  1
 replicated-64  ensemble ^ensemble_set_leader/64/   50   64
 memory-1       ensemble ^ensemble_set_memory/1/    500  1
 memory-64      ensemble ^ensemble_set_memory/64/   50   64
+beat-memory-1  ensemble ^ensemble_beat_memory/1/   500  1
+beat-memory-64 ensemble ^ensemble_beat_memory/64/  50   64
 '
 
 compiler=$(gcc --version | head -n 1)
