@@ -17,17 +17,19 @@ bool core_disk_has_term(const struct role_core *core)
     return !core->save_again && (raft->saving ? raft->saving_term : raft->saved_term) == raft->term;
 }
 
-void core_send_batch(struct role_core *core)
+void core_send_batch(struct role_core *core, bool now)
 {
     struct core_disk batch;
 
     core_send_trim(core);
-    if (core->writing || !core_disk_has_term(core) || !log_tail_close_batch(core->tail, &batch))
+    if (!now || core->writing || !core_disk_has_term(core) ||
+        !log_tail_close_batch(core->tail, &batch))
         return;
     struct core_disk *at = link_reserve(core->core_disk, sizeof(batch));
     CHECK(at); /* at most one batch and one trim are in flight; the link holds many */
     *at = batch;
     core->writing = true;
+    core->batch_due_ns = 0;
     core->batch_epoch = core->raft.log_epoch;
     counters_add(core->counters, METRIC_core_batches_total, 1);
     counters_add(core->counters, METRIC_core_batch_bytes_total, batch.size);

@@ -1,7 +1,8 @@
 /* durability.mode memory: this member acknowledges an entry when it is in its log tail; DISK writes
  * behind. What follows from that is ARCHITECTURE.md, section 6:
  *
- *   the tail holds what is not on disk: at most the batch with DISK and the open one, then HOLD
+ *   the tail holds what is not on disk: at most the batch with DISK and the open one, then HOLD;
+ *   the open one goes to DISK when it is a millisecond old, or large, or a snapshot waits for it
  *   term and vote are on disk before they are told, as ever
  *   the superblock says `unflushed` from before the first acknowledgement until a clean stop has
  *   written everything: a start that finds it has forgotten promises, and does not vote until it
@@ -47,4 +48,29 @@ bool core_memory_on_disk(struct role_core *core)
 {
     core->disk_awaited = core->disk_index < core->commit_told;
     return !core->disk_awaited;
+}
+
+/* One write for many entries costs the node much less than one for each. A snapshot that waits for
+ * the disk does not wait for more entries, too. */
+bool core_memory_batch_due(struct role_core *core, struct now now)
+{
+    const struct log_tail *tail = core->tail;
+
+    if (!tail->batch_index) {
+        core->batch_due_ns = 0; /* what was in it has been cut */
+        return false;
+    }
+    if (core->batch_due_ns == 0)
+        core->batch_due_ns = now.mono_ns + CORE_MEMORY_BATCH_NS;
+    return now.mono_ns >= core->batch_due_ns || core->disk_awaited ||
+           tail->appended - tail->batch_start >= CORE_MEMORY_BATCH_SIZE ||
+           log_tail_batch_full(tail);
+}
+
+/* While DISK has a batch, or the superblock, its answer wakes CORE. */
+uint64_t core_memory_deadline_ns(const struct role_core *core)
+{
+    if (core->batch_due_ns == 0 || core->writing || !core_disk_has_term(core))
+        return UINT64_MAX;
+    return core->batch_due_ns;
 }

@@ -65,17 +65,21 @@ int core_log_propose(void *self, const struct command *command, const void *body
  * is sent now? Entries, or a snapshot, of a term that the superblock does not know yet would be
  * refused at the next start. */
 bool core_disk_has_term(const struct role_core *core);
-void core_send_batch(struct role_core *core);
+/* core_send_batch gives the open batch to DISK, if `now` and DISK has none. */
+void core_send_batch(struct role_core *core, bool now);
 uint32_t core_poll_disk(struct role_core *core, struct now now);
 
 /* core_memory.c: durability.mode memory. core_memory_turn acknowledges what is in the log tail;
  * core_memory_written: DISK has written up to `index`; core_memory_truncate: the entries from
  * `from` on are gone; core_memory_on_disk: is what was told to APPLY on disk, so that a snapshot
- * may be of it? If not, nothing more is told until it is: one write of the disk. */
+ * may be of it? If not, nothing more is told until it is: one write of the disk.
+ * core_memory_batch_due: is it time to write the open batch? core_memory_deadline_ns: when it is. */
 void core_memory_turn(struct role_core *core, struct now now);
 void core_memory_written(struct role_core *core, uint64_t index);
 void core_memory_truncate(struct role_core *core, uint64_t from);
 bool core_memory_on_disk(struct role_core *core);
+bool core_memory_batch_due(struct role_core *core, struct now now);
+uint64_t core_memory_deadline_ns(const struct role_core *core);
 
 /* core_nets.c: round robin over the NETs, a bounded number of commands a turn. */
 uint32_t core_poll_nets(struct role_core *core, struct now now);

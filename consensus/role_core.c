@@ -202,7 +202,7 @@ uint32_t role_core_poll(void *self, struct now now)
     core_snapshot(core);
     if (core->config.memory)
         core_memory_turn(core, now);
-    core_send_batch(core);
+    core_send_batch(core, !core->config.memory || core_memory_batch_due(core, now));
     link_publish(core->core_apply);
     link_publish(core->core_disk);
     if (ensemble)
@@ -214,7 +214,7 @@ uint32_t role_core_poll(void *self, struct now now)
 bool role_core_flush(struct role_core *core, struct now now)
 {
     (void)core_poll_disk(core, now);
-    core_send_batch(core);
+    core_send_batch(core, true);
     link_publish(core->core_disk);
     return !core->writing && !core->save_out && !core->tail->batch_index;
 }
@@ -267,5 +267,6 @@ uint64_t role_core_deadline_ns(void *self, struct now now)
         at = earlier(at, core->news_ns);
     at = earlier(at, core_install_deadline_ns(core));
     at = earlier(at, core_touch_deadline_ns(core));
+    at = earlier(at, core_memory_deadline_ns(core));
     return core->state ? earlier(at, core_state_deadline_ns(core->state)) : at;
 }

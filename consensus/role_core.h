@@ -34,6 +34,9 @@
 /* News of a commit ride with the next entries; a member of whose clients none waits for them is
  * sent a message of its own this much later. */
 #define CORE_NEWS_NS           (250 * NS_PER_MS / 1000)
+/* durability.mode memory: nobody waits for the disk, so a batch is gathered so long, or so far. */
+#define CORE_MEMORY_BATCH_NS   (1 * NS_PER_MS)
+#define CORE_MEMORY_BATCH_SIZE (128u << 10)
 #define CORE_SHOW_NS           (10 * NS_PER_MS) /* the pages are looked at so often */
 #define CORE_SILENT_NS         NS_PER_S        /* a leader that answers nothing so long is none */
 #define CORE_JOIN_NS           (10 * NS_PER_S) /* a new voter has so long to catch up */
@@ -202,6 +205,7 @@ struct role_core {
     uint64_t batch_epoch;       /* raft's, when the batch with DISK was closed */
     uint64_t disk_index;        /* memory: up to here the log is on disk; else not used */
     bool disk_awaited;          /* memory: commits are told again when disk_index is commit_told */
+    uint64_t batch_due_ns;      /* memory: the open batch goes to DISK then; 0 = it is empty */
     struct core_state *state;   /* the page for NET; NULL: nobody looks */
     struct core_status *status; /* the page for people; the same */
     uint64_t show_ns;           /* both are told again then; 0 = in this turn */

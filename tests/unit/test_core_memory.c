@@ -13,13 +13,21 @@ static int setup(void **state)
     return 0;
 }
 
+/* The next batch is with DISK, once it was gathered. */
+static struct core_disk gathered(void)
+{
+    kit.now.mono_ns += CORE_MEMORY_BATCH_NS;
+    kit_turn();
+    return kit_disk_next();
+}
+
 /* The leader of term 2 has sent one entry, and term 2 is saved; its batch is with DISK. */
 static struct core_disk follow(void)
 {
     kit_append(2, 2, kit_entry(2, COMMAND_NOOP, NULL, 0), 0, 1);
     kit_turn();
     assert_int_equal(kit_disk_next().kind, CORE_DISK_SAVE);
-    struct core_disk batch = kit_disk_next();
+    struct core_disk batch = gathered();
     assert_int_equal(batch.kind, CORE_DISK_BATCH);
     assert_null(kit_said(PEER_APPEND_REPLY, 2)); /* of a term that is not durable: nothing yet */
     kit_disk_says((struct disk_core){.kind = DISK_CORE_SAVED});
@@ -85,7 +93,7 @@ static void test_a_silent_disk_holds_when_the_tail_is_full(void **state)
     assert_true(kit.tail.appended - kit.tail.written <= 2ull * kit.tail.batch_size_max);
     written(&batch);
     assert_int_equal(kit.core.disk_index, 1);
-    batch = kit_disk_next();
+    batch = kit_disk_next(); /* large: at once */
     assert_int_equal(batch.last_index, last);
     written(&batch);
     assert_int_equal(kit.core.disk_index, last);
@@ -127,7 +135,7 @@ static void test_what_was_cut_is_not_on_disk(void **state)
     kit_append(2, 2, kit_entry(2, COMMAND_NOOP, NULL, 0), 1, 2);
     kit_turn();
     written(&batch);
-    batch = kit_disk_next(); /* of entry 2 */
+    batch = gathered(); /* of entry 2 */
     assert_int_equal(batch.last_index, 2);
     log_tail_truncate(&kit.theirs, 2);
     kit_append(3, 3, kit_entry(3, COMMAND_NOOP, NULL, 0), 1, 1);
@@ -137,11 +145,40 @@ static void test_what_was_cut_is_not_on_disk(void **state)
     assert_int_equal(kit.core.disk_index, 1);
     assert_int_equal(kit_disk_next().kind, CORE_DISK_SAVE);
     kit_disk_says((struct disk_core){.kind = DISK_CORE_SAVED});
-    kit_turn();
-    batch = kit_disk_next();
+    batch = gathered();
     assert_int_equal(batch.first_index, 2);
     written(&batch);
     assert_int_equal(kit.core.disk_index, 2);
+}
+
+/* One write for what comes within a millisecond; the deadline says when, and then nothing is due. */
+static void test_a_batch_is_gathered(void **state)
+{
+    struct core_disk batch = follow();
+
+    written(&batch);
+    assert_int_equal(core_memory_deadline_ns(&kit.core), UINT64_MAX);
+    uint64_t begin_ns = kit.now.mono_ns;
+    for (uint64_t i = 2; i < 12; i++) {
+        kit_append(2, 2, kit_entry(2, COMMAND_NOOP, NULL, 0), i - 1, i);
+        kit_turn();
+        assert_int_equal(acknowledged(), i);
+        assert_int_equal(kit_disk_next().kind, 0);
+        assert_int_equal(core_memory_deadline_ns(&kit.core), begin_ns + CORE_MEMORY_BATCH_NS);
+        assert_true(role_core_deadline_ns(&kit.core, kit.now) <= begin_ns + CORE_MEMORY_BATCH_NS);
+        kit.now.mono_ns += CORE_MEMORY_BATCH_NS / 16;
+    }
+    kit.now.mono_ns = begin_ns + CORE_MEMORY_BATCH_NS - 1;
+    kit_turn();
+    assert_int_equal(kit_disk_next().kind, 0);
+    kit.now.mono_ns++;
+    kit_turn();
+    batch = kit_disk_next();
+    assert_int_equal(batch.first_index, 2);
+    assert_int_equal(batch.last_index, 11);
+    assert_int_equal(core_memory_deadline_ns(&kit.core), UINT64_MAX);
+    written(&batch);
+    assert_int_equal(kit.core.disk_index, 11);
 }
 
 static void test_a_clean_stop_writes_everything(void **state)
@@ -175,6 +212,7 @@ int main(void)
                                         kit_end),
         cmocka_unit_test_setup_teardown(test_a_snapshot_waits_for_the_disk, setup, kit_end),
         cmocka_unit_test_setup_teardown(test_what_was_cut_is_not_on_disk, setup, kit_end),
+        cmocka_unit_test_setup_teardown(test_a_batch_is_gathered, setup, kit_end),
         cmocka_unit_test_setup_teardown(test_a_clean_stop_writes_everything, setup, kit_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
