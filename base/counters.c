@@ -68,7 +68,7 @@ static uint64_t counters_latency_edge(uint32_t slot)
     return (((uint64_t)(slot & 3) + 5) << (top - 2)) - 1;
 }
 
-void counters_latency(struct counters *page, uint64_t ns)
+inline void counters_latency(struct counters *page, uint64_t ns)
 {
     _Atomic uint64_t *slot = &page->latency[counters_latency_slot(ns)];
     atomic_store_explicit(slot, atomic_load_explicit(slot, memory_order_relaxed) + 1,

@@ -5,11 +5,19 @@
 
 static uint32_t crc32c_table[256];
 
-static uint32_t crc32c_bytewise(uint32_t crc, const uint8_t *at, size_t n)
+static uint32_t crc32c_bytewise(uint32_t crc, const void *from, size_t n)
 {
+    const uint8_t *at = from;
+    crc = ~crc;
     while (n--)
         crc = crc32c_table[(crc ^ *at++) & 0xff] ^ (crc >> 8);
-    return crc;
+    return ~crc;
+}
+
+static uint32_t crc32c_around_bytewise(const void *at, size_t before, size_t gap, size_t after)
+{
+    return crc32c_bytewise(crc32c_bytewise(0, at, before), (const uint8_t *)at + before + gap,
+                           after);
 }
 
 #ifdef __x86_64__
@@ -49,10 +57,17 @@ crc32c_line(uint32_t crc, const uint8_t *at, size_t n)
     return n & 1 ? __builtin_ia32_crc32qi(crc, *at) : crc;
 }
 
-__attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc, const uint8_t *at,
-                                                                size_t n)
+__attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc, const void *at,
+                                                               size_t n)
 {
-    return crc32c_line(crc, at, n);
+    return ~crc32c_line(~crc, at, n);
+}
+
+__attribute__((target("sse4.2"))) static uint32_t crc32c_around_sse42(const void *at, size_t before,
+                                                                      size_t gap, size_t after)
+{
+    const uint8_t *behind = (const uint8_t *)at + before + gap;
+    return ~crc32c_line(crc32c_line(~0u, at, before), behind, after);
 }
 
 /* The instruction takes three cycles, and one may begin each cycle. So three parts of `lane` bytes
@@ -93,14 +108,30 @@ crc32c_three(uint32_t crc, const uint8_t *at, uint32_t lane, const struct crc32c
            (uint32_t)third;
 }
 
-__attribute__((target("sse4.2,pclmul"))) static uint32_t crc32c_pclmul(uint32_t crc,
-                                                                        const uint8_t *at, size_t n)
+/* Kept apart, so that a short message pays nothing for it. */
+__attribute__((target("sse4.2,pclmul"), noinline)) static uint32_t
+crc32c_lanes(uint32_t crc, const uint8_t *at, size_t n)
 {
     for (; n >= 3 * CRC32C_LANE_LONG; n -= 3 * CRC32C_LANE_LONG, at += 3 * CRC32C_LANE_LONG)
         crc = crc32c_three(crc, at, CRC32C_LANE_LONG, &crc32c_long);
     for (; n >= 3 * CRC32C_LANE_SHORT; n -= 3 * CRC32C_LANE_SHORT, at += 3 * CRC32C_LANE_SHORT)
         crc = crc32c_three(crc, at, CRC32C_LANE_SHORT, &crc32c_short);
     return crc32c_line(crc, at, n);
+}
+
+__attribute__((target("sse4.2,pclmul"))) static uint32_t crc32c_pclmul(uint32_t crc, const void *at,
+                                                                       size_t n)
+{
+    return ~(n < 3 * CRC32C_LANE_SHORT ? crc32c_line(~crc, at, n) : crc32c_lanes(~crc, at, n));
+}
+
+__attribute__((target("sse4.2,pclmul"))) static uint32_t
+crc32c_around_pclmul(const void *at, size_t before, size_t gap, size_t after)
+{
+    const uint8_t *behind = (const uint8_t *)at + before + gap;
+    uint32_t crc = crc32c_line(~0u, at, before);
+    return ~(after < 3 * CRC32C_LANE_SHORT ? crc32c_line(crc, behind, after)
+                                           : crc32c_lanes(crc, behind, after));
 }
 
 /* x^n mod P, reflected. */
@@ -114,7 +145,8 @@ static uint32_t crc32c_power(uint32_t n)
 }
 #endif
 
-static uint32_t (*crc32c_best)(uint32_t, const uint8_t *, size_t) = crc32c_bytewise;
+uint32_t (*crc32c_best)(uint32_t, const void *, size_t) = crc32c_bytewise;
+uint32_t (*crc32c_best_around)(const void *, size_t, size_t, size_t) = crc32c_around_bytewise;
 
 /* Chosen once, before main, so that no call pays for the choice. */
 __attribute__((constructor)) static void crc32c_choose(void)
@@ -130,12 +162,10 @@ __attribute__((constructor)) static void crc32c_choose(void)
                                            crc32c_power(16 * CRC32C_LANE_SHORT - 33)};
     crc32c_long = (struct crc32c_factors){crc32c_power(8 * CRC32C_LANE_LONG - 33),
                                           crc32c_power(16 * CRC32C_LANE_LONG - 33)};
-    if (__builtin_cpu_supports("sse4.2"))
-        crc32c_best = __builtin_cpu_supports("pclmul") ? crc32c_pclmul : crc32c_sse42;
+    if (!__builtin_cpu_supports("sse4.2"))
+        return;
+    bool lanes = __builtin_cpu_supports("pclmul");
+    crc32c_best = lanes ? crc32c_pclmul : crc32c_sse42;
+    crc32c_best_around = lanes ? crc32c_around_pclmul : crc32c_around_sse42;
 #endif
-}
-
-uint32_t crc32c(uint32_t crc, const void *at, size_t n)
-{
-    return ~crc32c_best(~crc, at, n);
 }

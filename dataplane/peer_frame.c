@@ -28,8 +28,8 @@ static_assert(offsetof(struct frame_wire, crc) == PEER_FRAME_SIZE - 4, "the CRC 
 
 static uint32_t frame_crc(const uint8_t *datagram, uint32_t size)
 {
-    uint32_t crc = crc32c(0, datagram, offsetof(struct frame_wire, crc));
-    return crc32c(crc, datagram + PEER_FRAME_SIZE, size);
+    const size_t at = offsetof(struct frame_wire, crc);
+    return crc32c_around(datagram, at, PEER_FRAME_SIZE - at, size);
 }
 
 uint32_t peer_frame_encode(const struct peer_frame *frame, const struct peer_key *key,

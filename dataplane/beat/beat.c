@@ -16,7 +16,8 @@ static bool beat_leads(const struct beat *beat)
     return atomic_load_explicit(&state->role, memory_order_relaxed) == CORE_ROLE_LEADER;
 }
 
-static void beat_send(struct beat *beat, const struct address *to, const struct beat_frame *frame)
+static inline void beat_send(struct beat *beat, const struct address *to,
+                             const struct beat_frame *frame)
 {
     uint8_t *room = datagram_room(beat->datagrams);
     if (!room) { /* lost, as anything may be */
@@ -27,17 +28,34 @@ static void beat_send(struct beat *beat, const struct address *to, const struct 
     net_count(beat->net, METRIC_beat_sent_total, 1);
 }
 
-void beat_say(struct beat *beat, const struct address *to, const struct beat_client *client,
-              struct beat_frame *frame, struct bytes message)
+/* What every frame of a node has. */
+static inline void beat_address(const struct beat *beat, const struct beat_client *client,
+                                struct beat_frame *frame, uint32_t message_size)
 {
     frame->from = beat->config.endpoint;
-    frame->message_size = (uint32_t)message.size;
+    frame->message_size = message_size;
     if (client) {
         frame->to = client->endpoint;
         frame->acked = client->taken;
         frame->credits = BEAT_CREDITS;
         frame->flags = beat_leads(beat) ? BEAT_LEADER : 0;
     }
+}
+
+inline void beat_say_whole(struct beat *beat, const struct address *to,
+                           const struct beat_client *client, struct beat_frame *frame,
+                           struct bytes message)
+{
+    beat_address(beat, client, frame, (uint32_t)message.size);
+    frame->size = (uint32_t)message.size;
+    frame->bytes = message.at;
+    beat_send(beat, to, frame);
+}
+
+void beat_say(struct beat *beat, const struct address *to, const struct beat_client *client,
+              struct beat_frame *frame, struct bytes message)
+{
+    beat_address(beat, client, frame, (uint32_t)message.size);
     uint32_t count = beat_wire_pieces(frame->message_size);
     for (uint32_t i = 0; i < count; i++) {
         frame->index = (uint16_t)i;
@@ -69,7 +87,7 @@ static void beat_time(struct beat *beat, const struct address *from, const struc
     struct jute_out out = jute_out(body, sizeof(body));
     jute_put_long(&out, (int64_t)beat->datagrams->received_ns);
     jute_put_long(&out, (int64_t)beat->datagrams->received_ns);
-    beat_say(beat, from, NULL, &told, bytes_of(body, sizeof(body)));
+    beat_say_whole(beat, from, NULL, &told, bytes_of(body, sizeof(body)));
 }
 
 /* ---- RENEW ----
@@ -118,7 +136,7 @@ static void beat_renewed(struct beat *beat, const struct beat_renewal *renewal)
     jute_put_long(&out, (int64_t)received_ns);
     jute_put_int(&out, (int32_t)beat_lease_us(beat, conn, received_ns));
     jute_put_int(&out, BEAT_MARGIN_US);
-    beat_say(beat, &client->address, client, &told, bytes_of(body, sizeof(body)));
+    beat_say_whole(beat, &client->address, client, &told, bytes_of(body, sizeof(body)));
 }
 
 /* Answers the RENEWs of a burst, in order. */

@@ -157,8 +157,11 @@ void beat_event_drop(struct beat *beat, struct beat_client *client);
 
 /* beat.c: sending. beat_say sends frame with `message` in as many pieces as it takes; frame has
  * kind, session, sequence, attach, code, time; the rest is filled in. client NULL: only endpoints
- * are. beat_refuse answers a frame with BEAT_REFUSED. */
+ * are. beat_say_whole: the same for a message that one datagram takes. beat_refuse answers a frame
+ * with BEAT_REFUSED. */
 void beat_say(struct beat *beat, const struct address *to, const struct beat_client *client,
               struct beat_frame *frame, struct bytes message);
+void beat_say_whole(struct beat *beat, const struct address *to, const struct beat_client *client,
+                    struct beat_frame *frame, struct bytes message);
 void beat_refuse(struct beat *beat, const struct address *to, const struct beat_frame *frame,
                  enum beat_refusal why);

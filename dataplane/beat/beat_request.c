@@ -98,19 +98,39 @@ void beat_request_acked(struct beat *beat, struct beat_client *client, uint64_t 
 
 /* ---- answers ---- */
 
-static void slot_say(struct beat *beat, struct beat_client *client, const struct beat_slot *slot)
+static inline struct beat_frame slot_told(const struct beat_client *client,
+                                          const struct beat_slot *slot)
 {
-    struct beat_frame told = {.kind = BEAT_REPLY,
-                              .session = client->session,
-                              .sequence = slot->sequence,
-                              .attach = client->attach,
-                              .event = slot->event,
-                              .time = slot->time,
-                              .code = slot->code};
+    return (struct beat_frame){.kind = BEAT_REPLY,
+                               .session = client->session,
+                               .sequence = slot->sequence,
+                               .attach = client->attach,
+                               .event = slot->event,
+                               .time = slot->time,
+                               .code = slot->code};
+}
+
+static void slot_say_pieces(struct beat *beat, const struct beat_client *client,
+                            const struct beat_slot *slot)
+{
+    struct beat_frame told = slot_told(client, slot);
+    beat_say(beat, &client->address, client, &told,
+             bytes_of(slot->bytes + BEAT_ANSWER_AT, slot->size));
+}
+
+/* The frame of a short answer is never in memory but as a datagram: it need not be cleared. */
+static inline void slot_say(struct beat *beat, const struct beat_client *client,
+                            const struct beat_slot *slot)
+{
+    if (UNLIKELY(slot->size > BEAT_WIRE_PIECE_SIZE)) {
+        slot_say_pieces(beat, client, slot);
+        return;
+    }
+    struct beat_frame told = slot_told(client, slot);
     struct bytes body = bytes_of(NULL, 0);
     if (slot->size)
         body = bytes_of(slot->bytes + BEAT_ANSWER_AT, slot->size);
-    beat_say(beat, &client->address, client, &told, body);
+    beat_say_whole(beat, &client->address, client, &told, body);
 }
 
 static void slot_answer(struct beat *beat, struct beat_client *client, struct beat_slot *slot,
@@ -176,8 +196,8 @@ static void slot_direct_end(struct beat *beat, struct beat_client *client, struc
 }
 
 /* Gives the request of a slot to NET; its message may lie anywhere. */
-static enum request_step slot_give(struct beat *beat, struct beat_client *client,
-                                   struct beat_slot *slot, struct bytes message)
+static inline enum request_step slot_give(struct beat *beat, struct beat_client *client,
+                                          struct beat_slot *slot, struct bytes message)
 {
     struct net *net = beat->net;
     struct conn *conn = client->stream.owner;

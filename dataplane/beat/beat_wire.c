@@ -27,14 +27,14 @@ static_assert(offsetof(struct beat_wire, crc) == BEAT_WIRE_SIZE - 4, "the CRC en
 static_assert(BEAT_WIRE_DATAGRAM_MAX <= 1400, "fits every path that carries 1400 bytes of UDP");
 static_assert(BEAT_WIRE_PIECE_COUNT_MAX <= 64, "pieces are counted in one word");
 
-static uint32_t beat_wire_crc(const uint8_t *datagram, uint32_t size)
+static inline uint32_t beat_wire_crc(const uint8_t *datagram, uint32_t size)
 {
-    uint32_t crc = crc32c(0, datagram, offsetof(struct beat_wire, crc));
-    return size ? crc32c(crc, datagram + BEAT_WIRE_SIZE, size) : crc;
+    const size_t at = offsetof(struct beat_wire, crc);
+    return crc32c_around(datagram, at, BEAT_WIRE_SIZE - at, size);
 }
 
-uint32_t beat_wire_encode(const struct beat_frame *frame, const struct peer_key *key,
-                          uint8_t *room)
+inline uint32_t beat_wire_encode(const struct beat_frame *frame, const struct peer_key *key,
+                                 uint8_t *room)
 {
     struct beat_wire *wire = (struct beat_wire *)room;
     uint32_t size = BEAT_WIRE_SIZE + frame->size;
@@ -67,83 +67,81 @@ uint32_t beat_wire_encode(const struct beat_frame *frame, const struct peer_key 
 
 /* ---- decode ---- */
 
-/* What a kind uses of the fields that not every kind uses: the others must be 0, so that a later
- * version can give them a meaning. */
 enum {
-    USES_SESSION = 1,  /* session and attach are not 0 */
-    USES_SEQUENCE = 2, /* not 0 */
-    USES_ACKED = 4,
-    USES_EVENT = 8,
-    USES_TIME = 16,
-    USES_CODE = 32,
-    USES_CREDITS = 64,
-    USES_PIECES = 128, /* a message of any size in pieces; else all of it in this datagram */
-    USES_BODY = 256,   /* the message may have bytes */
-    MAY_SESSION = 512, /* session and attach as they come */
-    KNOWN = 1024,
+    KIND_KNOWN = 1,
+    KIND_SESSION = 2,  /* session and attach are not 0 */
+    KIND_SEQUENCE = 4, /* not 0 */
+    KIND_PIECES = 8,   /* a message of any size in pieces; else all of it in this datagram */
 };
 
-#define BEAT_WIRE_FROM_NODE (KNOWN | USES_ACKED | USES_EVENT | USES_TIME | USES_CREDITS)
-
-static const uint16_t uses_of_client[] = {
-    [BEAT_OPEN] = KNOWN | MAY_SESSION | USES_SEQUENCE | USES_ACKED | USES_BODY,
-    [BEAT_REQUEST] = KNOWN | USES_SESSION | USES_SEQUENCE | USES_ACKED | USES_EVENT | USES_TIME |
-                     USES_CODE | USES_PIECES | USES_BODY,
-    [BEAT_RENEW] = KNOWN | USES_SESSION | USES_SEQUENCE | USES_ACKED | USES_EVENT,
-    [BEAT_TIME] = KNOWN | USES_SEQUENCE,
-    [BEAT_ACK] = KNOWN | USES_SESSION | USES_ACKED | USES_EVENT,
+/* What a kind's fields may be. Those that it does not use are 0, so that a later version can give
+ * them a meaning: `zero` has all bits of these fields. */
+struct beat_wire_kind {
+    struct beat_wire zero;
+    uint32_t rules;
 };
 
-static const uint16_t uses_of_node[] = {
-    [BEAT_OPENED - BEAT_ANSWER] =
-        BEAT_WIRE_FROM_NODE | MAY_SESSION | USES_SEQUENCE | USES_CODE | USES_BODY,
-    [BEAT_REPLY - BEAT_ANSWER] = BEAT_WIRE_FROM_NODE | USES_SESSION | USES_SEQUENCE | USES_CODE |
-                                 USES_PIECES | USES_BODY,
-    [BEAT_RENEWED - BEAT_ANSWER] =
-        BEAT_WIRE_FROM_NODE | USES_SESSION | USES_SEQUENCE | USES_BODY,
-    [BEAT_TIMED - BEAT_ANSWER] = KNOWN | USES_SEQUENCE | USES_BODY,
-    [BEAT_EVENT - BEAT_ANSWER] = BEAT_WIRE_FROM_NODE | USES_SESSION | USES_CODE | USES_PIECES |
-                                 USES_BODY,
-    [BEAT_REFUSED - BEAT_ANSWER] = KNOWN | MAY_SESSION | USES_SEQUENCE | USES_CODE,
+/* The fields that not every kind uses. */
+#define NO_SESSION  .session = UINT64_MAX, .attach = UINT32_MAX
+#define NO_SEQUENCE .sequence = UINT64_MAX
+#define NO_ACKED    .acked = UINT64_MAX
+#define NO_EVENT    .event = UINT32_MAX
+#define NO_TIME     .time = UINT64_MAX
+#define NO_CODE     .code = UINT32_MAX
+#define NO_CREDITS  .credits = UINT16_MAX
+#define NO_BODY     .message_size = UINT32_MAX
+
+#define KIND_INDEX(kind) (((kind) & 7u) | ((kind) & BEAT_ANSWER) >> 4)
+#define KIND_AT(kind)    [KIND_INDEX(kind)]
+static const struct beat_wire_kind beat_wire_kinds[16] = {
+    KIND_AT(BEAT_OPEN) = {{NO_EVENT, NO_TIME, NO_CODE, NO_CREDITS}, KIND_KNOWN | KIND_SEQUENCE},
+    KIND_AT(BEAT_REQUEST) = {{NO_CREDITS}, KIND_KNOWN | KIND_SESSION | KIND_SEQUENCE | KIND_PIECES},
+    KIND_AT(BEAT_RENEW) = {{NO_TIME, NO_CODE, NO_CREDITS, NO_BODY},
+                           KIND_KNOWN | KIND_SESSION | KIND_SEQUENCE},
+    KIND_AT(BEAT_TIME) = {{NO_SESSION, NO_ACKED, NO_EVENT, NO_TIME, NO_CODE, NO_CREDITS, NO_BODY},
+                          KIND_KNOWN | KIND_SEQUENCE},
+    KIND_AT(BEAT_ACK) = {{NO_SEQUENCE, NO_TIME, NO_CODE, NO_CREDITS, NO_BODY},
+                         KIND_KNOWN | KIND_SESSION},
+    KIND_AT(BEAT_OPENED) = {{.magic = 0}, KIND_KNOWN | KIND_SEQUENCE},
+    KIND_AT(BEAT_REPLY) = {{.magic = 0}, KIND_KNOWN | KIND_SESSION | KIND_SEQUENCE | KIND_PIECES},
+    KIND_AT(BEAT_RENEWED) = {{NO_CODE}, KIND_KNOWN | KIND_SESSION | KIND_SEQUENCE},
+    KIND_AT(BEAT_TIMED) = {{NO_SESSION, NO_ACKED, NO_EVENT, NO_TIME, NO_CODE, NO_CREDITS},
+                           KIND_KNOWN | KIND_SEQUENCE},
+    KIND_AT(BEAT_EVENT) = {{NO_SEQUENCE}, KIND_KNOWN | KIND_SESSION | KIND_PIECES},
+    KIND_AT(BEAT_REFUSED) = {{NO_ACKED, NO_EVENT, NO_TIME, NO_CREDITS, NO_BODY}, KIND_KNOWN},
 };
 
-static uint32_t beat_wire_uses(uint8_t kind)
+/* Are the fields that the kind does not use 0? As words, without a branch for each. */
+static inline bool beat_wire_unused(const struct beat_wire *wire, const struct beat_wire *zero)
 {
-    if (kind & BEAT_ANSWER) {
-        kind &= (uint8_t)~BEAT_ANSWER;
-        return kind < sizeof(uses_of_node) / sizeof(uses_of_node[0]) ? uses_of_node[kind] : 0;
+    const uint8_t *at = (const uint8_t *)wire, *bits = (const uint8_t *)zero;
+    uint64_t seen = 0;
+    for (size_t i = offsetof(struct beat_wire, session); i < BEAT_WIRE_SIZE; i += 8) {
+        uint64_t word, mask;
+        memcpy(&word, at + i, 8);
+        memcpy(&mask, bits + i, 8);
+        seen |= word & mask;
     }
-    return kind < sizeof(uses_of_client) / sizeof(uses_of_client[0]) ? uses_of_client[kind] : 0;
-}
-
-/* Which of the fields that not every kind uses are there: in one word, without a branch. */
-static inline uint32_t beat_wire_has(const struct beat_frame *frame)
-{
-    return (uint32_t)(frame->sequence != 0) * USES_SEQUENCE |
-           (uint32_t)(frame->acked != 0) * USES_ACKED | (uint32_t)(frame->event != 0) * USES_EVENT |
-           (uint32_t)(frame->time != 0) * USES_TIME | (uint32_t)(frame->code != 0) * USES_CODE |
-           (uint32_t)(frame->credits != 0) * USES_CREDITS |
-           (uint32_t)(frame->size != 0) * USES_BODY;
+    return seen == 0;
 }
 
 /* True when the fields of a frame can be those of its kind. */
-static bool beat_wire_sane(const struct beat_frame *frame)
+static inline bool beat_wire_sane(const struct beat_wire *wire, const struct beat_frame *frame)
 {
-    uint32_t uses = beat_wire_uses(frame->kind);
-    if (!uses || (frame->flags & ~BEAT_FLAGS) || frame->from == 0)
+    const struct beat_wire_kind *kind = &beat_wire_kinds[KIND_INDEX(frame->kind)];
+    uint32_t rules = kind->rules;
+    if (!rules || (frame->kind & ~(BEAT_ANSWER | 7)) || (frame->flags & ~BEAT_FLAGS) ||
+        frame->from == 0 || !beat_wire_unused(wire, &kind->zero))
         return false;
-    bool attached = frame->session != 0 && frame->attach != 0;
-    bool none = frame->session == 0 && frame->attach == 0;
-    if (!(uses & MAY_SESSION) && !(uses & USES_SESSION ? attached : none))
+    if ((rules & KIND_SESSION) && (frame->session == 0 || frame->attach == 0))
         return false;
-    uint32_t has = beat_wire_has(frame);
-    if ((has & ~uses) || (~has & uses & USES_SEQUENCE && frame->kind != BEAT_REFUSED))
+    if ((rules & KIND_SEQUENCE) && frame->sequence == 0)
         return false;
     if (frame->index == 0 && frame->size == frame->message_size &&
         frame->size <= BEAT_WIRE_PIECE_SIZE)
         return true; /* whole */
-    if (frame->message_size > (uses & USES_PIECES ? BEAT_WIRE_MESSAGE_MAX : BEAT_WIRE_PIECE_SIZE) ||
-        frame->index >= beat_wire_pieces(frame->message_size))
+    uint32_t most = rules & KIND_PIECES ? BEAT_WIRE_MESSAGE_MAX : BEAT_WIRE_PIECE_SIZE;
+    if (frame->message_size > most || frame->index >= beat_wire_pieces(frame->message_size))
         return false;
     return frame->size == beat_wire_piece_size(frame->message_size, frame->index);
 }
@@ -169,7 +167,7 @@ static void beat_wire_read(const struct beat_wire *wire, struct beat_frame *fram
     frame->bytes = (const uint8_t *)(wire + 1);
 }
 
-int beat_wire_decode(const uint8_t *bytes, uint32_t size, struct beat_frame *frame)
+inline int beat_wire_decode(const uint8_t *bytes, uint32_t size, struct beat_frame *frame)
 {
     const struct beat_wire *wire = (const struct beat_wire *)bytes;
     if (size < BEAT_WIRE_SIZE || wire->magic != __builtin_bswap32(BEAT_WIRE_MAGIC))
@@ -187,7 +185,7 @@ int beat_wire_decode(const uint8_t *bytes, uint32_t size, struct beat_frame *fra
         return ERR_CORRUPT;
     beat_wire_read(wire, frame);
     frame->size = piece;
-    return beat_wire_sane(frame) ? 0 : ERR_MALFORMED;
+    return beat_wire_sane(wire, frame) ? 0 : ERR_MALFORMED;
 }
 
 bool beat_wire_right(const uint8_t *bytes, uint32_t size, const struct peer_key *key)

@@ -16,10 +16,10 @@ struct sim_head {
     uint32_t size;
 };
 
-/* Datagrams [begin, end), counted for ever; each in slot number % count. */
+/* Datagrams [begin, end), counted for ever; each in slot number & mask. */
 struct sim_ring {
     uint64_t begin, end;
-    uint32_t count;
+    uint32_t count, mask; /* of slots used; of slots there are, a power of two */
     struct sim_head *heads;
     uint8_t *bytes;
     size_t memory_size;
@@ -40,9 +40,13 @@ static struct datagram_sim *sim_of(struct datagram_port *port)
 /* Untouched slots cost no memory, and datagrams of one size close together little. */
 static int sim_ring_init(struct sim_ring *ring, uint32_t count)
 {
+    uint32_t slots = 1;
+    while (slots < count)
+        slots *= 2;
     ring->count = count;
-    ring->memory_size = ((size_t)count * SIM_SLOT_SIZE + 4095) & ~(size_t)4095;
-    ring->heads = calloc(count, sizeof(*ring->heads));
+    ring->mask = slots - 1;
+    ring->memory_size = ((size_t)slots * SIM_SLOT_SIZE + 4095) & ~(size_t)4095;
+    ring->heads = calloc(slots, sizeof(*ring->heads));
     ring->bytes = pages_take(ring->memory_size);
     return ring->heads && ring->bytes ? 0 : ERR_NOMEM;
 }
@@ -56,12 +60,12 @@ static void sim_ring_fini(struct sim_ring *ring)
 
 static uint8_t *sim_ring_bytes(const struct sim_ring *ring, uint64_t at)
 {
-    return ring->bytes + at % ring->count * SIM_SLOT_SIZE;
+    return ring->bytes + (at & ring->mask) * SIM_SLOT_SIZE;
 }
 
 static struct sim_head *sim_ring_head(const struct sim_ring *ring, uint64_t at)
 {
-    return &ring->heads[at % ring->count];
+    return &ring->heads[at & ring->mask];
 }
 
 static bool sim_ring_full(const struct sim_ring *ring)
