@@ -73,7 +73,7 @@ uint32_t core_poll_disk(struct role_core *core, struct now now);
  * core_memory_written: DISK has written up to `index`; core_memory_truncate: the entries from
  * `from` on are gone; core_memory_on_disk: is what was told to APPLY on disk, so that a snapshot
  * may be of it? If not, nothing more is told until it is: one write of the disk.
- * core_memory_batch_due: is it time to write the open batch? core_memory_deadline_ns: when it is. */
+ * core_memory_batch_due: is it time to write the open batch? core_memory_deadline_ns: when. */
 void core_memory_turn(struct role_core *core, struct now now);
 void core_memory_written(struct role_core *core, uint64_t index);
 void core_memory_truncate(struct role_core *core, uint64_t from);

@@ -274,7 +274,7 @@ void conn_touch(struct net *net, struct conn *conn)
 /* ---- output ---- */
 
 /* Room in the stream, or the end of the connection. */
-static uint8_t *conn_room(struct net *net, struct conn *conn, uint32_t n, bool fits)
+static inline uint8_t *conn_room(struct net *net, struct conn *conn, uint32_t n, bool fits)
 {
     if (conn->state == CONN_CLOSING)
         return NULL;
@@ -296,7 +296,7 @@ uint8_t *conn_send_room(struct net *net, struct conn *conn, uint32_t n)
     return conn_room(net, conn, n, queued == 0 || queued + n <= limit);
 }
 
-uint8_t *conn_answer_room(struct net *net, struct conn *conn, int32_t xid, uint32_t n)
+inline uint8_t *conn_answer_room(struct net *net, struct conn *conn, int32_t xid, uint32_t n)
 {
     if (n > conn->answer_max) {
         net_count(net, METRIC_net_unanswerable_total, 1);
@@ -310,7 +310,7 @@ uint8_t *conn_answer_room(struct net *net, struct conn *conn, int32_t xid, uint3
     return conn_room(net, conn, n, true);
 }
 
-void conn_sent(struct net *net, struct conn *conn, uint32_t n)
+inline void conn_sent(struct net *net, struct conn *conn, uint32_t n)
 {
     stream_tx_commit(conn->stream, n);
     conn->sent++;
@@ -340,7 +340,7 @@ void conn_event(struct net *net, struct conn *conn, int64_t zxid, int32_t event,
     net_count(net, METRIC_net_events_total, 1);
 }
 
-void conn_latency(struct net *net, struct conn *conn, uint64_t ns)
+inline void conn_latency(struct net *net, struct conn *conn, uint64_t ns)
 {
     struct counters *page = net->parts.counters;
     uint64_t count = counters_get(page, METRIC_net_latency_count_total);

@@ -4,8 +4,8 @@
 #include "dataplane/read.h"
 #include "dataplane/zk/reply.h"
 
-const struct znode *read_node_find(struct net *net, struct conn *conn, struct bytes path,
-                                   int32_t perm, int32_t *error)
+inline const struct znode *read_node_find(struct net *net, struct conn *conn, struct bytes path,
+                                          int32_t perm, int32_t *error)
 {
     const struct znode *node = tree_get(&net->view, path);
     *error = ZK_NO_NODE;
@@ -36,8 +36,8 @@ int32_t read_node_watch(struct net *net, struct conn *conn, struct bytes path, e
     return ZK_SYSTEM_ERROR;
 }
 
-bool read_node_open(struct net *net, struct conn *conn, const struct request *request,
-                    uint32_t body_size, struct jute_out *body)
+inline bool read_node_open(struct net *net, struct conn *conn, const struct request *request,
+                           uint32_t body_size, struct jute_out *body)
 {
     uint8_t *room = conn_answer_room(net, conn, request->xid, REPLY_HEADER_SIZE + body_size);
     if (!room)
@@ -47,7 +47,7 @@ bool read_node_open(struct net *net, struct conn *conn, const struct request *re
     return true;
 }
 
-void read_node_done(struct net *net, struct conn *conn, uint32_t body_size)
+inline void read_node_done(struct net *net, struct conn *conn, uint32_t body_size)
 {
     conn_sent(net, conn, REPLY_HEADER_SIZE + body_size);
     net->turn_cost += body_size / 256;

@@ -116,8 +116,8 @@ enum request_step request_serve(struct net *net, struct conn *conn, struct bytes
     return request_take(net, conn, &request, (uint32_t)payload.size + 4);
 }
 
-enum request_step request_take(struct net *net, struct conn *conn, const struct request *request,
-                               uint32_t frame_size)
+inline enum request_step request_take(struct net *net, struct conn *conn,
+                                      const struct request *request, uint32_t frame_size)
 {
     const struct request_kind *kind = request_kind(request->op);
     bool authorized = net->config.auth_schemes == NULL || request->op == ZK_OP_AUTH ||

@@ -20,7 +20,7 @@ struct bench_client {
 };
 
 /* bench_client_init makes client `index` of a node; bench_client_open sends its OPEN, whose answer
- * bench_client_opened takes: false, and nothing changed, when it is a refusal (nobody leads yet). */
+ * bench_client_opened takes: false, and nothing is changed, when it refuses (nobody leads yet). */
 void bench_client_init(struct bench_client *client, struct bench_node *node, uint16_t index);
 void bench_client_open(struct bench_client *client);
 bool bench_client_opened(struct bench_client *client, const struct beat_frame *answer);

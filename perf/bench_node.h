@@ -40,7 +40,8 @@ struct bench_node {
 };
 
 /* bench_node_init sets a configuration that suits a benchmark; the caller may change n->config
- * before bench_node_open, which starts the node at `now`; bench_node_beat has native sessions served. Both abort when something fails. */
+ * before bench_node_open, which starts the node at `now`; bench_node_beat has native
+ * sessions served. Both abort when something fails. */
 void bench_node_init(struct bench_node *n);
 void bench_node_beat(struct bench_node *n);
 void bench_node_open(struct bench_node *n, struct now now);

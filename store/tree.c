@@ -506,7 +506,7 @@ struct tree_view tree_view(struct tree *tree)
     return (struct tree_view){tree, tree_published(tree)};
 }
 
-const struct znode *tree_get(const struct tree_view *view, struct bytes path)
+inline const struct znode *tree_get(const struct tree_view *view, struct bytes path)
 {
     if (path.size <= 0)
         return NULL;

@@ -1,6 +1,7 @@
 #include "store/tree_hash.h"
 
 #include <sys/mman.h>
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #define SLOT_LINK    ((uint64_t)1)
@@ -60,7 +61,7 @@ void tree_hash_presize(struct tree_hash *hash, uint64_t count)
     tree_hash_measure(hash);
 }
 
-uint64_t tree_hash_of(const struct tree_hash *hash, struct bytes path)
+inline uint64_t tree_hash_of(const struct tree_hash *hash, struct bytes path)
 {
     DCHECK(path.size > 0);
     return XXH3_64bits_withSeed(path.at, (size_t)path.size, hash->seed);
@@ -102,32 +103,36 @@ void tree_hash_prefetch(const struct tree_hash *hash, uint64_t value)
     __builtin_prefetch(&hash->buckets[tree_hash_index(value, count)]);
 }
 
-/* Probes one chain. *at is the slot where the path was found. */
-static struct znode *tree_hash_probe(struct tree_hash_bucket *bucket, struct bytes path,
-                                     uint64_t value, tree_hash_slot **at)
+/* Is the path of the node in this slot the one that is looked for? Most slots differ in the tag. */
+static inline struct znode *tree_hash_match(uint64_t slot, struct bytes path, uint64_t value)
 {
-    while (bucket) {
-        struct tree_hash_bucket *next = NULL;
-        for (uint32_t i = 0; i < TREE_HASH_SLOT_COUNT; i++) {
-            uint64_t slot = atomic_load_explicit(&bucket->slots[i], memory_order_acquire);
-            if (i == LAST && (slot & SLOT_LINK)) {
-                next = slot_link(slot);
-                break;
-            }
-            if ((slot ^ value) >> 48 != 0 || slot_node(slot) == NULL)
-                continue;
-            struct znode *node = slot_node(slot);
-            if (znode_path_is(node, path)) {
-                *at = &bucket->slots[i];
-                return node;
-            }
-        }
-        bucket = next;
-    }
-    return NULL;
+    if ((slot ^ value) >> 48 != 0 || slot_node(slot) == NULL)
+        return NULL;
+    return znode_path_is(slot_node(slot), path) ? slot_node(slot) : NULL;
 }
 
-struct znode *tree_hash_get(const struct tree_hash *hash, struct bytes path, uint64_t value)
+/* Probes one chain. *at is the slot where the path was found. */
+static inline struct znode *tree_hash_probe(struct tree_hash_bucket *bucket, struct bytes path,
+                                            uint64_t value, tree_hash_slot **at)
+{
+    for (;;) {
+        struct znode *node;
+#pragma GCC unroll 8
+        for (uint32_t i = 0; i < LAST; i++) {
+            *at = &bucket->slots[i];
+            node = tree_hash_match(atomic_load_explicit(*at, memory_order_acquire), path, value);
+            if (node)
+                return node;
+        }
+        *at = &bucket->slots[LAST];
+        uint64_t last = atomic_load_explicit(*at, memory_order_acquire);
+        if (!(last & SLOT_LINK))
+            return tree_hash_match(last, path, value);
+        bucket = slot_link(last);
+    }
+}
+
+inline struct znode *tree_hash_get(const struct tree_hash *hash, struct bytes path, uint64_t value)
 {
     for (;;) {
         tree_hash_slot *at;

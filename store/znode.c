@@ -182,7 +182,7 @@ static bool znode_owner_is_session(int64_t owner)
     return owner != ZK_OWNER_CONTAINER && ((uint64_t)owner & ZK_OWNER_TTL_TOP) != ZK_OWNER_TTL_TOP;
 }
 
-void znode_stat(const struct znode *node, struct zk_stat *stat)
+inline void znode_stat(const struct znode *node, struct zk_stat *stat)
 {
     const struct znode_parent *parent = znode_parent(node);
     uint32_t creations = parent ? (uint32_t)parent->creations : 0;

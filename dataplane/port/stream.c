@@ -115,7 +115,7 @@ int stream_rx_append(struct stream *stream, const void *data, uint32_t size)
     return 0;
 }
 
-uint8_t *stream_tx_room(struct stream *stream, uint32_t n)
+inline uint8_t *stream_tx_room(struct stream *stream, uint32_t n)
 {
     struct stream_buf *tx = &stream->tx;
     uint32_t live = stream_buf_size(tx);
@@ -142,7 +142,7 @@ uint8_t *stream_tx_room(struct stream *stream, uint32_t n)
     return tx->data + tx->end;
 }
 
-void stream_tx_commit(struct stream *stream, uint32_t n)
+inline void stream_tx_commit(struct stream *stream, uint32_t n)
 {
     if (stream->direct.at) {
         stream->direct.at = NULL;

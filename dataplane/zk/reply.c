@@ -2,12 +2,17 @@
 
 #include "base/jute_stat.h"
 
-void reply_header(struct jute_out *out, int32_t xid, int64_t zxid, int32_t err, uint32_t body_size)
+inline void reply_header(struct jute_out *out, int32_t xid, int64_t zxid, int32_t err,
+                         uint32_t body_size)
 {
-    jute_put_int(out, (int32_t)(REPLY_HEADER_SIZE - 4 + body_size));
-    jute_put_int(out, xid);
-    jute_put_long(out, zxid);
-    jute_put_int(out, err);
+    uint8_t *room = jute_room(out, REPLY_HEADER_SIZE);
+    if (!room)
+        return;
+    struct jute_out head = {room, room + REPLY_HEADER_SIZE, false};
+    jute_put_int(&head, (int32_t)(REPLY_HEADER_SIZE - 4 + body_size));
+    jute_put_int(&head, xid);
+    jute_put_long(&head, zxid);
+    jute_put_int(&head, err);
 }
 
 void reply_stat(struct jute_out *out, const struct zk_stat *stat)

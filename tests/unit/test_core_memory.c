@@ -151,7 +151,7 @@ static void test_what_was_cut_is_not_on_disk(void **state)
     assert_int_equal(kit.core.disk_index, 2);
 }
 
-/* One write for what comes within a millisecond; the deadline says when, and then nothing is due. */
+/* One write for what comes within a millisecond; the deadline says when, and then none is due. */
 static void test_a_batch_is_gathered(void **state)
 {
     struct core_disk batch = follow();
