@@ -177,6 +177,8 @@ void raft_reply_take(struct raft *raft, const struct peer_message *m, struct raf
     p->heard_ns = raft->now_ns;
     if (m->kind != PEER_APPEND_REPLY || m->context > raft->round)
         return;
+    if (!(m->flags & PEER_REJECT)) /* a refusal does not say */
+        p->votes = !(m->flags & PEER_MUTE);
     if (m->context > p->acked_round) {
         p->acked_round = m->context;
         if (raft->vouch_round && m->context >= raft->vouch_round)
@@ -190,7 +192,6 @@ void raft_reply_take(struct raft *raft, const struct peer_message *m, struct raf
         return; /* no member that follows this leader says so */
     uint64_t before = p->match_index;
     p->full = m->flags & PEER_FULL;
-    p->votes = !(m->flags & PEER_MUTE);
     raft_reply_matched(raft, p, m);
     if (p->match_index > before)
         p->full_round = 0;
@@ -207,7 +208,9 @@ void raft_reply_unreachable(struct raft *raft, uint8_t member, bool reborn)
         return;
     struct raft_progress *p = &raft->progress[i];
     CHECK(p->id == member);
-    if (reborn)
+    if (reborn) {
         p->match_index = 0;
+        p->votes = false; /* until it says so: it may have lost its disk */
+    }
     raft_reply_back_up(raft, p, reborn ? raft->last_index + 1 : p->match_index + 1);
 }

@@ -92,7 +92,7 @@ static void beat_time(struct beat *beat, const struct address *from, const struc
 
 /* ---- RENEW ----
  *
- * A lease holds whatever stands still, and for how long:
+ * A lease holds whatever stands still, and for how long (but see README.md, the last row):
  *
  *   datagrams ─▶ look at the clock: r ─▶ TOUCH to CORE ─▶ vouched_ns > r ? ─▶ RENEWED: lease
  *

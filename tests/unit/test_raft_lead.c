@@ -116,6 +116,17 @@ static void test_it_vouches_from_when_it_asked(void **state)
     input(RAFT_INPUT_TICK, 0);
     ack(2, 0);
     assert_int_equal(raft_vouched_ns(&raft), now_ns);
+    /* It lost its disk, and with it perhaps a vote for somebody else. */
+    uint64_t vouched_ns = now_ns;
+    step((struct raft_input){.kind = RAFT_INPUT_REBORN, .member = 2});
+    now_ns = raft_deadline_ns(&raft);
+    input(RAFT_INPUT_TICK, 0);
+    message((struct peer_message){.kind = PEER_APPEND_REPLY,
+                                  .flags = PEER_REJECT,
+                                  .from = 2,
+                                  .term = raft.term,
+                                  .context = raft.round});
+    assert_int_equal(raft_vouched_ns(&raft), vouched_ns);
     append(2, raft.term + 1, 0, 0, 0, 0, 0, 1);
     assert_int_equal(raft.state, RAFT_FOLLOWER);
     assert_int_equal(raft_vouched_ns(&raft), 0);
