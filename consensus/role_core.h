@@ -222,10 +222,6 @@ struct role_core {
     uint64_t reads_moved_ns, reads_moved; /* when read_ready was last seen to move, or not needed */
     uint64_t read_ready, read_index; /* READs up to this context may be served at read_index */
     bool read_wanted;                /* a query of this turn needs a READ */
-    struct core_other others[PEER_ID_MAX + 1];
-    uint64_t others_term;            /* the one they are of */
-    uint64_t absent_ns;              /* when another member last said that this is none; 0 = never */
-    bool was_member, removed;        /* by the log; a later, committed membership leaves it out */
     bool stopped;                    /* `failed` was called */
     uint64_t news_ns;                /* leader: commits are told by then; 0 = none is kept back */
     uint64_t awaited[256];           /* the last entry that clients of that node wait for */
@@ -270,6 +266,11 @@ struct role_core {
     uint64_t heard_ns, heads_ns; /* heads_ns 0: none are looked at */
     uint64_t heads[CORE_NET_COUNT_MAX];
     bool timers_due; /* a new leader gives every session its time, in the next turn */
+
+    struct core_other others[PEER_ID_MAX + 1]; /* of the term others_term */
+    uint64_t others_term;
+    uint64_t absent_ns;       /* when another member last said that this is none; 0 = never */
+    bool was_member, removed; /* by the log; a later, committed membership leaves it out */
 };
 
 /* role_core_init starts from what recovery found: raft is initialised and leads already (its no-op

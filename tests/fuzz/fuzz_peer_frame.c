@@ -76,7 +76,8 @@ static void fuzz_take(struct fuzz *f, bool marked)
     uint32_t size;
     while ((message = link_peek(&f->peer_core, &size))) {
         CHECK(!marked);
-        CHECK(message->kind == PEER_LATER || message->kind == PEER_ABSENT || peer_message_valid(message, size, 1) == 0);
+        CHECK(message->kind == PEER_LATER || message->kind == PEER_ABSENT ||
+              peer_message_valid(message, size, 1) == 0);
         link_pop(&f->peer_core);
     }
     link_release(&f->peer_core);

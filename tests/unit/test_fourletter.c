@@ -236,7 +236,8 @@ static struct rig *rig_leader(void)
     p "id\t1\n" p "term\t5\n" p "leader\t1\n" p "leader_known_ms\t20[0-9]{2}\n" p                  \
       "last_index\t40\n" p "durable_index\t0\n" p "commit_index\t38\n" p "applied_index\t0\n" p    \
       "elections\t2\n" p "election_ms\t71\\.500\n" p "election_reason\tnode 2 was not heard\n" p   \
-      "voting\tyes\n" p "member\tyes\n" p "durability\tdisk\n" p "joint\tno\n" p "peer_1\tvoter\n" p                                        \
+      "voting\tyes\n" p "member\tyes\n" p "durability\tdisk\n" p "joint\tno\n" p               \
+      "peer_1\tvoter\n" p                                                                         \
       "peer_2\tvoter streaming lag=1 heard_ms=[0-9]+\n" p                                          \
       "peer_3\tobserver silent lag=30 heard_ms=[0-9]+\n"
 
