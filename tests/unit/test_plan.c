@@ -65,7 +65,10 @@ static void test_server(void **state)
     char line[512];
     plan_boot_line(&plan, line, sizeof(line));
     assert_non_null(strstr(line, "isolcpus=managed_irq,domain,1-4 nohz_full=1-4 rcu_nocbs=1-4 "
-                                 "irqaffinity=0,5-63"));
+                                 "irqaffinity=0,5-63 intel_pstate=disable nosoftlockup"));
+    assert_int_equal(plan_for("vm", (struct plan_wish){.net_count = 1, .nic_node = -1}), 0);
+    plan_boot_line(&plan, line, sizeof(line));
+    assert_non_null(strstr(line, "irqaffinity=0 nosoftlockup")); /* of AMD */
 }
 
 static void test_isolated(void **state)

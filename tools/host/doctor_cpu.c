@@ -58,8 +58,8 @@ static enum doctor_state doctor_cpu_count(const struct doctor_subject *s, char *
                      cores >= 6   ? DOCTOR_OK
                      : cores >= 3 ? DOCTOR_WARN
                                   : DOCTOR_FAIL,
-                     "%u cores, %u cpus, %u sockets", cores, cpulist_count(&s->host->online),
-                     s->host->package_count);
+                     "%u cores, %u cpus, %u socket%s", cores, cpulist_count(&s->host->online),
+                     s->host->package_count, s->host->package_count == 1 ? "" : "s");
 }
 
 /* Field 8 of the first line of /proc/stat, as a share of all. */

@@ -202,7 +202,7 @@ static enum doctor_state doctor_load(const struct doctor_subject *s, char *text)
     load = strtod(line, NULL);
     uint32_t rest = cpulist_count(&s->rest);
     return doctor_is(text, load > rest ? DOCTOR_WARN : DOCTOR_OK,
-                     "load %.2f, and %u cpus that are not hot", load, rest);
+                     "load %.2f, and cpus that are not hot: %u", load, rest);
 }
 
 const struct doctor_check doctor_isolation_table[] = {

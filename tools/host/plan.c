@@ -238,6 +238,7 @@ int plan_make(const struct host *host, const struct plan_wish *wish, struct plan
     if (err)
         return err;
     plan->net_count = wish->net_count;
+    plan->is_intel = strncmp(host->model, "Intel", 5) == 0;
     config.layout = plan->layout;
     config.net_count = wish->net_count;
     config.ensemble_standalone = !wish->peers;
@@ -311,6 +312,6 @@ void plan_boot_line(const struct plan *plan, char *out, size_t size)
     cpulist_print(&plan->rest, rest, sizeof(rest));
     snprintf(out, size,
              "isolcpus=managed_irq,domain,%s nohz_full=%s rcu_nocbs=%s irqaffinity=%s "
-             "intel_pstate=disable nosoftlockup tsc=reliable",
-             hot, hot, hot, rest);
+             "%snosoftlockup tsc=reliable",
+             hot, hot, hot, rest, plan->is_intel ? "intel_pstate=disable " : "");
 }

@@ -42,6 +42,7 @@ struct plan {
     uint32_t line_count;
     struct plan_line lines[PLAN_LINES_MAX];
     struct cpulist hot, spare, rest;
+    bool is_intel;
 };
 
 /* plan_make proposes a layout. Returns 0; ERR_RANGE: spread was asked for and there are fewer

@@ -198,9 +198,9 @@ static int verb_cores_plan(struct verb_cores *cores)
     }
     printf("roles.layout %s: %s\nroles.idle %s: %s\n\n", verb_cores_layout(plan), plan->layout_why,
            verb_cores_idle(plan), plan->idle_why);
-    printf("%-24s %4s  %s\n", "roles of a thread", "cpu", "why");
+    printf("%-28s %4s  %s\n", "roles of a thread", "cpu", "why");
     for (uint32_t i = 0; i < plan->line_count; i++)
-        printf("%s%-24s %4u%s  %s\n", verb_tint(stdout, "1"), plan->lines[i].roles,
+        printf("%s%-28s %4u%s  %s\n", verb_tint(stdout, "1"), plan->lines[i].roles,
                plan->lines[i].cpu, verb_tint(stdout, "0"), plan->lines[i].why);
     printf("\nhot cpus           %s\n", cpulist_print(&plan->hot, text, sizeof(text)));
     printf("left empty         %s\n", cpulist_print(&plan->spare, text, sizeof(text)));

@@ -156,9 +156,9 @@ static void verb_cores_say_config(const struct verb_cores *cores, const struct c
 {
     char a[300], b[300];
 
-    printf("%sconfiguration%s %s: %u settings differ from the plan%s\n", verb_tint(stdout, "1"),
+    printf("%sconfiguration%s %s: %u setting%s from the plan%s\n", verb_tint(stdout, "1"),
            verb_tint(stdout, "0"), cores->where.config ? cores->where.config : "(none given)",
-           count, count ? did : "");
+           count, count == 1 ? " differs" : "s differ", count ? did : "");
     for (size_t i = 0; i < VERB_CORES_KEYS; i++) {
         if (!differs[i])
             continue;

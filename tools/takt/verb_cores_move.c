@@ -62,7 +62,7 @@ static void verb_cores_workers_print(char *answer, bool as_json)
     if (as_json)
         json_open(&json, NULL, '[');
     else
-        printf("%-24s %-4s %s\n", "roles of a thread", "cpu", "without work");
+        printf("%-28s %-4s %s\n", "roles of a thread", "cpu", "without work");
     for (char *row = strtok_r(answer + 3, "\n", &next); row; row = strtok_r(NULL, "\n", &next)) {
         char idle[16] = "", roles[96] = "", where[16];
         int cpu = -1;
@@ -77,7 +77,7 @@ static void verb_cores_workers_print(char *answer, bool as_json)
             continue;
         }
         snprintf(where, sizeof(where), cpu < 0 ? "any" : "%d", cpu);
-        printf("%-24s %-4s %s\n", roles, where, idle);
+        printf("%-28s %-4s %s\n", roles, where, idle);
     }
     if (as_json) {
         json_close(&json, ']');

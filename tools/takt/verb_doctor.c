@@ -103,6 +103,11 @@ static struct doctor_bounds verb_doctor_bounds(const struct verb_doctor *doctor)
                             doctor->measured.flush_ns);
 }
 
+static const char *verb_doctor_source(uint64_t measured_ns)
+{
+    return measured_ns ? "measured" : "assumed";
+}
+
 static void verb_doctor_verdict(const struct verb_doctor *doctor)
 {
     static const char *const says[] = {
@@ -121,11 +126,13 @@ static void verb_doctor_verdict(const struct verb_doctor *doctor)
     }
     if (class == DOCTOR_B && !doctor->report.measured)
         printf("  because the gaps of the hot cores were not measured (--measure)\n");
-    printf("with gaps of %.3f ms (%s), round trips of %.3f ms and a flush of %.3f ms:\n"
+    printf("with gaps of %.3f ms (%s), round trips of %.3f ms (%s) and a flush of %.3f ms (%s):\n"
            "  ensemble.heartbeat %.0f ms, election_min %.0f ms, election_max %.0f ms\n"
            "  failover within %.1f ms, leases from %.1f ms%s\n",
-           (double)b.gap_ns / 1e6, doctor->measured.gap_ns ? "measured" : "assumed",
-           (double)b.rtt_ns / 1e6, (double)b.flush_ns / 1e6, (double)b.heartbeat_ns / 1e6,
+           (double)b.gap_ns / 1e6, verb_doctor_source(doctor->measured.gap_ns),
+           (double)b.rtt_ns / 1e6, verb_doctor_source(doctor->measured.rtt_ns),
+           (double)b.flush_ns / 1e6, verb_doctor_source(doctor->measured.flush_ns),
+           (double)b.heartbeat_ns / 1e6,
            (double)b.election_ns_min / 1e6, (double)b.election_ns_max / 1e6,
            (double)b.failover_ns / 1e6, (double)b.lease_ns / 1e6,
            b.promised ? "" : "; to start from, not to promise");

@@ -54,6 +54,13 @@ static void verb_nic_json(struct json *json, const struct nic *nic)
     json_close(json, '}');
 }
 
+/* A number of the kernel's that is below 0 where there is none. */
+static const char *verb_nic_number(int value, const char *none, char to[16])
+{
+    snprintf(to, 16, "%d", value);
+    return value < 0 ? none : to;
+}
+
 static int verb_nic_list(const struct sysroot *root, bool as_json)
 {
     static struct nic nics[NIC_MAX];
@@ -72,10 +79,12 @@ static int verb_nic_list(const struct sysroot *root, bool as_json)
             verb_nic_json(&json, nic);
             continue;
         }
-        printf("%-14s %-14s %-12s %-8s %7d %4d %2u/%-2u  %s\n", *nic->name ? nic->name : "-",
+        char speed[16], node[16];
+        printf("%-14s %-14s %-12s %-8s %7s %4s %2u/%-2u  %s\n", *nic->name ? nic->name : "-",
                *nic->pci ? nic->pci : "-", *nic->driver ? nic->driver : "-",
-               *nic->state ? nic->state : "-", nic->speed, nic->node, nic->rx_queues,
-               nic->tx_queues, nic->is_default ? "default route" : "");
+               *nic->state ? nic->state : "-", verb_nic_number(nic->speed, "-", speed),
+               verb_nic_number(nic->node, "-", node), nic->rx_queues, nic->tx_queues,
+               nic->is_default ? "default route" : "");
     }
     if (as_json) {
         json_close(&json, ']');
@@ -99,11 +108,12 @@ static int verb_nic_show(const struct sysroot *root, const struct nic *nic, bool
            *nic->name ? nic->name : "none: no kernel driver has it", "PCI address",
            *nic->pci ? nic->pci : "none", "driver", *nic->driver ? nic->driver : "none",
            "vendor, id", nic->vendor, nic->device);
-    printf("%-16s %s, %d Mbit/s, %s duplex, MTU %u, %s\n", "link",
-           *nic->state ? nic->state : "unknown", nic->speed, *nic->duplex ? nic->duplex : "unknown",
-           nic->mtu, nic->mac);
-    printf("%-16s %u receive, %u send\n%-16s %d%s\n", "queues", nic->rx_queues, nic->tx_queues,
-           "NUMA node", nic->node, nic->node < 0 ? " (none of its own)" : "");
+    char speed[16], node[16];
+    printf("%-16s %s, %s Mbit/s, %s duplex, MTU %u, %s\n", "link",
+           *nic->state ? nic->state : "unknown", verb_nic_number(nic->speed, "unknown", speed),
+           *nic->duplex ? nic->duplex : "unknown", nic->mtu, nic->mac);
+    printf("%-16s %u receive, %u send\n%-16s %s\n", "queues", nic->rx_queues, nic->tx_queues,
+           "NUMA node", verb_nic_number(nic->node, "none of its own", node));
     if (*nic->link_now)
         printf("%-16s %s, of %s\n", "PCI Express", nic->link_now, nic->link_max);
     printf("%-16s %s\n%-16s %s\n%-16s %s\n", "IOMMU group",
