@@ -30,10 +30,11 @@ uint64_t wal_segment_sequence(const char *name)
     return sequence;
 }
 
+/* Begins with the version, so that a damaged version is told from another one. */
 static uint32_t header_crc(const struct wal_header *header)
 {
     size_t from = offsetof(struct wal_header, salt);
-    return crc32c(0, (const uint8_t *)header + from, sizeof(*header) - from);
+    return crc32c(WAL_SEGMENT_VERSION, (const uint8_t *)header + from, sizeof(*header) - from);
 }
 
 void wal_segment_seal(struct wal_header *header)
@@ -55,8 +56,8 @@ static bool geometry_possible(const struct wal_header *header)
            (header->flags & ~WAL_HEADER_RESET) == 0;
 }
 
-int wal_segment_check(const struct wal_header *header, uint64_t sequence,
-                      const uint64_t *salt, struct fault *fault)
+int wal_segment_check(const struct wal_header *header, uint64_t sequence, const uint64_t *salt,
+                      struct fault *fault)
 {
     char name[DISK_PATH_SIZE_MAX];
     wal_segment_name(name, sequence);
@@ -66,10 +67,13 @@ int wal_segment_check(const struct wal_header *header, uint64_t sequence,
         return fault_set(fault, ERR_CORRUPT,
                          "segment %s at offset 0: expected a header, found magic %016" PRIx64, name,
                          header->magic);
+    if (header->version != WAL_SEGMENT_VERSION && header->crc == header_crc(header))
+        return fault_set(fault, ERR_CORRUPT,
+                         "segment %s at offset 8: header version expected %u, found %u", name,
+                         WAL_SEGMENT_VERSION, header->version);
     if (header->version != WAL_SEGMENT_VERSION)
-        return fault_set(fault, ERR_VERSION,
-                         "segment %s has format %u; this build reads %u%s", name, header->version,
-                         WAL_SEGMENT_VERSION,
+        return fault_set(fault, ERR_VERSION, "segment %s has format %u; this build reads %u%s",
+                         name, header->version, WAL_SEGMENT_VERSION,
                          header->version < WAL_SEGMENT_VERSION
                              ? ": an older takt wrote it; start with an empty data directory"
                              : ": a newer takt wrote it");

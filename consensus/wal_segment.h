@@ -36,7 +36,7 @@ struct wal_position {
 struct wal_header {
     uint64_t magic;
     uint32_t version;
-    uint32_t crc;   /* CRC32C of everything behind this field */
+    uint32_t crc;   /* CRC32C of everything behind this field, begun with the version */
     uint64_t salt;  /* of the node that writes this log: the seed of every record's crc */
     uint32_t flags; /* WAL_HEADER_RESET */
     uint32_t block_size;
