@@ -77,8 +77,8 @@ static void recover_down(struct sim_world *world, struct sim_node *node)
     sim_disk_power(node->disk, 0, false);
     for (int call = 0; call < SIM_DISK_CALLS; call++)
         sim_disk_fail(node->disk, (enum sim_disk_call)call, 0);
-    if (sim_node_term(node) > world->recover.term_max)
-        world->recover.term_max = sim_node_term(node);
+    if (node->led_term > world->recover.term_max)
+        world->recover.term_max = node->led_term;
     if (node->node)
         sim_node_crash(node, SIM_DISK_POWER);
     sim_disk_hang(node->disk, 0);
@@ -112,12 +112,13 @@ void sim_recover_step(struct sim_world *world)
 
     if (world->calm) {
         recover->state = SIM_RECOVER_OFF;
-    } else if (recover->state == SIM_RECOVER_HANG) {
+    } else if (recover->state == SIM_RECOVER_HANG && recover_may_begin(world)) {
         sim_world_say(world, "all lose power, and what they had in memory");
         recover_power(world);
-    } else if (recover_may_begin(world)) {
+    } else if (recover->state == SIM_RECOVER_DUE && recover_may_begin(world)) {
         recover_hang(world);
-    } else {
+    } else { /* somebody was killed, or wiped: also while the disks hung */
+        recover->state = SIM_RECOVER_DUE;
         recover->at_ns = world->now_ns + RECOVER_AGAIN_NS;
     }
 }

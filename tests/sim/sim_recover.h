@@ -31,7 +31,7 @@ struct sim_recover {
     enum sim_recover_state state;
     uint64_t at_ns;
     uint32_t majority; /* a set of nodes: who is started first */
-    uint64_t term_max; /* of any node, when the power failed */
+    uint64_t term_max; /* led by any node before the power failed */
     uint64_t kept, count;
     uint64_t forgot; /* nodes that put their log aside */
     uint64_t *terms; /* of the entries [kept + 1, count] that were given up */
