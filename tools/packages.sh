@@ -15,7 +15,7 @@ packages_build='
     libxxhash-dev libyaml-dev libzstd-dev'
 packages_test='
     binutils busybox-static clang ethtool g++ git iproute2 libbenchmark-dev libclang-rt-14-dev libcmocka-dev
-    libzookeeper-mt-dev procps python3 python3-kazoo qemu-system-x86 util-linux zookeeper'
+    libzookeeper-mt-dev procps python3 python3-kazoo qemu-system-x86 strace util-linux zookeeper'
 packages_bench='
     g++ gnuplot-nox libbenchmark-dev valgrind zookeeper'
 
