@@ -324,7 +324,7 @@ bool host_fixture_make(const char *dir, const char *machine)
     static const struct machine_shape guest = {
         1, 2, 1, "AMD EPYC", "fpu tsc constant_tsc nonstop_tsc pclmulqdq sse4_2 hypervisor"};
     static const struct machine_shape box = {
-        2, 16, 2, "Intel(R) Xeon(R) Gold", "fpu tsc constant_tsc nonstop_tsc pclmulqdq sse4_2 waitpkg"};
+        2, 16, 2, "Intel Xeon Gold", "fpu tsc constant_tsc nonstop_tsc pclmulqdq sse4_2 waitpkg"};
     bool vm = strcmp(machine, "vm") == 0, tuned = strcmp(machine, "tuned") == 0;
 
     if (!vm && !tuned && strcmp(machine, "server") != 0)
