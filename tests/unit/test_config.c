@@ -390,7 +390,7 @@ static void test_myid_yaml(void **state)
 static void test_together(void **state)
 {
     static const struct {
-        const char *sets[4];
+        const char *sets[5];
         int err;
         const char *sentence;
     } cases[] = {
@@ -445,12 +445,21 @@ static void test_together(void **state)
          ERR_CONFIG,
          "roles.cpus.net (--set): cpu 1023 is not there, or not for this process"},
         {{"data.dir=/d", "roles.cpus.net=0"}, 0, NULL},
+        {{"data.dir=/d", "durability.mode=memory", "node.id=1", "server.1=a:1:2;3",
+          "server.2=b:1:2:observer"},
+         ERR_CONFIG,
+         "durability.mode (--set) is memory, and no other server votes beside this one: what it "
+         "acknowledged would be lost with its process; use disk, or configure servers"},
+        {{"data.dir=/d", "durability.mode=memory", "node.id=1", "server.1=a:1:2;3",
+          "server.2=b:1:2"},
+         0,
+         NULL},
         {{"data.dir=/d", "roles.idle=spin"}, 0, NULL},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         config_init(&config);
-        for (int n = 0; n < 4 && cases[i].sets[n]; n++)
+        for (int n = 0; n < 5 && cases[i].sets[n]; n++)
             set(cases[i].sets[n]);
         expect_checked(cases[i].err, cases[i].sentence);
     }

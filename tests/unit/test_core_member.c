@@ -125,6 +125,41 @@ static uint64_t config_entry(uint64_t term, uint32_t flags, uint32_t before, uin
                      (uint32_t)membership_body_encode(&body, bytes, sizeof(bytes)));
 }
 
+/* More memberships than are kept apart stand behind the commit index of a member that heard of no
+ * commit: of those all but the last two are committed, and the oldest are let go; the last may be
+ * truncated still, and then the one before is in force. */
+static void test_the_oldest_memberships_are_let_go(void **state)
+{
+    uint32_t count = RAFT_CONFIG_COUNT_MAX + 5;
+
+    for (uint32_t i = 1; i <= count; i++) {
+        kit_append(2, 2, config_entry(2, 0, 0, 3 + i % 2), 0, i);
+        kit_disk();
+        assert_int_equal(kit.core.raft.last_index, i);
+    }
+    assert_int_equal(kit.core.raft.commit_index, 0);
+    assert_int_equal(kit.core.raft.config_count, RAFT_CONFIG_COUNT_MAX);
+    assert_true(kit.core.member_past_count <= RAFT_CONFIG_COUNT_MAX);
+    assert_int_equal(raft_membership(&kit.core.raft)->index, count);
+    assert_int_equal(kit.core.member_next.count, 3 + count % 2);
+    log_tail_truncate(&kit.theirs, count);
+    kit_append(3, 3, kit_entry(3, COMMAND_NOOP, NULL, 0), count - 1, 1);
+    kit_disk();
+    assert_int_equal(kit.core.raft.last_index, count);
+    assert_int_equal(raft_membership(&kit.core.raft)->index, count - 1);
+    assert_int_equal(kit.core.member_index, count - 1);
+    assert_int_equal(kit.core.member_next.count, 3 + (count - 1) % 2);
+    assert_int_equal(kit.failed, 0);
+}
+
+static int setup_follower(void **state)
+{
+    kit_begin(3);
+    kit.core.config.members_changed = changed;
+    kit_disk_says((struct disk_core){.kind = DISK_CORE_ROOM, .index = KIT_ROOM});
+    return 0;
+}
+
 /* Member 1 follows 2, which began a joint change from 3 to 5 members; its entry is not known to be
  * committed. */
 static int setup_joint(void **state)
@@ -248,6 +283,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_truncated_joint_membership_is_forgotten, setup_joint,
                                         kit_end),
         cmocka_unit_test_setup_teardown(test_what_cannot_be_read_stops_the_node, setup_joint,
+                                        kit_end),
+        cmocka_unit_test_setup_teardown(test_the_oldest_memberships_are_let_go, setup_follower,
                                         kit_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

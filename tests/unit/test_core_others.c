@@ -2,42 +2,7 @@
  * member shows that it was removed, by its own log or by what others say of it. Method: member 1 of
  * three on CORE's own rig; what it says is read back from stderr. */
 #include "tests/unit/core_kit.h"
-
-#include <stdio.h>
-#include <unistd.h>
-
-static FILE *talk;
-static int stderr_kept;
-
-/* What is said from here on goes to a file of our own. */
-static void listen_begin(void)
-{
-    fflush(stderr);
-    talk = tmpfile();
-    assert_non_null(talk);
-    stderr_kept = dup(2);
-    assert_true(dup2(fileno(talk), 2) == 2);
-}
-
-static void listen_end(char *text, size_t size)
-{
-    fflush(stderr);
-    dup2(stderr_kept, 2);
-    close(stderr_kept);
-    rewind(talk);
-    size_t n = fread(text, 1, size - 1, talk);
-    text[n] = '\0';
-    fclose(talk);
-}
-
-static uint32_t count_of(const char *text, const char *words)
-{
-    uint32_t count = 0;
-
-    for (const char *at = text; (at = strstr(at, words)); at++)
-        count++;
-    return count;
-}
+#include "tests/unit/listen.h"
 
 static int setup(void **state)
 {
@@ -58,8 +23,6 @@ static void answer_ms(uint32_t ms, bool three)
 
 static void test_members_come_and_go(void **state)
 {
-    char text[1 << 15];
-
     kit_lead();
     listen_begin();
     answer_ms(500, true);
@@ -69,18 +32,16 @@ static void test_members_come_and_go(void **state)
         answer_ms(100, true);
         answer_ms(1400, false);
     }
-    listen_end(text, sizeof(text));
-    assert_int_equal(count_of(text, "node 2 follows"), 1);
-    assert_int_equal(count_of(text, "node 2 is gone"), 0);
-    uint32_t lines = count_of(text, "node 3 ");
-    assert_int_equal(count_of(text, "node 3 is gone: not heard for "), lines / 2);
+    const char *text = listen_end();
+    assert_int_equal(listen_count(text, "node 2 follows"), 1);
+    assert_int_equal(listen_count(text, "node 2 is gone"), 0);
+    uint32_t lines = listen_count(text, "node 3 ");
+    assert_int_equal(listen_count(text, "node 3 is gone: not heard for "), lines / 2);
     assert_true(lines >= 2 && lines <= 6); /* 41.5 s */
 }
 
 static void test_told_that_it_is_no_member(void **state)
 {
-    char text[4096];
-
     kit_turn();
     assert_int_equal(core_others_member(&kit.core, kit.now), CORE_STATUS_MEMBER);
     listen_begin();
@@ -95,9 +56,9 @@ static void test_told_that_it_is_no_member(void **state)
     assert_int_equal(core_others_member(&kit.core, kit.now), CORE_STATUS_MEMBER);
     kit_hears((struct peer_message){.kind = PEER_ABSENT, .from = 2}, NULL, 0);
     kit_turn();
-    listen_end(text, sizeof(text));
-    assert_int_equal(count_of(text, "node 2 says that node 1 is not a member: add it"), 1);
-    assert_int_equal(count_of(text, "node 2 says that node 1 is a member no more"), 1);
+    const char *text = listen_end();
+    assert_int_equal(listen_count(text, "node 2 says that node 1 is not a member: add it"), 1);
+    assert_int_equal(listen_count(text, "node 2 says that node 1 is a member no more"), 1);
 }
 
 /* Member 2 leads, and its entry 1 is a membership of 1, 2, 3; entry 2 leaves 1 out. */
@@ -105,7 +66,6 @@ static void test_its_own_log_removes_it(void **state)
 {
     struct membership_body body = {.flags = MEMBERSHIP_INITIAL, .after = kit_servers(3)};
     uint8_t bytes[MEMBERSHIP_BODY_SIZE];
-    char text[4096];
 
     kit_disk_says((struct disk_core){.kind = DISK_CORE_ROOM, .index = KIT_ROOM});
     uint32_t size = (uint32_t)membership_body_encode(&body, bytes, sizeof(bytes));
@@ -123,8 +83,8 @@ static void test_its_own_log_removes_it(void **state)
     kit_append(2, 2, kit_entry(2, COMMAND_NOOP, NULL, 0), 2, 3); /* now it is committed */
     kit_disk();
     kit_pass(50);
-    listen_end(text, sizeof(text));
-    assert_int_equal(count_of(text, "node 1 was removed from the ensemble by entry 2"), 1);
+    const char *text = listen_end();
+    assert_int_equal(listen_count(text, "node 1 was removed from the ensemble by entry 2"), 1);
     assert_int_equal(core_others_member(&kit.core, kit.now), CORE_STATUS_REMOVED);
 }
 
