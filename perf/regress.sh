@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Compares instructions per request with what was accepted: a get, a set, a get with a watch and
-# its event, a write through three nodes. They are counted by valgrind, so other work on the machine does not show; the
+# its event, a get with two NETs, a write through three nodes. They are counted by valgrind, so other work on the machine does not show; the
 # count of one request is the difference of two runs that differ only in their iterations.
 #
 # usage: perf/regress.sh [--accept]
@@ -28,6 +28,8 @@ beat-get-64    beat     ^beat_get/64/              100  64
 beat-renew-64  beat     ^beat_renew/64/            100  64
 beat-set-64    beat     ^beat_set/64/              50   64
 watched-event  net      ^net_tell_1000_watchers    16   1000
+nets-1         nets     ^nets_get/1/               10   6400
+nets-2         nets     ^nets_get/2/               10   12800
 replicated-1   ensemble ^ensemble_set_leader/1/    500  1
 replicated-64  ensemble ^ensemble_set_leader/64/   50   64
 memory-1       ensemble ^ensemble_set_memory/1/    500  1
@@ -89,4 +91,9 @@ while read -r name bench filter iterations requests; do
             (change > limit ? "not " : ""), name, now, was ? was : "never", change
         if (change < -limit) print "# perf/regress.sh --accept keeps that" }'
 done <<<"$cases"
+# A second NET, on a thread of its own, must not make a read dearer.
+awk '$1 == "nets-1" { one = $2 } $1 == "nets-2" { two = $2 }
+    END { change = one ? (two / one - 1) * 100 : 1000
+          printf "%sok - a read with 2 NETs costs each %+.1f %% of one with 1 (at most 10 %%)\n",
+              (change > 10 ? "not " : ""), change }' "$new"
 [ "$accept" = 0 ] || cp "$new" "$accepted"
