@@ -98,8 +98,8 @@ static int end(void **state)
     return 0;
 }
 
-/* What was allocated and freed while each of two clients makes ROUNDS bursts of `op`, behind as many
- * that bring every buffer to its size. */
+/* What was allocated and freed while each of two clients makes ROUNDS bursts of `op`, behind as
+ * many that bring every buffer to its size. */
 static struct heap_use use_of_requests(int32_t op, uint32_t reply)
 {
     uint8_t body[BENCH_CLIENT_BODY_MAX];
