@@ -64,12 +64,14 @@ static void core_note_size(struct counters *page, uint32_t size)
         counters_set(page, METRIC_core_proposal_max_bytes, size);
 }
 
-/* Appends one command to the log tail. False: no room in the tail now (HOLD). */
+/* Appends one command to the log tail. False: no room in the tail now (HOLD). The first entry of a
+ * term always has some: without it nothing older is committed, and no room comes back. */
 bool core_propose(struct role_core *core, const struct command *command, const void *body,
                   struct now now)
 {
     uint32_t size = (uint32_t)sizeof(*command) + command->body_size;
-    uint8_t *payload = log_tail_append(core->tail, core->raft.term, size);
+    bool fits = command->kind == COMMAND_NOOP || log_tail_is_roomy(core->tail, size);
+    uint8_t *payload = fits ? log_tail_append(core->tail, core->raft.term, size) : NULL;
 
     if (!payload) {
         counters_add(core->counters, METRIC_core_hold_total, 1);

@@ -10,8 +10,8 @@
 
 static void *expiry_map(uint64_t size)
 {
-    void *at = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                    -1, 0);
     return at == MAP_FAILED ? NULL : at;
 }
 
@@ -23,8 +23,7 @@ static uint64_t expiry_entries_size(uint32_t session_max)
 int expiry_init(struct expiry *expiry, uint32_t session_max, uint64_t tick_ns)
 {
     memset(expiry, 0, sizeof(*expiry));
-    if (session_max == 0 || session_max > (1u << 24) || tick_ns < 1000 ||
-        tick_ns > 3600 * NS_PER_S)
+    if (session_max == 0 || session_max > (1u << 24) || tick_ns < 1000 || tick_ns > 3600 * NS_PER_S)
         return ERR_RANGE;
     uint32_t index_count = 16;
     while (index_count < 2 * session_max)
@@ -149,9 +148,11 @@ int expiry_set(struct expiry *expiry, int64_t id, uint32_t timeout_ms, uint64_t 
 void expiry_touch(struct expiry *expiry, int64_t id, uint64_t now_ns)
 {
     uint32_t at = expiry->index[expiry_slot(expiry, id)];
-    if (at)
-        expiry->entries[at].deadline_ns =
-            expiry_deadline(expiry, expiry->entries[at].timeout_ms, now_ns);
+    if (!at)
+        return;
+    uint64_t deadline_ns = expiry_deadline(expiry, expiry->entries[at].timeout_ms, now_ns);
+    if (deadline_ns > expiry->entries[at].deadline_ns)
+        expiry->entries[at].deadline_ns = deadline_ns;
 }
 
 bool expiry_known(const struct expiry *expiry, int64_t id)

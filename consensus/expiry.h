@@ -42,7 +42,8 @@ void expiry_fini(struct expiry *expiry);
 /* expiry_set starts or restarts the session's timer with this timeout. Returns 0 or ERR_FULL. */
 MUST_USE int expiry_set(struct expiry *expiry, int64_t id, uint32_t timeout_ms, uint64_t now_ns);
 
-/* expiry_touch notes a sign of life. Unknown sessions are ignored. */
+/* expiry_touch notes a sign of life; one older than another that was noted takes no time away.
+ * Unknown sessions are ignored. */
 void expiry_touch(struct expiry *expiry, int64_t id, uint64_t now_ns);
 
 /* expiry_known: has the session a timer here? */

@@ -49,11 +49,11 @@ struct log_tail {
     uint64_t size;   /* bytes, a power of two */
     uint32_t slot_count, block_size, batch_size_max, seed;
     uint64_t first_offset, first_index; /* what is held; first_index > last_index: nothing */
-    uint64_t written;     /* DISK has answered for all before this */
-    uint64_t appended;    /* bytes ever, all of these counted from the tail's start */
-    uint64_t batch_start; /* first byte of the open batch */
-    uint64_t batch_index; /* first index in the open batch; 0 = it is empty */
-    uint64_t batch;       /* number of the last batch that was closed */
+    uint64_t written;                   /* DISK has answered for all before this */
+    uint64_t appended;                  /* bytes ever, all of these counted from the tail's start */
+    uint64_t batch_start;               /* first byte of the open batch */
+    uint64_t batch_index;               /* first index in the open batch; 0 = it is empty */
+    uint64_t batch;                     /* number of the last batch that was closed */
     uint64_t batch_term_before, batch_chain_before; /* of the entry before the open batch */
     uint64_t chain, last_index, last_term;          /* of the last sealed record */
     uint64_t commit;                                /* stamped on records from now on */
@@ -87,6 +87,13 @@ MUST_USE int log_tail_append_record(struct log_tail *tail, const struct log_reco
 
 /* True when `count` records of together `size` bytes could be appended now. Role: CORE. */
 bool log_tail_has_room(const struct log_tail *tail, uint64_t size, uint32_t count);
+
+/* log_tail_is_roomy: may a leader propose a record of payload_size bytes now? Only while no more
+ * than half of bytes and slots wait to be committed, written or applied. The rest is for what it
+ * must be able to append in the end, the first entry of a term, with which all older ones are
+ * committed: here and in a follower's tail, which holds the same entries in more and smaller
+ * batches. Role: CORE. */
+bool log_tail_is_roomy(const struct log_tail *tail, uint32_t payload_size);
 
 /* log_tail_truncate forgets the entries from from_index on; the next one appended has this index.
  * Bytes that were lent to DISK stay as they are. Assumes from_index in (commit, last_index + 1] and

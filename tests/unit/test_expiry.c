@@ -44,6 +44,7 @@ static void test_a_touch_moves_the_deadline(void **state)
     assert_int_equal(expiry_set(&e, 5, 200, 0), 0);
     expiry_touch(&e, 5, 150 * NS_PER_MS);
     expiry_touch(&e, 6, 150 * NS_PER_MS); /* unknown: ignored */
+    expiry_touch(&e, 5, 50 * NS_PER_MS);  /* an older one takes no time away */
     assert_int_equal(next_of(&e, 399), 0);
     assert_int_equal(next_of(&e, 400), 5);
     expiry_fini(&e);

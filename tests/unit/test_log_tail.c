@@ -133,6 +133,40 @@ static void test_room_is_reused_when_applied_and_written_and_needed(void **state
     log_tail_fini(&tail);
 }
 
+/* A leader stops proposing while a term can still begin: here, and in the tail of a follower that
+ * closed a batch for each few entries. */
+static void test_a_term_can_always_begin(void **state)
+{
+    struct log_tail tail, follower;
+    struct core_disk d;
+    struct rand r;
+    (void)state;
+    rand_seed(&r, 17);
+    assert_int_equal(begin(&tail, 512, 0, 0), 0);
+    assert_int_equal(begin(&follower, 512, 0, 0), 0);
+    while (log_tail_is_roomy(&tail, 150)) {
+        put(&tail, &r, 150);
+        if (log_tail_batch_full(&tail))
+            assert_true(log_tail_close_batch(&tail, &d));
+    }
+    assert_true(tail.last_index > TAIL_SIZE / 2 / 300);
+    for (uint64_t i = 1; i <= tail.last_index; i++) {
+        const struct log_record *record = log_tail_find(&tail, i);
+        assert_int_equal(log_tail_append_record(&follower, record, log_record_span(record->size)),
+                         0);
+        if (i % 4 == 0)
+            assert_true(log_tail_close_batch(&follower, &d));
+    }
+    put(&tail, &r, 100); /* both are not roomy, and take the first entry of the next term */
+    const struct log_record *first = log_tail_find(&tail, tail.last_index);
+    assert_false(log_tail_is_roomy(&tail, 0));
+    assert_true(log_tail_has_room(&follower, log_record_span(first->size), 1));
+    assert_int_equal(log_tail_append_record(&follower, first, log_record_span(first->size)), 0);
+    log_tail_written(&follower, follower.batch_start);
+    log_tail_fini(&follower);
+    log_tail_fini(&tail);
+}
+
 /* A record of the largest size waits until the batch before it is closed. */
 static void test_a_batch_never_grows_too_long(void **state)
 {
@@ -329,6 +363,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_batches_are_whole_blocks_and_read_back),
         cmocka_unit_test(test_room_is_reused_when_applied_and_written_and_needed),
+        cmocka_unit_test(test_a_term_can_always_begin),
         cmocka_unit_test(test_a_batch_never_grows_too_long),
         cmocka_unit_test(test_as_many_entries_as_slots),
         cmocka_unit_test(test_records_of_another_tail),
