@@ -73,6 +73,19 @@ static struct peer_remote *peer_slot(struct peer *peer)
     return silent;
 }
 
+/* Ids go on, behind those of every slot: this node's incarnation is the same, and so may be the
+ * other side's, which may have been in any slot before. */
+static void peer_ids_go_on(const struct peer *peer, struct peer_remote *remote)
+{
+    for (uint32_t i = 0; i < PEER_COUNT_MAX; i++) {
+        const struct peer_remote *other = &peer->remotes[i];
+        if (other->urgent.id_sent > remote->urgent.id_sent)
+            remote->urgent.id_sent = other->urgent.id_sent;
+        if (other->bulk.id_sent > remote->bulk.id_sent)
+            remote->bulk.id_sent = other->bulk.id_sent;
+    }
+}
+
 /* Nothing is left of the peer that was in the slot but the memory. */
 static struct peer_remote *peer_add(struct peer *peer, uint8_t id)
 {
@@ -83,9 +96,9 @@ static struct peer_remote *peer_add(struct peer *peer, uint8_t id)
     remote->bulk.in = bulk.in;
     peer_reassembly_reset(&remote->urgent.in);
     peer_reassembly_reset(&remote->bulk.in);
-    /* Ids go on: this node's incarnation is the same, and so may be the other side's. */
     remote->urgent.id_sent = urgent.id_sent;
     remote->bulk.id_sent = bulk.id_sent;
+    peer_ids_go_on(peer, remote);
     remote->id = id;
     remote->size_max = PEER_SIZE_DEFAULT;
     peer->index_of[id] = (uint8_t)(remote - peer->remotes + 1);

@@ -299,6 +299,36 @@ static void test_members_change(void **state)
 
 /* A name that cannot be resolved now keeps its address; more members than slots take those of the
  * silent. */
+/* Two leave, and one of them comes back into the place of the other, to which less was sent: the
+ * far side, which never restarted, must not take what is new for repeated. */
+static void test_back_in_another_place(void **state)
+{
+    struct peer_update update = {.kind = PEER_UPDATE_REMOVE};
+    (void)state;
+    rig_prepare(3);
+    rig_start();
+    rig_turns(3);
+    for (uint32_t i = 0; i < 200; i++) {
+        assert_true(rig_send(0, PEER_FORWARD, 0, 3, i, 10));
+        rig_turns(1);
+    }
+    rig_turns(2);
+    assert_int_equal(rig_take_all(2), 200);
+    for (uint8_t id = 2; id <= 3; id++) {
+        update.member = rig_member(id);
+        push_update(0, &update);
+    }
+    rig_turns(2);
+    update.kind = PEER_UPDATE_SET;
+    push_update(0, &update);
+    rig_turns(2);
+    assert_true(rig_send(0, PEER_FORWARD, 0, 3, 1000, 10));
+    rig_turns(2);
+    assert_int_equal(rig_take_all(2), 1);
+    assert_int_equal(counters_get(&rig.nodes[2].page, METRIC_peer_repeated_total), 0);
+    rig_stop();
+}
+
 static void test_members_bounds(void **state)
 {
     struct peer_update update = {.kind = PEER_UPDATE_SET, .member = rig_member(2)};
@@ -436,6 +466,7 @@ int main(void)
         cmocka_unit_test(test_urgent_goes_first),
         cmocka_unit_test(test_bulk_queue_is_bounded),
         cmocka_unit_test(test_members_change),
+        cmocka_unit_test(test_back_in_another_place),
         cmocka_unit_test(test_members_bounds),
         cmocka_unit_test(test_reachability_and_times),
         cmocka_unit_test(test_idle_and_deadline),
