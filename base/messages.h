@@ -202,7 +202,8 @@ struct core_disk_save {
     uint8_t vote; /* 0 = nobody */
     uint8_t formed, catching_up;
     uint8_t forget; /* 1: the log and the snapshots are to be put aside at the next start */
-    uint8_t reserved[4];
+    uint8_t memory; /* 1: this run acknowledges from memory */
+    uint8_t reserved[3];
     uint8_t cluster_id[16];
     uint64_t incarnation_least; /* starts to come are later than this one; 0: as before */
 };

@@ -44,6 +44,7 @@ void core_save(struct role_core *core)
     save->catching_up = core->hello.identity.catching_up;
     save->incarnation_least = core->later_incarnation;
     save->forget = core->forgetting;
+    save->memory = core->config.memory;
     memcpy(save->cluster_id, core->hello.identity.cluster_id, sizeof(save->cluster_id));
     core->save_out = true;
     core->save_again = false;

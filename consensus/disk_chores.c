@@ -9,6 +9,21 @@ bool disk_chores_waits(uint32_t kind)
     return kind == CORE_DISK_INSTALL;
 }
 
+/* Why does it catch up? What begins while it runs is never for lost memory alone: its log was
+ * empty, or others know of a later start, or hold another history. Once it has caught up the
+ * superblock says again what this run may forget. */
+static void chore_save_why(struct superblock_state *state, const struct core_disk_save *save)
+{
+    bool set_back = save->incarnation_least > state->incarnation;
+
+    if (!save->catching_up)
+        state->disk_lacks = false;
+    else if (!state->catching_up || save->forget || set_back)
+        state->disk_lacks = true;
+    if (state->catching_up && !save->catching_up)
+        state->unflushed = save->memory;
+}
+
 static int chore_save(struct role_disk *disk, const struct core_disk *ask, uint32_t size)
 {
     const struct core_disk_save *save = (const struct core_disk_save *)(ask + 1);
@@ -17,6 +32,7 @@ static int chore_save(struct role_disk *disk, const struct core_disk *ask, uint3
     CHECK(superblock && size >= sizeof(*ask) + sizeof(*save));
     CHECK(save->term >= state->term);
     CHECK(!state->formed || memcmp(state->cluster_id, save->cluster_id, 16) == 0);
+    chore_save_why(state, save);
     state->term = save->term;
     state->vote = save->vote;
     state->formed = save->formed;

@@ -9,7 +9,13 @@
 
 #define MAGIC 0x31505553544b4154ull /* "TAKTSUP1" */
 
-enum copy_flag { FLAG_FORMED = 1, FLAG_CATCHING_UP = 2, FLAG_UNFLUSHED = 4, FLAG_FORGET = 8 };
+enum copy_flag {
+    FLAG_FORMED = 1,
+    FLAG_CATCHING_UP = 2,
+    FLAG_UNFLUSHED = 4,
+    FLAG_FORGET = 8,
+    FLAG_DISK_LACKS = 16,
+};
 
 struct copy {
     uint64_t magic;
@@ -123,7 +129,8 @@ static void copy_fill(struct copy *copy, const struct superblock *superblock)
     bool unflushed = state->unflushed && state->formed;
     copy->flags = (uint8_t)((state->formed ? FLAG_FORMED : 0) |
                             (state->catching_up || unflushed ? FLAG_CATCHING_UP : 0) |
-                            (unflushed ? FLAG_UNFLUSHED : 0) | (state->forget ? FLAG_FORGET : 0));
+                            (unflushed ? FLAG_UNFLUSHED : 0) | (state->forget ? FLAG_FORGET : 0) |
+                            (state->disk_lacks ? FLAG_DISK_LACKS : 0));
     memcpy(copy->cluster_id, state->cluster_id, sizeof(copy->cluster_id));
     copy->crc = copy_crc(copy);
 }
@@ -150,6 +157,7 @@ static void state_take(struct superblock *superblock, const struct copy *copy)
                                        .catching_up = copy->flags & FLAG_CATCHING_UP,
                                        .unflushed = copy->flags & FLAG_UNFLUSHED,
                                        .forget = copy->flags & FLAG_FORGET,
+                                       .disk_lacks = copy->flags & FLAG_DISK_LACKS,
                                        .salt = copy->salt,
                                        .incarnation = copy->incarnation,
                                        .term = copy->term,
@@ -187,6 +195,7 @@ static int copies_join(struct superblock *superblock, const struct copy *old,
     state->catching_up |= old->flags & FLAG_CATCHING_UP;
     state->unflushed |= old->flags & FLAG_UNFLUSHED;
     state->forget |= old->flags & FLAG_FORGET;
+    state->disk_lacks |= old->flags & FLAG_DISK_LACKS;
     report->contradicted = true;
     fault_set(&report->fault, 0,
               "superblock.0 and superblock.1 contradict each other: term %" PRIu64

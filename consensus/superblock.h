@@ -20,7 +20,7 @@
  * this rule, and reported: the newer save counts, but nothing that was promised is taken back. The
  * higher term counts with its vote; two votes in one term count as a vote for somebody unknown
  * (SUPERBLOCK_VOTE_UNKNOWN: for nobody any more in this term); formed, catching_up,
- * unflushed and forget stay set.
+ * unflushed, disk_lacks and forget stay set.
  *
  * Blocks. Role: start-up, then one role at a time. */
 #pragma once
@@ -44,6 +44,9 @@ struct superblock_state {
      * that this is what the next start finds unless a clean stop takes it away again. Counts once
      * the node is `formed`; before that it has promised nothing. */
     bool unflushed;
+    /* While catching_up: its disk lacks something too (wiped, damaged, set back, forgotten), so that
+     * what it promised is not on it, and --recover-from-disk gives it no vote. */
+    bool disk_lacks;
     /* Log and snapshots belong to a history that was given up (core_forget.c): the next start puts
      * them aside. Saved with catching_up. */
     bool forget;

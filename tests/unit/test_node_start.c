@@ -31,8 +31,8 @@ static int port_open(void *self, uint32_t index, const struct port_setup *setup,
     return port_sim_open(setup, 1 << 16, port);
 }
 
-static int datagram_open(void *self, const struct node_datagrams *want,
-                         struct datagram_port **port, struct fault *fault)
+static int datagram_open(void *self, const struct node_datagrams *want, struct datagram_port **port,
+                         struct fault *fault)
 {
     struct datagram_sim_setup setup = {
         .local = want->listen, .size_max = want->size_limit, .in_count = 64, .out_count = 64};
@@ -80,6 +80,13 @@ static struct node *opened(void)
 static void stopped(struct node *node)
 {
     node_close(node);
+    sim_disk_crash(disk, SIM_DISK_KILL);
+}
+
+/* As kill -9 leaves it. */
+static void crashed(struct node *node)
+{
+    node_abandon(node);
     sim_disk_crash(disk, SIM_DISK_KILL);
 }
 
@@ -207,6 +214,82 @@ static void test_a_crash_takes_the_vote_until_it_is_given_back(void **state)
     assert_non_null(strstr(listen_end(), "--recover-from-disk does nothing: there is nothing to"));
 }
 
+/* A start that acknowledges from the disk only changes nothing of what was lost before it. */
+static void test_a_start_with_the_disk_in_between(void **state)
+{
+    mark();
+    config.durability_mode = CONFIG_DURABILITY_DISK;
+    listen_begin();
+    for (uint32_t i = 0; i < 2; i++) {
+        struct node *node = opened();
+        assert_false(votes(node));
+        if (i == 0)
+            stopped(node);
+        else
+            crashed(node);
+        assert_true(superblock_now().unflushed && superblock_now().catching_up);
+    }
+    config.recover_from_disk = true;
+    struct node *node = opened();
+    assert_true(votes(node));
+    stopped(node);
+    (void)listen_end();
+    assert_false(superblock_now().unflushed || superblock_now().catching_up);
+}
+
+/* Whatever was lost with it: a later start, behind one more crash, gives no vote either. */
+static void assert_no_vote_later(void)
+{
+    struct superblock_state found = superblock_now();
+
+    assert_true(found.disk_lacks && found.catching_up);
+    found.unflushed = true;
+    superblock_put(&found);
+    config.recover_from_disk = true;
+    listen_begin();
+    struct node *node = opened();
+    assert_false(votes(node));
+    crashed(node);
+    node = opened();
+    assert_false(votes(node));
+    stopped(node);
+    const char *said = listen_end();
+    assert_non_null(
+        strstr(said, "--recover-from-disk does nothing: the disk was empty or damaged"));
+    assert_null(strstr(said, "then start them with --recover-from-disk"));
+    config.recover_from_disk = false;
+}
+
+/* It finds others that have a log, and has none: its vote went with its disk. When it has caught up
+ * it is again one that may lose its memory, and no more than that. */
+static void test_a_wiped_member_gets_no_vote(void **state)
+{
+    sim_disk_destroy(disk);
+    disk = sim_disk_create(2, 1 << 30);
+    listen_begin();
+    struct node *node = opened();
+    turns(node, 5);
+    node->core.hello.identity.formed = node->core.hello.identity.catching_up = true;
+    core_save(&node->core);
+    turns(node, 5);
+    crashed(node);
+    (void)listen_end();
+    assert_no_vote_later();
+    listen_begin();
+    node = opened();
+    turns(node, 5);
+    node->core.hello.identity.catching_up = false;
+    core_save(&node->core);
+    turns(node, 5);
+    crashed(node);
+    assert_true(superblock_now().unflushed && !superblock_now().disk_lacks);
+    config.recover_from_disk = true;
+    node = opened();
+    assert_true(votes(node));
+    stopped(node);
+    (void)listen_end();
+}
+
 static void test_a_damaged_log_gets_no_vote(void **state)
 {
     char name[DISK_PATH_SIZE_MAX];
@@ -221,10 +304,11 @@ static void test_a_damaged_log_gets_no_vote(void **state)
     assert_true(sim_disk_files(disk, ".damaged") > 0);
     assert_false(votes(node));
     assert_true(node->core.raft.last_index < STARTS);
-    assert_non_null(strstr(said, "--recover-from-disk does nothing: the log is damaged"));
+    assert_non_null(
+        strstr(said, "--recover-from-disk does nothing: the disk was empty or damaged"));
     assert_null(strstr(said, "votes with what its disk"));
     stopped(node);
-    assert_true(superblock_now().catching_up);
+    assert_no_vote_later();
 }
 
 /* ---- a history that was given up ---- */
@@ -237,7 +321,8 @@ static void assert_forgotten(struct node *node, uint32_t files)
     assert_int_equal(sim_disk_files(disk, "lost."), files);
     stopped(node);
     assert_false(superblock_now().forget);
-    assert_true(superblock_now().catching_up && superblock_now().formed);
+    assert_true(superblock_now().formed);
+    assert_no_vote_later();
 }
 
 /* That start does not vote although it is given --recover-from-disk. The power fails at each of its
@@ -317,6 +402,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_crash_takes_the_vote_until_it_is_given_back, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_a_start_with_the_disk_in_between, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_wiped_member_gets_no_vote, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_damaged_log_gets_no_vote, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_log_given_up_is_put_aside, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_clean_stop_keeps_what_was_saved_meanwhile, setup,

@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECOVER_REQUEST_EXTRA 8192u /* a command, its record and a block fit into a batch with it  \
-                                     */
-#define RECOVER_RECLAIM_COUNT 4096u /* replayed entries between two reclaims of replaced versions  \
-                                     */
+#define RECOVER_REQUEST_EXTRA                                                                      \
+    8192u /* a command, its record and a block fit into a batch with it                            \
+           */
+#define RECOVER_RECLAIM_COUNT                                                                      \
+    4096u /* replayed entries between two reclaims of replaced versions                            \
+           */
 
 static int recover_machine(struct node *node, struct fault *fault)
 {
@@ -215,20 +217,21 @@ static void recover_durability(struct node *node, struct superblock_state *state
 {
     const struct config *c = node->config;
     bool lost = state->unflushed && state->formed;
-    bool give_up = lost && c->recover_from_disk && !node->env.again && !node->log_damaged &&
-                   !node->forgot;
+    state->disk_lacks |= node->log_damaged || node->forgot;
+    bool give_up = lost && c->recover_from_disk && !node->env.again && !state->disk_lacks;
 
     node->memory_lost = lost && !give_up;
-    state->unflushed =
-        c->durability_mode == CONFIG_DURABILITY_MEMORY && config_is_ensemble(c) && !PLANTED(49);
+    state->unflushed = config_is_ensemble(c) && !PLANTED(49) &&
+                       (c->durability_mode == CONFIG_DURABILITY_MEMORY || node->memory_lost);
     if (give_up) {
         state->catching_up = false;
-        say(SAY_WARN, "--recover-from-disk: node %u votes with what its disk has; what it "
-                      "acknowledged from memory and had not written is lost, unless another member "
-                      "has it",
+        say(SAY_WARN,
+            "--recover-from-disk: node %u votes with what its disk has; what it "
+            "acknowledged from memory and had not written is lost, unless another member "
+            "has it",
             state->node_id);
-    } else if (lost && node->forgot) {
-        ; /* node_forget has said it */
+    } else if (lost && state->disk_lacks) {
+        ; /* it catches up for another reason, and has said it */
     } else if (lost && !PLANTED(48)) {
         say(SAY_WARN,
             "node %u acknowledged from memory and did not stop in good order: it does not vote "
@@ -240,10 +243,11 @@ static void recover_durability(struct node *node, struct superblock_state *state
     }
     if (c->recover_from_disk && !give_up && !node->env.again)
         say(SAY_WARN, "--recover-from-disk does nothing: %s",
-            node->log_damaged || node->forgot
-                ? "the log is damaged, or was given up, and what it lacks must come from the others"
+            state->disk_lacks
+                ? "the disk was empty or damaged, or its log was given up, and what it lacks must "
+                  "come from the others"
                 : "there is nothing to be given up here");
-    if (state->unflushed)
+    if (c->durability_mode == CONFIG_DURABILITY_MEMORY && state->unflushed)
         say(SAY_INFO, "durability.mode memory: what a quorum has in memory is acknowledged, the "
                       "disk follows");
 }
@@ -293,7 +297,7 @@ static int recover_damaged(void *self, const struct wal_damage *damage, struct f
 
     node->log_damaged = true;
 #if TAKT_PLANT != 26
-    state.catching_up = true;
+    state.catching_up = state.disk_lacks = true;
 #endif
     say(SAY_WARN,
         "%s; entries from %llu on come from the other members again, up to %llu at least, and "
