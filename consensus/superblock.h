@@ -30,9 +30,9 @@
 
 #include <stdbool.h>
 
-#define SUPERBLOCK_SIZE            4096u
-#define SUPERBLOCK_VERSION         2u /* 1: takt before ensembles, 512 bytes; not read any more */
-#define SUPERBLOCK_VOTE_UNKNOWN    255
+#define SUPERBLOCK_SIZE         4096u
+#define SUPERBLOCK_VERSION      2u /* 1: takt before ensembles, 512 bytes; not read any more */
+#define SUPERBLOCK_VOTE_UNKNOWN 255
 
 struct superblock_state {
     uint8_t cluster_id[16]; /* may change until `formed` */
@@ -44,14 +44,14 @@ struct superblock_state {
      * that this is what the next start finds unless a clean stop takes it away again. Counts once
      * the node is `formed`; before that it has promised nothing. */
     bool unflushed;
-    /* While catching_up: its disk lacks something too (wiped, damaged, set back, forgotten), so that
-     * what it promised is not on it, and --recover-from-disk gives it no vote. */
+    /* While catching_up: its disk lacks something too (wiped, damaged, set back, forgotten), so
+     * that what it promised is not on it, and --recover-from-disk gives it no vote. */
     bool disk_lacks;
     /* Log and snapshots belong to a history that was given up (core_forget.c): the next start puts
      * them aside. Saved with catching_up. */
     bool forget;
-    uint64_t salt;          /* of the log, random, never changes */
-    uint64_t incarnation;   /* grows with each start */
+    uint64_t salt;        /* of the log, random, never changes */
+    uint64_t incarnation; /* grows with each start */
     uint64_t term;
     uint64_t snapshot_index; /* newest snapshot known; 0 = none */
     uint64_t snapshot_term;
