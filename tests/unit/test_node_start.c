@@ -290,6 +290,36 @@ static void test_a_wiped_member_gets_no_vote(void **state)
     (void)listen_end();
 }
 
+/* As a build without disk_lacks leaves a member that catches up for want of its disk. */
+static void test_catching_up_without_a_reason_gets_no_vote(void **state)
+{
+    struct superblock_state found = superblock_now();
+
+    found.catching_up = true;
+    superblock_put(&found);
+    listen_begin();
+    crashed(opened());
+    (void)listen_end();
+    assert_no_vote_later();
+}
+
+static void test_an_outlived_member_gets_no_vote(void **state)
+{
+    mark();
+    listen_begin();
+    struct node *node = opened();
+    core_outlived(&node->core, 2, node->core.hello.incarnation + 5);
+    for (uint32_t i = 0; i < 100 && node->core.save_out; i++) {
+        struct fault fault;
+        now.mono_ns += NS_PER_MS;
+        if (node_turn(node, now, NULL, &fault) < 0)
+            break; /* ERR_RESTART */
+    }
+    crashed(node);
+    (void)listen_end();
+    assert_no_vote_later();
+}
+
 static void test_a_damaged_log_gets_no_vote(void **state)
 {
     char name[DISK_PATH_SIZE_MAX];
@@ -404,6 +434,9 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_start_with_the_disk_in_between, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_wiped_member_gets_no_vote, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_catching_up_without_a_reason_gets_no_vote, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_an_outlived_member_gets_no_vote, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_damaged_log_gets_no_vote, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_log_given_up_is_put_aside, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_clean_stop_keeps_what_was_saved_meanwhile, setup,

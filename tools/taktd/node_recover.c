@@ -217,7 +217,8 @@ static void recover_durability(struct node *node, struct superblock_state *state
 {
     const struct config *c = node->config;
     bool lost = state->unflushed && state->formed;
-    state->disk_lacks |= node->log_damaged || node->forgot;
+    bool behind = state->catching_up && !lost; /* an older build has not said why */
+    state->disk_lacks |= node->log_damaged || node->forgot || behind;
     bool give_up = lost && c->recover_from_disk && !node->env.again && !state->disk_lacks;
 
     node->memory_lost = lost && !give_up;
