@@ -1,6 +1,7 @@
 #include "store/once.h"
 
 #include "base/check.h"
+#include "base/plant.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,10 +22,9 @@ enum once_state once_find(const struct once *once, uint64_t sequence,
     if (!once)
         return ONCE_NEW;
     const struct once_answer *held = &once->answers[place_of(sequence)];
-    if (held->sequence < sequence)
-        return ONCE_NEW;
-    if (held->sequence > sequence)
-        return ONCE_FORGOTTEN;
+    CHECK(held->sequence <= once->last);
+    if (held->sequence != sequence)
+        return sequence > (PLANTED(54) ? held->sequence : once->last) ? ONCE_NEW : ONCE_PASSED;
     CHECK(held->size <= held->room);
     *answer = held;
     return ONCE_KNOWN;
@@ -56,6 +56,8 @@ int once_record(struct once **once, uint64_t sequence, int64_t zxid, int32_t err
     if (err)
         return err;
     answer->sequence = sequence;
+    if ((*once)->last < sequence)
+        (*once)->last = sequence;
     answer->zxid = zxid;
     answer->error = error;
     answer->size = (uint32_t)body.size;
@@ -104,7 +106,6 @@ void once_image(const struct once *once, struct jute_out *out)
 int once_image_load(struct once **once, struct jute_in *in)
 {
     int32_t count = jute_get_count(in, ONCE_IMAGE_MIN);
-    const struct once_answer *held;
     if (in->bad || count < 0 || count > LIMIT_SESSION_ONCE_COUNT)
         return ERR_MALFORMED;
     CHECK(*once == NULL);
@@ -114,7 +115,8 @@ int once_image_load(struct once **once, struct jute_in *in)
         int32_t error = jute_get_int(in);
         struct bytes body = jute_get_bytes(in);
         bool fits = body.size >= 0 && body.size <= LIMIT_SESSION_ONCE_SIZE;
-        if (in->bad || sequence == 0 || !fits || once_find(*once, sequence, &held) != ONCE_NEW)
+        if (in->bad || sequence == 0 || !fits ||
+            (*once && (*once)->answers[place_of(sequence)].sequence >= sequence))
             return ERR_MALFORMED;
         int err = once_record(once, sequence, zxid, error, body);
         if (err)

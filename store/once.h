@@ -6,11 +6,13 @@
  *
  * A client has at most LIMIT_SESSION_ONCE_COUNT requests in flight (dataplane/beat/PROTOCOL.md
  * section 4), so when number n comes, it has the answer to n - COUNT, and that one may go. So of a
- * place that holds h, and a number n of it:
+ * place that holds h, a number n of it, and the largest number of all places, last:
  *
- *     h == n   a repeat: the recorded answer          ONCE_KNOWN
- *     h <  n   never carried out                      ONCE_NEW
- *     h >  n   its client has the answer              ONCE_FORGOTTEN
+ *     h == n               a repeat: the recorded answer              ONCE_KNOWN
+ *     h != n, n >  last    never carried out                          ONCE_NEW
+ *     h != n, n <  last    its client has the answer, or a node       ONCE_PASSED
+ *                          refused it by itself and later ones were
+ *                          carried out: it would come out of order
  *
  * Reads have numbers too and leave their places as they are. One role (APPLY) owns it. */
 #pragma once
@@ -21,7 +23,7 @@
 
 #include <stdint.h>
 
-enum once_state { ONCE_NEW, ONCE_KNOWN, ONCE_FORGOTTEN };
+enum once_state { ONCE_NEW, ONCE_KNOWN, ONCE_PASSED };
 
 struct once_answer {
     uint64_t sequence; /* 0: none */
@@ -32,6 +34,7 @@ struct once_answer {
 };
 
 struct once {
+    uint64_t last; /* the largest number that has an answer here */
     struct once_answer answers[LIMIT_SESSION_ONCE_COUNT];
 };
 

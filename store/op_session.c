@@ -40,7 +40,7 @@ bool op_once_repeat(struct op *op)
     if (state == ONCE_NEW)
         return false;
     op->m->counters.repeats++;
-    if (state == ONCE_FORGOTTEN) {
+    if (state == ONCE_PASSED) {
         op_reply(op, ZK_SYSTEM_ERROR, bytes_of(NULL, 0));
         return true;
     }

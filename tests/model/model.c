@@ -386,8 +386,8 @@ static const struct model_result *answer(struct model *model, bool answered, int
     return result;
 }
 
-/* A native session's request: each number is carried out once, and answered the same from then on.
- */
+/* A native session's request: each number is carried out once, in order, and answered the same from
+ * then on. */
 static const struct model_result *once(struct model *model, struct model_session *session,
                                        const struct command *c, const uint8_t *body)
 {
@@ -398,7 +398,10 @@ static const struct model_result *once(struct model *model, struct model_session
         return answer(model, true, moved ? ZK_SESSION_MOVED : ZK_SESSION_EXPIRED);
     }
     struct model_once *kept = &session->once[c->sequence % LIMIT_SESSION_ONCE_COUNT];
-    if (kept->sequence >= c->sequence) {
+    uint64_t last = 0;
+    for (int i = 0; i < LIMIT_SESSION_ONCE_COUNT; i++)
+        last = session->once[i].sequence > last ? session->once[i].sequence : last;
+    if (c->sequence <= last) {
         bool known = kept->sequence == c->sequence;
         answer(model, true, known ? kept->error : ZK_SYSTEM_ERROR);
         model->result.again = true;

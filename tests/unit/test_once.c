@@ -51,7 +51,9 @@ static void test_states(void **state)
     assert_int_equal(once_find(once, 2, &held), ONCE_NEW);
     assert_int_equal(once_find(once, 17, &held), ONCE_NEW);
     assert_int_equal(once_record(&once, 17, 101, -110, bytes_of("", 0)), 0);
-    assert_int_equal(once_find(once, 1, &held), ONCE_FORGOTTEN);
+    assert_int_equal(once_find(once, 1, &held), ONCE_PASSED);
+    assert_int_equal(once_find(once, 2, &held), ONCE_PASSED); /* never came, and is too late now */
+    assert_int_equal(once_find(once, 18, &held), ONCE_NEW);
     assert_int_equal(once_find(once, 17, &held), ONCE_KNOWN);
     assert_int_equal(held->error, -110);
     assert_int_equal(held->size, 0);
@@ -196,6 +198,23 @@ static void test_forgotten(void **state)
     assert_int_equal(machine_zxid(w.machine), zxid);
 }
 
+/* A node refused number 2 by itself (its disk was full), so nothing is recorded of it. */
+static void test_passed_over(void **state)
+{
+    (void)state;
+    assert_int_equal(create_numbered(1, "/a", 0), ZK_OK);
+    assert_int_equal(create_numbered(3, "/c", 0), ZK_OK);
+    int64_t zxid = machine_zxid(w.machine);
+    assert_int_equal(create_numbered(2, "/b", 0), ZK_SYSTEM_ERROR);
+    w.flags |= COMMAND_LATE;
+    assert_int_equal(create_numbered(2, "/b", 0), ZK_SYSTEM_ERROR);
+    w.flags &= ~COMMAND_LATE;
+    assert_int_equal(machine_zxid(w.machine), zxid);
+    assert_false(world_data(&w, "/b", ""));
+    assert_int_equal(create_numbered(3, "/c", 0), ZK_OK);
+    assert_int_equal(create_numbered(4, "/d", 0), ZK_OK);
+}
+
 static void test_late(void **state)
 {
     (void)state;
@@ -260,6 +279,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refusals_are_recorded_too, setup, teardown),
         cmocka_unit_test_setup_teardown(test_over_attaches, setup, teardown),
         cmocka_unit_test_setup_teardown(test_forgotten, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_passed_over, setup, teardown),
         cmocka_unit_test_setup_teardown(test_late, setup, teardown),
         cmocka_unit_test_setup_teardown(test_session_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_largest_answer, setup, teardown),
