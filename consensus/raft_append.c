@@ -79,10 +79,12 @@ void raft_append_refuse_old(struct raft *raft, const struct peer_message *m,
 
 /* Where do the entries [first, last] of one term, which the leader holds, differ from what is
  * committed here; 0: nowhere that this log knows of. Each later leader's log holds what is
- * committed, unless a majority forgot it and went on without (ARCHITECTURE.md, section 6). That
- * history begins in a term of its own, higher than any here, and terms do not go down: so whatever
- * shows an entry of the leader's term at a place that is committed here shows the difference, if it
- * lies below this table's base, too. Nothing behind the difference is ever acknowledged. */
+ * committed, unless a majority forgot it and went on without (ARCHITECTURE.md, section 6). Who
+ * leads there leads a term higher than any here, and terms do not go down: so whatever shows an
+ * entry of the leader's term at a place that is committed here shows the difference, if it lies
+ * below this table's base, too. What others had left there, of terms as low as those here, is not
+ * told apart below the base: it is acknowledged, and counts for nothing, as it is not of the
+ * leader's term. */
 static uint64_t raft_append_differs(const struct raft *raft, uint64_t first, uint64_t last,
                                     uint64_t term)
 {

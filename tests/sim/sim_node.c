@@ -62,10 +62,8 @@ static int node_datagram_open(void *self, const struct node_datagrams *want,
                               struct datagram_port **port, struct fault *fault)
 {
     struct sim_node *node = self;
-    struct datagram_sim_setup setup = {.local = want->listen,
-                                       .size_max = want->size_limit,
-                                       .in_count = 1024,
-                                       .out_count = 1024};
+    struct datagram_sim_setup setup = {
+        .local = want->listen, .size_max = want->size_limit, .in_count = 1024, .out_count = 1024};
     bool beat = want->listen.port == sim_beat_node_address(node->index).port;
     struct datagram_port **own = beat ? &node->beat_port : &node->datagrams;
     int err = datagram_sim_open(&setup, own);
@@ -306,8 +304,8 @@ int sim_node_start(struct sim_node *node, struct fault *fault)
 {
     const struct sim_knobs *knobs = &node->world->knobs;
     /* roles that stand still need rings between them; else three nodes in four have none */
-    bool rings = knobs->uneven || knobs->pause_role ||
-                 (knobs->beat && knobs->aim_lease) || (node->world->seed + node->index) % 4 == 0;
+    bool rings = knobs->uneven || knobs->pause_role || (knobs->beat && knobs->aim_lease) ||
+                 (node->world->seed + node->index) % 4 == 0;
     struct node_env env = {.disk = &node->io,
                            .rings = rings,
                            .port_open = node_port_open,
@@ -472,6 +470,17 @@ uint64_t sim_node_next_ns(const struct sim_node *node)
     return next > node->paused_ns ? next : node->paused_ns;
 }
 
+/* Does the leader that is told so count it? An entry below its term's first one decides nothing. */
+static bool told_counts(const struct sim_world *world, const struct peer_message *told)
+{
+    const struct sim_node *to = &world->nodes[told->to - 1];
+    if (!to->node)
+        return false;
+    const struct raft *raft = &to->node->core.raft;
+    return raft->state == RAFT_LEADER && raft->term == told->term &&
+           told->index >= raft->term_first_index;
+}
+
 /* What others are told in this datagram; messages of several are no promises. */
 static void node_told(struct sim_node *node, const uint8_t *bytes, uint32_t size)
 {
@@ -488,7 +497,7 @@ static void node_told(struct sim_node *node, const uint8_t *bytes, uint32_t size
     if (message.flags & PEER_REJECT)
         return;
     if (message.kind == PEER_APPEND_REPLY && node->ahead &&
-        message.index > node->world->recover.kept)
+        message.index > node->world->recover.kept && told_counts(node->world, &message))
         sim_world_wrong(node->world, "node %u says that it holds %llu, and holds another one",
                         node->index + 1, (unsigned long long)message.index);
     if (message.kind == PEER_APPEND_REPLY)

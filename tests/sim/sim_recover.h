@@ -8,8 +8,8 @@
  *                                                 term, or that differs, decides: from here on
  *
  * Then the world begins anew at `kept`: log, model and checkers are fed again up to there, clients
- * are new ones. A node that shows what was given up is `ahead`: it may not lead, and not say that
- * it holds anything behind `kept`, until it has begun again. */
+ * are new ones. A node that shows what was given up is `ahead`: it may not lead, and not tell a
+ * leader of anything behind `kept` that this one counts, until it has begun again. */
 #pragma once
 
 #include <stdbool.h>
