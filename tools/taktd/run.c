@@ -6,8 +6,8 @@
 #include "base/node_page.h"
 #include "consensus/disk_posix.h"
 #include "consensus/disk_uring.h"
-#include "dataplane/port/dpdk/datagram_dpdk.h"
 #include "dataplane/port/datagram_kernel.h"
+#include "dataplane/port/dpdk/datagram_dpdk.h"
 #include "dataplane/port/port_kernel.h"
 #include "tools/taktd/control.h"
 #include "tools/taktd/node.h"
@@ -28,11 +28,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* The node's page, for all its lives in this process. Nothing depends on it. */
-struct run_page {
+/* What is the same in all lives of the node in this process. */
+struct run_process {
+    /* its page, on which nothing depends */
     char path[NODE_PAGE_PATH_MAX];
     struct node_page *page; /* NULL: not shown */
     struct node_page_watch *watch;
+    struct port_dpdk_device *device; /* with port.kind dpdk: DPDK starts once in a process */
 };
 
 struct run {
@@ -41,9 +43,8 @@ struct run {
     struct disk_posix posix;
     bool posix_used;
     struct disk_io disk;
-    struct port_dpdk_device *device; /* with port.kind dpdk */
     struct node *node;
-    struct run_page *shown;
+    struct run_process *process;
     struct control control; /* CTL's */
     pthread_t ctl;
     bool ctl_started;
@@ -76,7 +77,7 @@ static int run_port_open(void *self, uint32_t index, const struct port_setup *se
     const struct config *config = run->config;
 
     if (config->port_kind == CONFIG_PORT_DPDK)
-        return port_dpdk_open(run->device, index, setup, port, fault);
+        return port_dpdk_open(run->process->device, index, setup, port, fault);
     struct port_kernel_setup kernel = {.port = *setup,
                                        .listen = config->listen.at,
                                        .listen_count = config->listen.count,
@@ -101,9 +102,9 @@ static int run_device_open(struct run *run, struct fault *fault)
 
     setup.ip.port = config->listen.at[0].port;
     run_random(run, &setup.seed, sizeof(setup.seed));
-    int err = port_dpdk_start(&setup, &run->device, fault);
+    int err = port_dpdk_start(&setup, &run->process->device, fault);
     if (!err)
-        say(SAY_INFO, "device: %s", port_dpdk_text(run->device, text, sizeof(text)));
+        say(SAY_INFO, "device: %s", port_dpdk_text(run->process->device, text, sizeof(text)));
     else if (geteuid() != 0)
         say(SAY_INFO, "as an ordinary user, af_packet needs CAP_NET_RAW and CAP_NET_ADMIN, tap "
                       "CAP_NET_ADMIN, a network card access to /dev/vfio, and af_xdp needs root");
@@ -191,8 +192,7 @@ static bool run_rekey(const struct run *run, int got)
 {
     struct fault fault;
 
-    if (got != SIGHUP || run->config->peers_key_file[0] == '\0' ||
-        !config_is_ensemble(run->config))
+    if (got != SIGHUP || run->config->peers_key_file[0] == '\0' || !config_is_ensemble(run->config))
         return false;
     if (node_rekey(run->node, &fault) != 0)
         say(SAY_WARN, "SIGHUP: the peers' keys stay as they were: %s", fault.text);
@@ -227,7 +227,7 @@ static void *run_ctl(void *self)
     int signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     CHECK(signal_fd >= 0);
     pthread_setname_np(pthread_self(), "ctl");
-    if ((ensemble || run->shown->page) && (!wait_ms || wait_ms > RUN_LOOK_MS))
+    if ((ensemble || run->process->page) && (!wait_ms || wait_ms > RUN_LOOK_MS))
         wait_ms = RUN_LOOK_MS;
     uint64_t due_ns = clock_now().mono_ns;
     while (!run->stopped) {
@@ -250,8 +250,8 @@ static void *run_ctl(void *self)
             run_watchdog(run, &applied);
         if (ensemble)
             node_resolve(run->node);
-        if (run->shown->page)
-            node_page_look(run->shown->watch, clock_now());
+        if (run->process->page)
+            node_page_look(run->process->watch, clock_now());
     }
     close(signal_fd);
     return NULL;
@@ -337,7 +337,7 @@ static int run_datagram_open(void *self, const struct node_datagrams *want,
                                              .priority = want->priority};
     struct run *run = self;
     if (run->config->port_kind == CONFIG_PORT_DPDK)
-        return datagram_dpdk_open(run->device, &dpdk, port, fault);
+        return datagram_dpdk_open(run->process->device, &dpdk, port, fault);
     return datagram_kernel_open(&setup, port, fault);
 }
 
@@ -366,22 +366,23 @@ static int run_resolve(void *self, const char *host, struct address *at, struct 
 static struct node_page *run_page_open(void *self)
 {
     struct run *run = self;
-    struct run_page *shown = run->shown;
+    struct run_process *process = run->process;
     struct fault fault;
 
-    if (shown->page) {
-        node_page_reset(shown->page);
-        memset(shown->watch, 0, sizeof(*shown->watch));
+    if (process->page) {
+        node_page_reset(process->page);
+        memset(process->watch, 0, sizeof(*process->watch));
     } else if (run->config->page_shown) {
-        shown->watch = calloc(1, sizeof(*shown->watch));
-        if (!shown->watch || node_page_path(run->config->data_dir, shown->path) != 0)
+        process->watch = calloc(1, sizeof(*process->watch));
+        if (!process->watch || node_page_path(run->config->data_dir, process->path) != 0)
             return NULL;
-        if (node_page_create(shown->path, run->config->net_count + 2, &shown->page, &fault) != 0)
+        if (node_page_create(process->path, run->config->net_count + 2, &process->page, &fault) !=
+            0)
             say(SAY_WARN, "takt top will not see this node: %s", fault.text);
     }
-    if (shown->page)
-        shown->watch->page = shown->page;
-    return shown->page;
+    if (process->page)
+        process->watch->page = process->page;
+    return process->page;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
@@ -389,7 +390,7 @@ static struct node_page *run_page_open(void *self)
 static int run_open(struct run *run, struct fault *fault)
 {
     int err = run_disk_open(run, fault);
-    if (!err && run->config->port_kind == CONFIG_PORT_DPDK)
+    if (!err && run->config->port_kind == CONFIG_PORT_DPDK && !run->process->device)
         err = run_device_open(run, fault);
     if (err)
         return err;
@@ -405,8 +406,8 @@ static int run_open(struct run *run, struct fault *fault)
                                  .again = run->again,
                                  .threads = true};
     err = node_open(&run->node, run->config, &env, fault);
-    if (!err && run->device && run->shown->page)
-        run->shown->page->device = *port_dpdk_facts(run->device);
+    if (!err && run->process->device && run->process->page)
+        run->process->page->device = *port_dpdk_facts(run->process->device);
     return err;
 }
 
@@ -438,22 +439,22 @@ static void run_close(struct run *run)
 {
     if (run->node)
         node_close(run->node);
-    if (run->device)
-        port_dpdk_stop(run->device);
     run_disk_close(run);
 }
 
-static void run_page_close(struct run_page *shown, int err)
+static void run_process_end(struct run_process *process, int err)
 {
-    if (shown->page && !err)
-        node_page_remove(shown->path, shown->page); /* of one that failed, it stays */
-    free(shown->watch);
+    if (process->device)
+        port_dpdk_stop(process->device);
+    if (process->page && !err)
+        node_page_remove(process->path, process->page); /* of one that failed, it stays */
+    free(process->watch);
 }
 
 int run_node(const struct config *config, struct fault *fault)
 {
     static struct run run; /* 100 KB of disk state: kept off the stack */
-    struct run_page shown = {0};
+    struct run_process process = {0};
     sigset_t signals;
     int err = 0;
 
@@ -464,7 +465,7 @@ int run_node(const struct config *config, struct fault *fault)
     do {
         memset(&run, 0, sizeof(run));
         run.config = config;
-        run.shown = &shown;
+        run.process = &process;
         run.again = err == ERR_RESTART;
         err = run_once(&run, clock_now().mono_ns, fault);
         if (err == ERR_RESTART)
@@ -473,7 +474,7 @@ int run_node(const struct config *config, struct fault *fault)
             say(SAY_INFO, "stopping: %s", strsignal(run.signal));
         run_close(&run);
     } while (err == ERR_RESTART);
-    run_page_close(&shown, err);
+    run_process_end(&process, err);
     if (!err)
         say(SAY_INFO, "stopped; the log is closed");
     return err;
