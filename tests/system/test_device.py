@@ -1,5 +1,5 @@
 """The device of the dpdk port: what it can and what is used of it, as `takt nic show` tells it of a running node;
-802.1Q tags."""
+802.1Q tags; jumbo frames."""
 import json
 import os
 import socket
@@ -127,3 +127,65 @@ def test_device_priority_alone(t):
     equal(switch.tags(TCP), {(None, None)})
     equal(switch.tags(UDP), {(0, 6)})
     unheard(server, switch, bytes.fromhex('8100' '0007'))
+
+
+def jumbo_node(t, interface_mtu, ring, mtu=9000):
+    """A node with port.mtu over a pair of that MTU, and a ring of frames of that size; not started."""
+    if t.port_kind != 'dpdk':
+        harness.skip('on the dpdk port')
+    server = t.fresh(start=False, port__mtu=mtu)
+    eal = server.veth.eal.replace('blocksz=65536,framesz=2048', ring).replace('framecnt=8192', 'framecnt=1024')
+    server.extra += ['--eal', eal, '--set', 'beat.listen=%s:2182' % server.host]
+    for end in (server.veth.port, server.veth.client):
+        subprocess.run(['ip', 'link', 'set', end, 'mtu', str(interface_mtu)], check=True)
+    return server
+
+
+def largest_segment(server, at):
+    """Writes 200 000 bytes and reads them; gives the largest IP packet of TCP that came from the node."""
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800)) as sniffer:
+        sniffer.bind((server.veth.client, 0x0800))
+        sniffer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        at()
+        sniffer.setblocking(False)
+        largest = 0
+        try:
+            while True:
+                frame, where = sniffer.recvfrom(65536)
+                if where[2] != 4 and frame[23] == TCP and frame[26:30] == socket.inet_aton(server.host):
+                    largest = max(largest, len(frame) - 14)
+        except BlockingIOError:
+            return largest
+
+
+def test_device_jumbo(t):
+    """Frames of 9000 bytes both ways; a client whose MTU is 1500 gets no larger ones; a controller's fragments are
+    as they were."""
+    server = jumbo_node(t, 9000, 'blocksz=73728,framesz=9216').start()
+    equal(nic_show(server)['mtu'], 9000)
+    zk = t.kazoo(server)
+    large = os.urandom(200000)
+    zk.create('/large', large)
+    assert 8900 <= largest_segment(server, lambda: equal(zk.get('/large')[0], large)) <= 9000
+    client = Client([(server.host, 2182)])
+    client.do(CREATE, b.create('/beat', large[:50000]))
+    equal(b.get_bytes(client.do(GET, b.get('/beat')))[0], large[:50000])
+    client.close()
+    zk.stop()
+    subprocess.run(['ip', 'link', 'set', server.veth.client, 'mtu', '1500'], check=True)
+    zk = t.kazoo(server)
+    assert 1400 <= largest_segment(server, lambda: equal(zk.get('/large')[0], large)) <= 1500
+    client = Client([(server.host, 2182)])
+    equal(b.get_bytes(client.do(GET, b.get('/beat')))[0], large[:50000])
+    client.close()
+
+
+def test_device_jumbo_refused(t):
+    """Frames that the interface, or the driver's ring, would cut: the node says so and does not start."""
+    for mtu, ring, words in ((1500, 'blocksz=73728,framesz=9216', 'ip link set dev'),
+                             (9000, 'blocksz=65536,framesz=2048', 'framesz=9216')):
+        server = jumbo_node(t, mtu, ring)
+        server.start(wait=False)
+        assert server.process.wait(30) != 0
+        assert words in harness.tail(server.log), harness.tail(server.log)
+        server.process = None

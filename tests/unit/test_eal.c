@@ -87,6 +87,11 @@ static void test_refusals_of_the_port(void **state)
     setup.prefix_size = 33;
     assert_int_equal(port_dpdk_start(&setup, &device, &fault), ERR_CONFIG);
     setup.prefix_size = 24;
+    setup.mtu = 1499;
+    assert_int_equal(port_dpdk_start(&setup, &device, &fault), ERR_CONFIG);
+    setup.mtu = 9001;
+    assert_int_equal(port_dpdk_start(&setup, &device, &fault), ERR_CONFIG);
+    setup.mtu = 9000;
     setup.vlan = 4095;
     assert_int_equal(port_dpdk_start(&setup, &device, &fault), ERR_CONFIG);
     setup.vlan = 4094;

@@ -240,7 +240,7 @@ static int config_check_auth(struct config *config, struct fault *fault)
 static int config_check_port(struct config *config, struct fault *fault)
 {
     static const char *const dpdk_only[] = {"port.eal", "port.address", "port.gateway",
-                                            "port.offloads", "port.vlan"};
+                                            "port.offloads", "port.vlan", "port.mtu"};
     static const struct address nothing;
     char text[64];
 
@@ -267,6 +267,9 @@ static int config_check_port(struct config *config, struct fault *fault)
             "port.eal (--eal) is missing: it names the device, and without a name DPDK "
             "would try every network card of this machine; such as -a 0000:01:00.0, or "
             "--no-pci --vdev net_af_packet0,iface=veth0");
+    if (config->port_mtu && config->port_mtu < CONFIG_PORT_MTU_MIN)
+        return fault_set(fault, ERR_CONFIG, "%s is %u: 0, or %u to 9000",
+                         config_named(config, "port.mtu"), config->port_mtu, CONFIG_PORT_MTU_MIN);
     if (config->listen.count != 1)
         return fault_set(fault, ERR_CONFIG, "%s: the dpdk port listens on one address",
                          config_named(config, "listen"));

@@ -31,6 +31,7 @@
 #define CONFIG_FILE_SIZE_MAX (1u << 20)
 #define CONFIG_SETTINGS_MAX  128
 
+#define CONFIG_PORT_MTU_MIN 1500u /* what beat's datagrams need */
 enum config_port_kind { CONFIG_PORT_KERNEL, CONFIG_PORT_DPDK };
 enum config_offloads { CONFIG_OFFLOADS_AUTO, CONFIG_OFFLOADS_OFF };
 enum config_layout { CONFIG_LAYOUT_TOGETHER, CONFIG_LAYOUT_SPREAD };
@@ -96,6 +97,7 @@ struct config {
     char port_eal[1024];
     struct config_subnet port_address;
     struct address port_gateway; /* zeros = none */
+    uint32_t port_mtu;      /* 0 = at most 1500 */
     uint32_t port_vlan;     /* 0 = none */
     uint32_t port_offloads; /* enum config_offloads */
     uint32_t port_backlog;

@@ -109,6 +109,13 @@ const struct config_setting config_table[] = {
      AT(port_gateway),
      .fallback = "",
      .help = "The dpdk port's router for clients of other networks."},
+    {.key = "port.mtu",
+     .type = CONFIG_COUNT,
+     AT(port_mtu),
+     .max = 9000,
+     .fallback = "0",
+     .help = "Largest IP packet of the dpdk port, 1500 to 9000 bytes, as the device and everybody\n"
+             "on its network take it. 0: the device's own, at most 1500."},
     {.key = "port.vlan",
      .type = CONFIG_COUNT,
      AT(port_vlan),

@@ -96,6 +96,7 @@ static int run_device_open(struct run *run, struct fault *fault)
                                     .prefix_size = config->port_address.prefix_length,
                                     .gateway = config->port_gateway,
                                     .net_count = config->net_count,
+                                    .mtu = (uint16_t)config->port_mtu,
                                     .vlan = (uint16_t)config->port_vlan,
                                     .plain = config->port_offloads == CONFIG_OFFLOADS_OFF};
     char text[256];

@@ -1,16 +1,22 @@
 #include "dataplane/port/dpdk/device.h"
 
+#include "dataplane/port/dpdk/device_mtu.h"
 #include "dataplane/port/dpdk/device_offload.h"
 
+#include <rte_dev.h>
+#include <rte_devargs.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/if_packet.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -110,20 +116,97 @@ static void describe(struct device *device, const struct rte_eth_dev_info *info)
     facts->queues_max = info->max_rx_queues < info->max_tx_queues ? info->max_rx_queues
                                                                   : info->max_tx_queues;
     facts->mtu_min = info->min_mtu;
-    facts->mtu_max = info->max_mtu;
     if (rte_eth_macaddr_get(device->id, &mac) == 0)
         memcpy(device->mac, mac.addr_bytes, 6);
     rte_ether_format_addr(facts->mac, sizeof(facts->mac),
                           (const struct rte_ether_addr *)device->mac);
 }
 
+/* Of the kernel's interface under a virtual device; 0: there is none. */
+static uint32_t interface_mtu(const struct rte_eth_dev_info *info)
+{
+    struct ifreq request = {0};
+    int fd = info->if_index ? socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
+    bool found = fd >= 0 && if_indextoname(info->if_index, request.ifr_name) &&
+                 ioctl(fd, SIOCGIFMTU, &request) == 0;
+    if (fd >= 0)
+        close(fd);
+    return found ? (uint32_t)request.ifr_mtu : 0;
+}
+
+static int plan_mtu(const struct rte_eth_dev_info *info, uint16_t wanted, struct device_mtu *plan,
+                    struct fault *fault)
+{
+    const struct rte_devargs *args = info->device ? rte_dev_devargs(info->device) : NULL;
+    return device_mtu_plan(info, args ? args->args : NULL, interface_mtu(info), wanted, plan,
+                           fault);
+}
+
+/* Behind rte_eth_dev_configure. */
+static int set_mtu(struct device *device, const struct device_mtu *plan, struct fault *fault)
+{
+    int code = plan->by_driver ? rte_eth_dev_set_mtu(device->id, plan->mtu) : 0;
+    uint16_t now = 0;
+    if (code == -ENOTSUP)
+        code = 0; /* it keeps what rte_eth_dev_configure was told */
+    if (!code && rte_eth_dev_get_mtu(device->id, &now) == 0 && plan->by_driver && now < plan->mtu)
+        code = -EINVAL;
+    if (code)
+        return fault_set(fault, ERR_UNSUPPORTED, "port.mtu is %u, and the device (%s) refuses it: "
+                         "%s", plan->mtu, device->facts.driver, rte_strerror(-code));
+    bool plain = plan->mtu == DEVICE_MTU_PLAIN;
+    device->mtu = plain && now && now < plan->mtu ? now : plan->mtu;
+    device->facts.mtu = device->mtu;
+    device->facts.mtu_max = plan->mtu_max;
+    return 0;
+}
+
+static int make_pool(struct device *device, const struct device_setup *setup, uint32_t mbuf_count,
+                     uint32_t frame_size, struct fault *fault)
+{
+    uint32_t room = RTE_PKTMBUF_HEADROOM + frame_size;
+    if (room <= UINT16_MAX)
+        device->pool = rte_pktmbuf_pool_create("takt", mbuf_count, DEVICE_POOL_CACHE,
+                                               setup->private_size, (uint16_t)room,
+                                               rte_eth_dev_socket_id(device->id));
+    else
+        rte_errno = EINVAL;
+    if (!device->pool)
+        return fault_set(fault, ERR_NOMEM, "no memory for %u frames of %u bytes (%s); give EAL "
+                         "more: -m or --socket-mem, or hugepages", mbuf_count, room,
+                         rte_strerror(rte_errno));
+    return 0;
+}
+
+static int set_up(struct device *device, const struct device_setup *setup,
+                  const struct rte_eth_dev_info *info, const struct device_mtu *plan,
+                  struct fault *fault)
+{
+    uint16_t rx_descs = DEVICE_RX_DESCS, tx_descs = DEVICE_TX_DESCS;
+    int code = rte_eth_dev_adjust_nb_rx_tx_desc(device->id, &rx_descs, &tx_descs);
+    uint32_t mbuf_count = setup->mbuf_count;
+    if (mbuf_count == 0)
+        mbuf_count = device->queue_count * (uint32_t)(rx_descs + tx_descs + DEVICE_POOL_CACHE) +
+                     DEVICE_SPARE;
+    int err = set_mtu(device, plan, fault);
+    if (!err)
+        err = make_pool(device, setup, mbuf_count, plan->frame_size, fault);
+    if (err)
+        return err;
+    if (code == 0)
+        code = queues_set_up(device, info, rx_descs, tx_descs);
+    if (code)
+        return fault_set(fault, ERR_IO, "the queues of the device (%s) cannot be set up: %s",
+                         device->facts.driver, rte_strerror(-code));
+    return 0;
+}
+
 static int configure(struct device *device, const struct device_setup *setup, struct fault *fault)
 {
     const char *driver = device->facts.driver;
-    uint32_t mbuf_count = setup->mbuf_count;
     struct rte_eth_dev_info info;
     struct rte_eth_conf conf = {0};
-    uint16_t rx_descs = DEVICE_RX_DESCS, tx_descs = DEVICE_TX_DESCS;
+    struct device_mtu plan;
     int code = rte_eth_dev_info_get(device->id, &info);
     if (code)
         return fault_set(fault, ERR_IO, "DPDK says nothing about its device %u: %s", device->id,
@@ -135,30 +218,16 @@ static int configure(struct device *device, const struct device_setup *setup, st
                          "%u; set fewer NETs, or give it more queues (net_af_packet: qpairs=%u)",
                          device->queue_count, driver, device->facts.queues_max,
                          device->queue_count);
+    int err = plan_mtu(&info, setup->mtu, &plan, fault);
+    if (err)
+        return err;
+    conf.rxmode.mtu = plan.by_driver ? plan.mtu : 0;
     device_negotiate(&info, setup->plain, &device->facts, &conf);
     code = rte_eth_dev_configure(device->id, device->queue_count, device->queue_count, &conf);
-    if (code == 0)
-        code = rte_eth_dev_adjust_nb_rx_tx_desc(device->id, &rx_descs, &tx_descs);
     if (code)
-        return fault_set(fault, ERR_IO, "the device (%s) cannot be configured: %s",
-                         driver, rte_strerror(-code));
-    if (mbuf_count == 0)
-        mbuf_count = device->queue_count * (uint32_t)(rx_descs + tx_descs + DEVICE_POOL_CACHE) +
-                     DEVICE_SPARE;
-    device->pool = rte_pktmbuf_pool_create("takt", mbuf_count, DEVICE_POOL_CACHE,
-                                           setup->private_size, RTE_MBUF_DEFAULT_BUF_SIZE,
-                                           rte_eth_dev_socket_id(device->id));
-    if (!device->pool)
-        return fault_set(fault, ERR_NOMEM, "no memory for %u frames (%s); give EAL more: -m or "
-                         "--socket-mem, or hugepages", mbuf_count, rte_strerror(rte_errno));
-    code = queues_set_up(device, &info, rx_descs, tx_descs);
-    if (code)
-        return fault_set(fault, ERR_IO, "the queues of the device (%s) cannot be set up: %s",
-                         driver, rte_strerror(-code));
-    if (rte_eth_dev_get_mtu(device->id, &device->mtu) || device->mtu > 1500)
-        device->mtu = 1500; /* frames are one mbuf each */
-    device->facts.mtu = device->mtu;
-    return 0;
+        return fault_set(fault, ERR_IO, "the device (%s) cannot be configured: %s", driver,
+                         rte_strerror(-code));
+    return set_up(device, setup, &info, &plan, fault);
 }
 
 int device_start(struct device *device, const struct device_setup *setup,

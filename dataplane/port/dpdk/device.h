@@ -35,6 +35,7 @@ struct device_setup {
     uint16_t private_size; /* bytes behind each frame's struct */
     uint32_t mbuf_count;   /* frames in the pool; 0: chosen */
     bool plain;            /* no offloads */
+    uint16_t mtu;          /* as device_mtu_plan's wanted */
 };
 
 /* device_start configures and starts the first device. Returns 0 or as port_dpdk_start. */

@@ -6,6 +6,7 @@
 
 #include "dataplane/port/dpdk/port_dpdk.h"
 
+#include "dataplane/port/dpdk/device_mtu.h"
 #include "dataplane/port/dpdk/eal.h"
 #include "dataplane/port/dpdk/memif_guard.h"
 #include "dataplane/port/dpdk/port_dpdk_parts.h"
@@ -426,6 +427,9 @@ static int dpdk_check(const struct port_dpdk_setup *setup, struct fault *fault)
     if (setup->vlan > DPDK_VLAN_MAX)
         return fault_set(fault, ERR_CONFIG, "%u is no VLAN: 1 to %u, or 0 for none", setup->vlan,
                          DPDK_VLAN_MAX);
+    if (setup->mtu && (setup->mtu < DEVICE_MTU_PLAIN || setup->mtu > DEVICE_MTU_MAX))
+        return fault_set(fault, ERR_CONFIG, "an MTU of %u: %u to %u, or 0", setup->mtu,
+                         DEVICE_MTU_PLAIN, DEVICE_MTU_MAX);
     if (setup->ip.port == 0)
         return fault_set(fault, ERR_CONFIG, "the dpdk port needs a TCP port to listen on");
     if (setup->net_count == 0 || setup->net_count > port_dpdk_nets_max())
@@ -484,7 +488,8 @@ int port_dpdk_start(const struct port_dpdk_setup *setup, struct port_dpdk_device
                            &(struct device_setup){.queue_count = (uint16_t)setup->net_count,
                                                   .private_size = sizeof(struct stack_frame),
                                                   .mbuf_count = setup->mbuf_count,
-                                                  .plain = setup->plain},
+                                                  .plain = setup->plain,
+                                                  .mtu = setup->mtu},
                            &before, fault);
     if (err) {
         dpdk_free(device);

@@ -37,6 +37,7 @@ struct port_dpdk_setup {
     uint64_t memory_limit;   /* bytes of each lwIP; 0: 256 MiB */
     uint64_t seed;           /* secret */
     bool plain;              /* no offload is used, but RSS */
+    uint16_t mtu;            /* of IP, in [1500, 9000]; 0: the device's, at most 1500 */
     uint16_t vlan;           /* 802.1Q id of all frames, in [1, 4094]; 0: they have none */
 };
 

@@ -59,14 +59,15 @@
 /* TCP. The windows cover a gigabyte a second at 100 us; what a peer does not read is bounded by the
  * stream above, not here. Timestamps: without them a Linux client cannot reuse a port in
  * TIME_WAIT. */
-#define TCP_MSS                    1460
+#define TCP_MSS                    8960 /* of a jumbo frame; a connection's is at most its MTU's */
+#define TCP_WND_UPDATE_THRESHOLD   (4 * 1460)
 #define LWIP_WND_SCALE             1
 #define TCP_RCV_SCALE              2
 #define TCP_WND                    (128 * 1024)
 #define TCP_SND_BUF                (128 * 1024)
 #define TCP_SND_QUEUELEN           512
-#define TCP_SNDLOWAT               32768
-#define TCP_OVERSIZE               TCP_MSS
+#define TCP_SNDLOWAT               16384
+#define TCP_OVERSIZE               1460
 #define LWIP_TCP_TIMESTAMPS        1
 #define LWIP_TCP_SACK_OUT          1
 #define TCP_QUEUE_OOSEQ            1
