@@ -58,7 +58,7 @@ step() {
 built() {
     local dir=$1 cc=${CC:-gcc}
     shift
-    command -v ccache >/dev/null && cc="ccache $cc"
+    [[ $cc != *ccache* ]] && command -v ccache >/dev/null && cc="ccache $cc"
     if [ ! -f "$dir/build.ninja" ]; then
         CC=$cc meson setup "$dir" --werror "$@" >&2 || return 1
     elif [ -n "$(find subprojects/packagefiles -name '*.tar' -newer "$dir/build.ninja")" ]; then

@@ -11,10 +11,12 @@ if [ -z "$(git ls-files meson.build 2>/dev/null)" ]; then
 fi
 
 # verdict NAME FINDINGS: ok when FINDINGS is empty.
+wrong=0
 verdict() {
     if [ -z "$2" ]; then
         echo "ok - $1"
     else
+        wrong=1
         echo "not ok - $1"
         head -n 20 <<<"$2" | sed 's/^/#   /'
     fi
@@ -172,3 +174,4 @@ check_headers
 check_symbols
 check_folders
 check_settings
+exit $wrong

@@ -74,7 +74,7 @@ packages() {
 
 configure() {
     local cc=${CC:-gcc}
-    command -v ccache >/dev/null && cc="ccache $cc"
+    [[ $cc != *ccache* ]] && command -v ccache >/dev/null && cc="ccache $cc"
     [ -f build/build.ninja ] || CC=$cc meson setup build
 }
 

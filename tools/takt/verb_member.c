@@ -72,11 +72,11 @@ static int member_broken(const struct fault *fault)
 }
 
 /* --auth SCHEME:AUTH */
-static int member_auth(struct verb_member *member, const char *auth)
+static int member_auth(struct verb_member *member)
 {
     struct zkclient_reply reply;
     struct fault fault;
-    const char *colon = strchr(auth, ':');
+    const char *auth = member->auth, *colon = strchr(auth, ':');
 
     if (!colon || colon == auth)
         return verb_usage(&verb_member_page, "--auth takes SCHEME:CREDENTIALS, such as "
@@ -88,6 +88,22 @@ static int member_auth(struct verb_member *member, const char *auth)
     if (zkclient_call(&member->client, &reply, &fault) != 0)
         return member_broken(&fault);
     return reply.error ? member_refused(reply.error) : VERB_OK;
+}
+
+static int member_open(struct verb_member *member)
+{
+    const struct zkclient_config config = {.servers = member->addresses,
+                                           .session_ms = 30000,
+                                           .connect_ms = member->timeout_ms,
+                                           .reply_ms = member->timeout_ms};
+    struct fault fault;
+
+    if (zkclient_open(&member->client, &config, &fault) != 0)
+        return member_broken(&fault);
+    int exit_code = member->auth ? member_auth(member) : VERB_OK;
+    if (exit_code)
+        zkclient_close(&member->client);
+    return exit_code;
 }
 
 /* The servers that a text of the wire lists. */
@@ -130,25 +146,69 @@ static int member_read(struct verb_member *member)
 }
 
 /* The same by the word conf, which a server also answers while nobody leads and no session can be
- * had. Returns whether one of them did. */
-static bool member_read_conf(struct verb_member *member, const char *servers)
+ * had. All are asked and the newest counts: one that was removed has an old one. Returns whether
+ * one of them has one. */
+static bool member_read_conf(struct verb_member *member)
 {
+    static struct membership servers;
     char list[1024], *text, *next = NULL;
     struct fault fault;
+    int64_t version;
     bool found = false;
 
-    snprintf(list, sizeof(list), "%s", servers);
-    for (char *at = strtok_r(list, ",", &next); at && !found; at = strtok_r(NULL, ",", &next)) {
+    snprintf(list, sizeof(list), "%s", member->addresses);
+    for (char *at = strtok_r(list, ",", &next); at; at = strtok_r(NULL, ",", &next)) {
         if (fourlw_ask(at, "conf", member->timeout_ms, &text, &fault) != 0)
             continue;
         const char *lines = strstr(text, "membership: \n");
-        found = lines && membership_parse(&member->servers, lines + strlen("membership: \n"),
-                                          strlen(lines) - strlen("membership: \n"),
-                                          &member->version, &fault) == 0 &&
-                member->servers.count > 0;
+        bool good =
+            lines &&
+            membership_parse(&servers, lines + strlen("membership: \n"),
+                             strlen(lines) - strlen("membership: \n"), &version, &fault) == 0 &&
+            servers.count > 0;
+        if (good && (!found || version > member->version)) {
+            member->servers = servers;
+            member->version = version;
+        }
+        found = found || good;
         free(text);
     }
     return found;
+}
+
+/* Whether the servers are as joining (a line, or NULL) or leaving (an id, or NULL) wanted them. */
+static bool member_came_true(const struct verb_member *member, const char *joining,
+                             const char *leaving)
+{
+    char is[MEMBERSHIP_LINE_SIZE], shall[MEMBERSHIP_LINE_SIZE];
+    struct membership wanted;
+    struct fault fault;
+
+    if (leaving)
+        return !membership_find(&member->servers, (uint32_t)strtoul(leaving, NULL, 10));
+    if (!joining || membership_parse(&wanted, joining, strlen(joining), NULL, &fault) != 0)
+        return false;
+    const struct membership_server *there = membership_find(&member->servers, wanted.server[0].id);
+    if (!there)
+        return false;
+    membership_server_print(there, is, sizeof(is));
+    membership_server_print(&wanted.server[0], shall, sizeof(shall));
+    return strcmp(is, shall) == 0;
+}
+
+/* The connection broke before the answer: it was to a server that left, or its leader did. Another
+ * one is asked whether it came true. */
+static int member_outcome(struct verb_member *member, const char *joining, const char *leaving,
+                          const struct fault *fault)
+{
+    zkclient_close(&member->client);
+    int exit_code = member_open(member);
+    if (!exit_code)
+        exit_code = member_read(member);
+    if (exit_code || member_came_true(member, joining, leaving))
+        return exit_code;
+    fprintf(stderr, "takt: %s, and it was not done; try again\n", fault->text);
+    return VERB_FAILED;
 }
 
 /* Sends a reconfig and takes the list that it answers; texts may be NULL. */
@@ -168,7 +228,7 @@ static int member_reconfig(struct verb_member *member, const char *joining, cons
                         leaving ? bytes_of_string(leaving) : none,
                         members ? bytes_of_string(members) : none, version);
     if (zkclient_call(&member->client, &reply, &fault) != 0)
-        return member_broken(&fault);
+        return members ? member_broken(&fault) : member_outcome(member, joining, leaving, &fault);
     if (reply.error)
         return member_refused(reply.error);
     return member_take(member, jute_get_bytes(&reply.body));
@@ -334,18 +394,21 @@ static bool member_known(const char *what)
 int verb_member(int argc, char **argv)
 {
     static struct verb_member member;
-    const char *server = ADDRESS_DEFAULT, *output = "table", *auth = NULL;
+    const char *output = "table";
     double timeout_s = 15;
     int rest;
     const struct opts_item items[] = {
-        {"server", 's', OPTS_STRING, &server, "HOST:PORT,...", "whom to ask; any member will do"},
-        {"auth", 'a', OPTS_STRING, &auth, "SCHEME:AUTH", "who changes it: digest:super:PASSWORD"},
+        {"server", 's', OPTS_STRING, &member.addresses, "HOST:PORT,...",
+         "whom to ask; any member will do"},
+        {"auth", 'a', OPTS_STRING, &member.auth, "SCHEME:AUTH",
+         "who changes it: digest:super:PASSWORD"},
         {"timeout", 't', OPTS_REAL, &timeout_s, "SECONDS", "for each question", 0, 3600},
         {"replace", 0, OPTS_FLAG, &member.replace, NULL, "of add: the member of that id goes"},
         {"output", 'o', OPTS_CHOICE, &output, "FORM", "of list: table or json",
          .choices = "table|json"},
         {0},
     };
+    member.addresses = ADDRESS_DEFAULT;
     int exit_code = verb_begin(&verb_member_page, items, argc, argv, &rest);
     if (exit_code != VERB_GO_ON)
         return exit_code;
@@ -359,18 +422,12 @@ int verb_member(int argc, char **argv)
                                                      : "one id");
     member.as_json = strcmp(output, "json") == 0;
     member.timeout_ms = (uint32_t)(timeout_s * 1000);
-    if (strcmp(what, "list") == 0 && !auth && member_read_conf(&member, server))
+    if (strcmp(what, "list") == 0 && !member.auth && member_read_conf(&member))
         return verb_member_list(&member);
-    struct zkclient_config config = {.servers = server,
-                                     .session_ms = 30000,
-                                     .connect_ms = member.timeout_ms,
-                                     .reply_ms = member.timeout_ms};
-    struct fault fault;
-    if (zkclient_open(&member.client, &config, &fault) != 0)
-        return member_broken(&fault);
-    exit_code = auth ? member_auth(&member, auth) : VERB_OK;
-    if (exit_code == VERB_OK)
-        exit_code = member_run(&member, what, rest > 1 ? argv[2] : NULL);
+    exit_code = member_open(&member);
+    if (exit_code)
+        return exit_code;
+    exit_code = member_run(&member, what, rest > 1 ? argv[2] : NULL);
     zkclient_close(&member.client);
     return exit_code;
 }

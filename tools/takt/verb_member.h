@@ -7,6 +7,7 @@
 struct verb_member {
     struct zkclient client;
     bool as_json, replace;
+    const char *addresses, *auth; /* of the command line; auth may be NULL */
     uint32_t timeout_ms;
     struct membership servers; /* as /zookeeper/config has them */
     int64_t version;

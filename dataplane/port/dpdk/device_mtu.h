@@ -17,7 +17,7 @@ struct device_mtu {
     uint16_t mtu;        /* of IP */
     uint16_t mtu_max;    /* that the device would take as it is set up now */
     bool by_driver;      /* the driver is told; else it goes by its interface (net_af_packet) */
-    uint32_t frame_size; /* room for a frame with its tag, bytes; what a buffer has behind headroom */
+    uint32_t frame_size; /* room for a frame with its tag, bytes: a buffer behind its headroom */
 };
 
 /* device_mtu_plan: wanted in [DEVICE_MTU_PLAIN, DEVICE_MTU_MAX], or 0: at most DEVICE_MTU_PLAIN.
