@@ -148,7 +148,10 @@ static void fault_damage(struct sim_world *world, enum sim_fault_kind kind, uint
     case SIM_FAULT_snapshot_flip:
         hit = sim_disk_damage(node->disk, "snapshot.", SIM_DISK_FLIPPED);
         break;
-    default: sim_disk_wipe(node->disk); check_promise_void(&node->promise);
+    default:
+        sim_disk_wipe(node->disk);
+        check_promise_void(&node->promise);
+        node->lacks = true;
     }
     if (kind == SIM_FAULT_flip || kind == SIM_FAULT_stale || kind == SIM_FAULT_misdirect)
         node->damaged_late &= !hit || sim_disk_damaged_late(node->disk);
@@ -167,7 +170,7 @@ static void fault_roll_back(struct sim_world *world, uint32_t index)
         node->disk = node->image;
         sim_disk_latency(node->disk, 20000, 20000 + world->knobs.disk_us * 1000ull);
         node->image = NULL;
-        node->honest = false;
+        node->honest = node->lacks = false; /* the image may be of a whole one */
         check_promise_void(&node->promise);
         sim_atlas_damaged(world, index);
         return;
@@ -585,6 +588,20 @@ static bool fault_aim_joint(struct sim_world *world, uint32_t index)
     return true;
 }
 
+/* A node that lost its disk belongs to the ensemble again, and has not caught up: one more crash,
+ * behind which somebody takes it for one that lost its memory. */
+static bool fault_aim_lacking(struct sim_world *world, uint32_t index)
+{
+    struct sim_node *node = &world->nodes[index];
+    const struct role_core *core = &node->node->core;
+
+    if (!node->lacks || !node->lacks_ns || !core->hello.identity.formed ||
+        !core->hello.identity.catching_up || world->now_ns < node->lacks_ns)
+        return false;
+    fault_last_word(world, index, "begun to catch up");
+    return true;
+}
+
 void sim_faults_aim(struct sim_world *world, uint32_t index)
 {
     const struct sim_knobs *knobs = &world->knobs;
@@ -595,7 +612,7 @@ void sim_faults_aim(struct sim_world *world, uint32_t index)
     fault_aim_leave(world, index);
     if (world->knobs.aim_install)
         fault_aim_receiving(world, index);
-    if (fault_aim_joint(world, index) || !told)
+    if (fault_aim_lacking(world, index) || fault_aim_joint(world, index) || !told)
         return;
     if ((told & SIM_TOLD_ENTRY) && knobs->aim_all && below(world, 10000) < knobs->aim_all) {
         sim_world_say(world, "all lose power: node %u has just applied", index + 1);

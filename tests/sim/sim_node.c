@@ -245,6 +245,38 @@ void sim_node_fini(struct sim_node *node)
     node_drop_whole(node);
 }
 
+/* ---- what its disk lacks --------------------------------------------------------------------- */
+
+/* It goes by what the node wants saved: it may be on the disk already. */
+static void node_look_lacks(struct sim_node *node)
+{
+    const struct core_identity *identity = &node->node->core.hello.identity;
+    node->lacks &= !identity->formed || identity->catching_up;
+}
+
+/* The operator gives the flag to whoever says that it has no vote. Where more was lost than memory,
+ * that must do nothing, at whichever start. */
+static bool node_draw_flag(struct sim_node *node)
+{
+    struct sim_world *world = node->world;
+
+    if (!node->lacks || node->observer || !world->knobs.aim_flag || !sim_atlas_forgets(world))
+        return false;
+    bool once_more = rand_below(&world->rand, 4) > 0;
+    node->lacks_ns = world->now_ns + rand_below(&world->rand, 300 * NS_PER_MS);
+    if (!once_more)
+        node->lacks_ns = UINT64_MAX;
+    return rand_below(&world->rand, 100) < world->knobs.aim_flag;
+}
+
+static void node_lacks_started(struct sim_node *node, uint32_t damaged_before)
+{
+    if (node->lacks && node->node->core.raft.config.voting)
+        sim_world_wrong(node->world, "node %u votes, and its disk lacks what it promised",
+                        node->index + 1);
+    node->lacks |= sim_disk_files(node->disk, ".damaged") > damaged_before;
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 /* What was told before it went down still holds. */
@@ -319,12 +351,16 @@ int sim_node_start(struct sim_node *node, struct fault *fault)
                            .now = node_now(node)};
 
     CHECK(!node->node);
+    uint32_t damaged_before = sim_disk_files(node->disk, ".damaged");
+    bool flag = node->config.recover_from_disk;
+    node->config.recover_from_disk |= node_draw_flag(node);
     node->io = *sim_disk_io(node->disk);
     sim_disk_time(node->disk, node->world->now_ns);
     check_log_begin(&node->place);
     node->ahead = false;
     node->starts++;
     int err = node_open(&node->node, &node->config, &env, fault);
+    node->config.recover_from_disk = flag;
     node->dark = sim_disk_powerless(node->disk);
     if (err) {
         /* What a node alone replays before it has synced it is counted as applied here, and told to
@@ -347,6 +383,7 @@ int sim_node_start(struct sim_node *node, struct fault *fault)
     if (!node->place.next)
         node->place.next = found->snapshot_index + 1;
     node_promises(node);
+    node_lacks_started(node, damaged_before);
     check_read_begin(&node->reads, node->node->core.read_context, node->node->core.read_ready);
     check_stale_begin(&node->stale);
     node->cut = false;
@@ -402,6 +439,7 @@ void sim_node_crash(struct sim_node *node, enum sim_disk_crash how)
     struct sim_world *world = node->world;
 
     CHECK(node->node);
+    node_look_lacks(node);
     node->held_index = node_disk_index(&node->node->core);
     for (uint32_t i = 0; i < world->knobs.clients; i++)
         sim_client_node_lost(&world->clients[i], node->index);
@@ -434,6 +472,7 @@ void sim_node_stop(struct sim_node *node)
     struct sim_world *world = node->world;
 
     CHECK(node->node);
+    node_look_lacks(node);
     node->held_index = node->node->core.raft.durable_index;
     sim_disk_power(node->disk, 0, false);
     for (uint32_t i = 0; i < world->knobs.clients; i++)
@@ -531,6 +570,7 @@ static void node_look(struct sim_node *node, uint64_t commit_before, bool rests)
 
     if (!node->node->peers)
         return;
+    node_look_lacks(node);
     node->cut_before = node->cut;
     node->cut = core->writing && core->batch_epoch != core->raft.log_epoch;
     wrong = node_look_durable(node);

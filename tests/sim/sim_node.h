@@ -77,6 +77,8 @@ struct sim_node {
     bool dark;            /* power failed in the middle of its start */
     bool ahead;           /* it shows a history that was given up (sim_recover) */
     bool again;           /* its next start is one in the same process */
+    bool lacks;           /* its disk was wiped or damaged, and it has not caught up since */
+    uint64_t lacks_ns;    /* while lacks: if not caught up by then, it loses power */
     bool cut, cut_before; /* entries are being written that were cut; before this turn */
     uint64_t led_term;    /* the highest that it led */
     uint64_t judged_term; /* the last that it led when check_lost looked */

@@ -34,8 +34,7 @@ void sim_recover_fini(struct sim_world *world)
 
 uint64_t sim_recover_next_ns(const struct sim_world *world)
 {
-    bool due =
-        world->recover.state == SIM_RECOVER_DUE || world->recover.state == SIM_RECOVER_HANG;
+    bool due = world->recover.state == SIM_RECOVER_DUE || world->recover.state == SIM_RECOVER_HANG;
     return due ? world->recover.at_ns : UINT64_MAX;
 }
 
@@ -46,8 +45,7 @@ static bool recover_may_begin(const struct sim_world *world)
 {
     for (uint32_t i = 0; i < world->node_count; i++) {
         const struct sim_node *node = &world->nodes[i];
-        if (!node->node || node->dark ||
-            (!node->observer && !node->node->core.raft.config.voting))
+        if (!node->node || node->dark || (!node->observer && !node->node->core.raft.config.voting))
             return false;
     }
     for (uint32_t i = 0; i < world->faults.active_count; i++)
@@ -262,4 +260,5 @@ void sim_recover_again(struct sim_world *world, struct sim_node *node)
                         node->index + 1);
     world->recover.forgot++;
     node->honest = false;
+    node->lacks = true;
 }

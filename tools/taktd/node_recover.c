@@ -219,7 +219,8 @@ static void recover_durability(struct node *node, struct superblock_state *state
     bool lost = state->unflushed && state->formed;
     bool behind = state->catching_up && !lost; /* an older build has not said why */
     state->disk_lacks |= node->log_damaged || node->forgot || behind;
-    bool give_up = lost && c->recover_from_disk && !node->env.again && !state->disk_lacks;
+    bool whole = !state->disk_lacks || PLANTED(55);
+    bool give_up = lost && c->recover_from_disk && !node->env.again && whole;
 
     node->memory_lost = lost && !give_up;
     state->unflushed = config_is_ensemble(c) && !PLANTED(49) &&
