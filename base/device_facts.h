@@ -24,11 +24,22 @@ enum device_offload {
 
 #define DEVICE_FLOWS_MAX 4
 
+/* How datagrams come to the queue of the NET that has their role. */
+enum device_steer {
+    DEVICE_STEER_ONE,      /* there is one queue */
+    DEVICE_STEER_EACH,     /* each queue has a role of its own for them */
+    DEVICE_STEER_DEVICE,   /* the device gives them to it (rte_flow) */
+    DEVICE_STEER_SOFTWARE, /* whoever gets them hands them over; why */
+};
+
 /* Datagrams of one UDP port: of members, of controllers. */
 struct device_flow {
     char name[16];
+    char why[64];     /* DEVICE_STEER_SOFTWARE: in the driver's words; else "" */
     uint16_t number;  /* UDP port */
+    uint16_t queue;   /* of the role; the first of several */
     uint8_t priority; /* 802.1Q, of what is sent */
+    uint8_t steer;    /* enum device_steer */
 };
 
 /* All of them are numbers and text without pointers: the page is read by another process. */

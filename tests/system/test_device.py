@@ -97,7 +97,7 @@ def test_device_vlan(t):
         equal({s.vlan for s in switch.seen}, {7})
         seen = nic_show(server)
         equal(seen['vlan'], 7)
-        equal([(f['name'], f['udp_port'], f['priority']) for f in seen['flows']], [('beat', 2182, 5)])
+        equal([(f['name'], f['udp_port'], f['priority'], f['steered_by']) for f in seen['flows']], [('beat', 2182, 5, 'one')])
         equal(seen['offloads']['vlan_insert']['in_use'], offloads == 'auto')
         unheard(server, switch, b'')                            # none
         unheard(server, switch, bytes.fromhex('8100' '0008'))   # another

@@ -11,6 +11,28 @@
 
 /* ---- printing ---- */
 
+static const struct {
+    const char *key, *text;
+} device_steers[] = {
+    [DEVICE_STEER_ONE] = {"one", "the only one"},
+    [DEVICE_STEER_EACH] = {"each", "each NET takes those of its own queue"},
+    [DEVICE_STEER_DEVICE] = {"device", "the device sends them there (rte_flow)"},
+    [DEVICE_STEER_SOFTWARE] = {"software", "handed over by who gets them; rte_flow says"},
+};
+
+/* The page is another process's: what is in it may be anything. */
+static uint32_t device_steer(const struct device_flow *flow)
+{
+    return flow->steer <= DEVICE_STEER_SOFTWARE ? flow->steer : DEVICE_STEER_SOFTWARE;
+}
+
+static void device_flow_print(const struct device_flow *flow)
+{
+    printf("%-16s UDP port %u, priority %u, queue %u: %s%s%s\n", flow->name, flow->number,
+           flow->priority, flow->queue, device_steers[device_steer(flow)].text,
+           *flow->why ? ": " : "", flow->why);
+}
+
 static void device_print(const struct device_facts *facts)
 {
     printf("%-16s %s\n%-16s %s\n%-16s %s\n", "device", facts->name, "driver", facts->driver, "MAC",
@@ -20,10 +42,8 @@ static void device_print(const struct device_facts *facts)
     printf("%-16s %u of %u pairs\n%-16s %u; the device takes %u to %u\n", "queues",
            facts->queue_count, facts->queues_max, "MTU", facts->mtu, facts->mtu_min,
            facts->mtu_max);
-    for (uint32_t i = 0; i < facts->flow_count; i++) {
-        const struct device_flow *flow = &facts->flows[i];
-        printf("%-16s UDP port %u, priority %u\n", flow->name, flow->number, flow->priority);
-    }
+    for (uint32_t i = 0; i < facts->flow_count; i++)
+        device_flow_print(&facts->flows[i]);
     printf("\n%-26s %-8s %-7s %s\n", "offload", "capable", "in use", "instead");
     for (int i = 0; i < DEVICE_OFFLOAD_COUNT; i++) {
         enum device_offload offload = (enum device_offload)i;
@@ -55,6 +75,9 @@ static void device_json(const struct device_facts *facts)
         json_text(&json, "name", facts->flows[i].name);
         json_int(&json, "udp_port", facts->flows[i].number);
         json_int(&json, "priority", facts->flows[i].priority);
+        json_int(&json, "queue", facts->flows[i].queue);
+        json_text(&json, "steered_by", device_steers[device_steer(&facts->flows[i])].key);
+        json_text(&json, "why", *facts->flows[i].why ? facts->flows[i].why : NULL);
         json_close(&json, '}');
     }
     json_close(&json, ']');
@@ -95,9 +118,10 @@ int verb_nic_device_node(const struct page_choice *choice, bool as_json)
     if (*page->device.driver)
         code = device_show(&page->device, as_json);
     else
-        fprintf(stderr, "takt: node %u in %s has no device of its own: it is on the kernel port, "
-                "or did not come so far; name a card, see takt nic list\n", page->node_id,
-                page->data_dir);
+        fprintf(stderr,
+                "takt: node %u in %s has no device of its own: it is on the kernel port, "
+                "or did not come so far; name a card, see takt nic list\n",
+                page->node_id, page->data_dir);
     page_close(page);
     return code;
 }
@@ -140,7 +164,7 @@ int verb_nic_device_probe(const char *eal, bool as_json)
         device_exec(eal);
     }
     close(ends[1]);
-    for (ssize_t n = 1; n > 0 && got < sizeof(facts); got += n > 0 ? (size_t)n : 0)
+    for (ssize_t n = 1; n > 0 && got<sizeof(facts); got += n> 0 ? (size_t)n : 0)
         n = read(ends[0], (char *)&facts + got, sizeof(facts) - got);
     close(ends[0]);
     if (waitpid(child, &status, 0) != child || !WIFEXITED(status) || WEXITSTATUS(status) != 0)

@@ -335,7 +335,8 @@ static int run_datagram_open(void *self, const struct node_datagrams *want,
     const struct datagram_dpdk_setup dpdk = {.name = want->name,
                                              .listen = want->listen,
                                              .net_index = want->index,
-                                             .priority = want->priority};
+                                             .priority = want->priority,
+                                             .sole = want->count == 1};
     struct run *run = self;
     if (run->config->port_kind == CONFIG_PORT_DPDK)
         return datagram_dpdk_open(run->process->device, &dpdk, port, fault);

@@ -7,6 +7,7 @@
 
 #include "dataplane/port/dpdk/datagram_dpdk.h"
 
+#include "dataplane/port/dpdk/device_flow.h"
 #include "dataplane/port/dpdk/port_dpdk_parts.h"
 
 #include <stdio.h>
@@ -47,6 +48,7 @@ struct datagram_dpdk {
     rte_be16_t number;  /* UDP port */
     bool is_v4;
     uint8_t priority;
+    struct rte_flow *rule; /* that steers to here; NULL: none */
     uint32_t headers; /* bytes in front of a datagram */
     uint64_t now_ns;
     struct link rx[PORT_DPDK_NETS_MAX]; /* of struct rte_mbuf *, from NET i */
@@ -406,6 +408,7 @@ static void dpdk_fini(struct datagram_port *base)
     struct rte_mbuf *const *record;
     uint32_t size;
     struct port_dpdk_device *device = port->device;
+    device_flow_drop(&device_flow_rte, device->device.id, port->rule);
     for (uint32_t i = 0; i < device->datagram_count; i++) {
         if (device->datagrams[i] == port)
             device->datagrams[i] = device->datagrams[--device->datagram_count];
@@ -457,19 +460,38 @@ static int dpdk_check(const struct port_dpdk_device *device,
     return 0;
 }
 
-/* Shown with the device; of several with one UDP port once. */
-static void dpdk_note(struct device_facts *facts, const struct datagram_dpdk_setup *setup)
+/* Shown with the device; of several with one UDP port once. NULL: no room, or shown already. */
+static struct device_flow *dpdk_flow(struct device_facts *facts,
+                                     const struct datagram_dpdk_setup *setup)
 {
     struct device_flow *flow = facts->flows;
     for (uint32_t i = 0; i < facts->flow_count; i++, flow++)
         if (flow->number == setup->listen.port)
-            return;
+            return NULL;
     if (facts->flow_count == DEVICE_FLOWS_MAX)
-        return;
+        return NULL;
     facts->flow_count++;
+    *flow = (struct device_flow){.number = setup->listen.port, .priority = setup->priority};
     snprintf(flow->name, sizeof(flow->name), "%s", setup->name);
-    flow->number = setup->listen.port;
-    flow->priority = setup->priority;
+    return flow;
+}
+
+static void dpdk_steer(struct datagram_dpdk *port, const struct datagram_dpdk_setup *setup)
+{
+    struct device *device = &port->device->device;
+    struct device_flow unseen, *flow = dpdk_flow(&device->facts, setup);
+    const struct device_flow_want want = {.device = device->id,
+                                          .to = port->base.local,
+                                          .vlan = port->device->setup.vlan,
+                                          .queue = (uint16_t)setup->net_index};
+    if (!flow)
+        flow = &unseen;
+    if (device->queue_count == 1)
+        flow->steer = DEVICE_STEER_ONE;
+    else if (!setup->sole)
+        flow->steer = DEVICE_STEER_EACH;
+    else
+        port->rule = device_flow_steer(&device_flow_rte, &want, flow);
 }
 
 int datagram_dpdk_open(struct port_dpdk_device *device, const struct datagram_dpdk_setup *setup,
@@ -501,7 +523,7 @@ int datagram_dpdk_open(struct port_dpdk_device *device, const struct datagram_dp
     port->is_v4 = port_dpdk_is_v4(&device->setup.ip);
     port->headers = port->is_v4 ? sizeof(struct dpdk_headers_4) : sizeof(struct dpdk_headers_6);
     device->datagrams[device->datagram_count++] = port;
-    dpdk_note(&device->device.facts, setup);
+    dpdk_steer(port, setup);
     *out = &port->base;
     return 0;
 }
