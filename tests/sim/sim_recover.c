@@ -34,20 +34,29 @@ void sim_recover_fini(struct sim_world *world)
 
 uint64_t sim_recover_next_ns(const struct sim_world *world)
 {
-    bool due = world->recover.state == SIM_RECOVER_DUE || world->recover.state == SIM_RECOVER_HANG;
+    bool due = world->recover.state > SIM_RECOVER_OFF && world->recover.state < SIM_RECOVER_WAIT;
     return due ? world->recover.at_ns : UINT64_MAX;
 }
 
 /* ---- the power fails ------------------------------------------------------------------------- */
 
-/* Everybody is well, and there is something to lose. */
+/* Everybody is well, but for a minority that has lost its disks, and there is something to lose. */
 static bool recover_may_begin(const struct sim_world *world)
 {
+    uint32_t lacking = 0;
+
     for (uint32_t i = 0; i < world->node_count; i++) {
         const struct sim_node *node = &world->nodes[i];
-        if (!node->node || node->dark || (!node->observer && !node->node->core.raft.config.voting))
+        if (!node->node || node->dark)
             return false;
+        if (node->observer || node->node->core.raft.config.voting)
+            continue;
+        if (!node->lacks)
+            return false;
+        lacking++;
     }
+    if (lacking > (world->voter_count - 1) / 2)
+        return false;
     for (uint32_t i = 0; i < world->faults.active_count; i++)
         if (world->faults.active[i].kind == SIM_FAULT_disk_full)
             return false; /* what a stop in good order cannot write is lost once more */
@@ -67,11 +76,9 @@ static void recover_hang(struct sim_world *world)
     recover->state = SIM_RECOVER_HANG;
 }
 
-static void recover_down(struct sim_world *world, struct sim_node *node)
+/* The node loses power, if it is up, and is to be started again. */
+static void recover_down(struct sim_world *world, struct sim_node *node, uint64_t down_ns)
 {
-    bool first = node->observer || (world->recover.majority >> node->index & 1);
-    bool flag = first || rand_below(&world->faults.rand, 2);
-
     sim_disk_power(node->disk, 0, false);
     for (int call = 0; call < SIM_DISK_CALLS; call++)
         sim_disk_fail(node->disk, (enum sim_disk_call)call, 0);
@@ -84,10 +91,40 @@ static void recover_down(struct sim_world *world, struct sim_node *node)
     sim_atlas_damaged(world, node->index);
     /* what it has acknowledged is given up; term and vote are not */
     node->promise.match_index = node->promise.match_term = node->promise.match_entry_term = 0;
-    node->config.recover_from_disk = flag;
-    node->start_ns = world->now_ns + (first ? span_ms(world, 1, 300) : span_ms(world, 1, 4000));
-    sim_world_say(world, "node %u is to be started %s", node->index + 1,
-                  flag ? "with --recover-from-disk" : "as ever");
+    node->start_ns = world->now_ns + down_ns;
+}
+
+/* Who lost its disk gets no vote by the flag, so nobody else can do without it then. */
+static void recover_flag(struct sim_world *world)
+{
+    bool lacking = false;
+
+    for (uint32_t i = 0; i < world->voter_count; i++)
+        lacking |= world->nodes[i].lacks;
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        struct sim_node *node = &world->nodes[i];
+        bool first = node->observer || (world->recover.majority >> i & 1);
+        bool flag = first || lacking || rand_below(&world->faults.rand, 2);
+        recover_down(world, node, first ? span_ms(world, 1, 300) : span_ms(world, 1, 4000));
+        node->config.recover_from_disk = flag;
+        node->config.durability_mode = CONFIG_DURABILITY_MEMORY;
+        sim_world_say(world, "node %u is to be started %s", i + 1,
+                      flag ? "with --recover-from-disk" : "as ever");
+    }
+    world->recover.state = SIM_RECOVER_WAIT;
+}
+
+/* At first nobody knows what is to be done. */
+static void recover_stall(struct sim_world *world)
+{
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        struct sim_node *node = &world->nodes[i];
+        recover_down(world, node, span_ms(world, 1, 300));
+        if (rand_below(&world->faults.rand, 3) == 0)
+            node->config.durability_mode = CONFIG_DURABILITY_DISK;
+    }
+    world->recover.at_ns = world->now_ns + span_ms(world, 200, 3000);
+    world->recover.state = SIM_RECOVER_STALL;
 }
 
 static void recover_power(struct sim_world *world)
@@ -99,16 +136,19 @@ static void recover_power(struct sim_world *world)
         sim_client_lost(&world->clients[i], true);
         world->clients[i].next_ns = UINT64_MAX;
     }
-    for (uint32_t i = 0; i < world->node_count; i++)
-        recover_down(world, &world->nodes[i]);
-    world->recover.state = SIM_RECOVER_WAIT;
+    if (rand_below(&world->faults.rand, 2))
+        recover_stall(world);
+    else
+        recover_flag(world);
 }
 
 void sim_recover_step(struct sim_world *world)
 {
     struct sim_recover *recover = &world->recover;
 
-    if (world->calm) {
+    if (recover->state == SIM_RECOVER_STALL) {
+        recover_flag(world);
+    } else if (world->calm) {
         recover->state = SIM_RECOVER_OFF;
     } else if (recover->state == SIM_RECOVER_HANG && recover_may_begin(world)) {
         sim_world_say(world, "all lose power, and what they had in memory");
@@ -170,7 +210,7 @@ static const char *recover_refeed_entry(struct sim_world *world, const struct si
     }
     const struct sim_entry *last = &world->log.entries[index - 1];
     bool effect = last->gone || (last->session && last->error == 0);
-    struct check_session_when when = {0, world->now_ns};
+    struct check_session_when when = {0, 0}; /* whom it was heard of is not asked again */
     return wrong ? wrong
                  : check_session_entry(&world->sessions, command, last->session, effect, last->zxid,
                                        when);

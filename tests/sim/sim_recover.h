@@ -1,7 +1,9 @@
 /* sim_recover: the operator's way out when a majority has lost its memory (durability.mode memory).
  * The disks of a majority hang for a moment, everybody loses power, and the majority is started
- * with --recover-from-disk. The others come later, with it or without: they may be AHEAD, and hold
- * a history that was given up meanwhile.
+ * with --recover-from-disk: at once, or when all have been started without it, some with
+ * durability.mode disk, and nobody could lead. The others come later, with it or without: they may
+ * be AHEAD, and hold a history that was given up meanwhile. A minority may be without its disks at
+ * that time; the flag does nothing there, so all others are given it.
  *
  *   old    1 ... kept │ kept+1 ... count          what clients were told of
  *                     └ kept+1' ... ─────────▶    the first entry that a node applies in a new
@@ -21,9 +23,10 @@ struct entry;
 
 enum sim_recover_state {
     SIM_RECOVER_OFF = 0,
-    SIM_RECOVER_DUE,  /* at at_ns the disks hang */
-    SIM_RECOVER_HANG, /* at at_ns everybody loses power */
-    SIM_RECOVER_WAIT, /* for who decides */
+    SIM_RECOVER_DUE,   /* at at_ns the disks hang */
+    SIM_RECOVER_HANG,  /* at at_ns everybody loses power */
+    SIM_RECOVER_STALL, /* nobody has a vote; at at_ns the operator has read why */
+    SIM_RECOVER_WAIT,  /* for who decides */
     SIM_RECOVER_DONE,
 };
 

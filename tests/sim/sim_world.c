@@ -155,6 +155,9 @@ static void world_look_leader(struct sim_world *world, struct sim_node *node)
         return;
     if (node->ahead)
         sim_world_wrong(world, "node %u leads with a history that was given up", node->index + 1);
+    if (world->recover.state == SIM_RECOVER_STALL)
+        sim_world_wrong(world, "node %u leads, and all have lost what they had in memory",
+                        node->index + 1);
     if (sim_node_term(node) > node->led_term)
         node->led_term = sim_node_term(node);
     const struct raft *raft = &node->node->core.raft;
