@@ -8,8 +8,10 @@ import socket
 import struct
 import time
 
+import beatwire as b
 from ensemble import Ensemble
 from harness import equal, eventually
+from test_beat import CREATE, SEQUENTIAL, Client
 from test_ensemble import Load, cut_test
 
 SECRETS = {number: ('%02x' % number) * 32 for number in (7, 8, 9)}
@@ -221,3 +223,27 @@ def test_ensemble_leader_deaf_or_mute(t):
         e.wait_whole(60 * e.patience)
         load.go_on(10, 60 * e.patience)
     load.check(linearizable=t.is_takt)
+
+
+def test_ensemble_lossy_cables(t):
+    """a tenth of all frames is lost, each way, of members, clients and a controller: nothing is, only time"""
+    only_takt(t)
+    e = Ensemble(t, start=False)
+    e.need_wires()
+    for node in e.nodes.values():
+        node.settings['beat.listen'] = '%s:2182' % node.host
+    e.start()
+    load = Load(t, e, [], 3, answer_s=25.0)
+    e.wires.lose(10)
+    controller = Client([(node.host, 2182) for node in e.nodes.values()], timeout_ms=30000)
+    controller.do(CREATE, b.create('/lossy', b''))
+    asked = [controller.ask(CREATE, b.create('/lossy/n-', b'', SEQUENTIAL)) for _ in range(100)]
+    answers = [controller.answer(number, 60) for number in asked]
+    equal([error for error, _, _ in answers], [0] * 100)
+    equal([b.get_bytes(message)[0].decode() for _, message, _ in answers], ['/lossy/n-%010d' % i for i in range(100)])
+    load.go_on(30, 120)
+    assert e.wires.dropped() > 100, 'nothing was lost'
+    e.wires.heal()
+    load.go_on(10, 60)
+    controller.close()
+    load.check()

@@ -59,7 +59,7 @@ class Wires:
     def __init__(self):
         if not os.environ.get('TAKT_TEST_NETNS'):
             raise CannotWire('not in a network namespace of its own')
-        self.spaces, self.cuts = {}, set()
+        self.spaces, self.cuts, self.loss = {}, set(), 0
         run('ip link add tkbr type bridge')
         try:
             run('ip addr add %s/24 dev tkbr' % (self.NETWORK % 254))
@@ -101,8 +101,14 @@ class Wires:
             self.cuts.update({(number, other), (other, number)})
         self.write_rules()
 
+    def lose(self, percent):
+        """Drops this share of all IP frames at random, each way, of members and of clients."""
+        self.loss = percent
+        self.write_rules()
+
     def heal(self):
         self.cuts.clear()
+        self.loss = 0
         self.write_rules()
 
     def write_rules(self):
@@ -116,6 +122,9 @@ class Wires:
             else:
                 chains['forward'].append('iifname "n%d" oifname "n%d" ether type ip counter drop'
                                          % (source, to))
+        if self.loss:
+            for rules in chains.values():
+                rules.append('ether type ip numgen random mod 100 < %d counter drop' % self.loss)
         text = 'table bridge takt\ndelete table bridge takt\ntable bridge takt {\n'
         for hook, rules in chains.items():
             text += 'chain at_%s {\ntype filter hook %s priority 0; policy accept;\n%s\n}\n' % (
@@ -123,7 +132,7 @@ class Wires:
         run('nft -f -', text + '}\n')
 
     def dropped(self):
-        """Frames that the cuts have dropped since they were written."""
+        """Frames that the rules have dropped since they were written."""
         done = subprocess.run(['nft', 'list', 'table', 'bridge', 'takt'], stdout=subprocess.PIPE)
         words = done.stdout.decode().split()
         return sum(int(words[i + 1]) for i, word in enumerate(words) if word == 'packets')
