@@ -156,14 +156,16 @@ bool log_tail_has_room(const struct log_tail *tail, uint64_t size, uint32_t coun
     return going <= held && *slot_of(tail, tail->first_index + going - 1) < limit;
 }
 
-bool log_tail_is_roomy(const struct log_tail *tail, uint32_t payload_size)
+bool log_tail_is_roomy(struct log_tail *tail, uint32_t payload_size)
 {
-    uint64_t applied = atomic_load_explicit(&tail->applied, memory_order_acquire);
-    uint64_t limit = applied < tail->written ? applied : tail->written;
+    uint64_t end = tail->appended + log_record_span(payload_size);
     uint64_t waiting = tail->last_index > tail->commit ? tail->last_index - tail->commit : 0;
 
-    return tail->appended - limit + log_record_span(payload_size) <= tail->size / 2 &&
-           waiting < tail->slot_count / 2;
+    if (waiting >= tail->slot_count / 2 || end - tail->written > tail->size / 2)
+        return false;
+    if (end - tail->applied_seen > tail->size / 2)
+        tail->applied_seen = atomic_load_explicit(&tail->applied, memory_order_acquire);
+    return end - tail->applied_seen <= tail->size / 2;
 }
 
 static inline bool has_room(struct log_tail *tail, uint64_t span)

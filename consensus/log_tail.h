@@ -58,6 +58,7 @@ struct log_tail {
     uint64_t chain, last_index, last_term;          /* of the last sealed record */
     uint64_t commit;                                /* stamped on records from now on */
     uint64_t term_before, chain_before;             /* of the entry before first_index */
+    uint64_t applied_seen; /* of `applied`, when log_tail_is_roomy last had to look at it */
     _Alignas(64) _Atomic uint64_t applied; /* written by APPLY: it is done with all before this */
 };
 
@@ -93,7 +94,7 @@ bool log_tail_has_room(const struct log_tail *tail, uint64_t size, uint32_t coun
  * must be able to append in the end, the first entry of a term, with which all older ones are
  * committed: here and in a follower's tail, which holds the same entries in more and smaller
  * batches. Role: CORE. */
-bool log_tail_is_roomy(const struct log_tail *tail, uint32_t payload_size);
+bool log_tail_is_roomy(struct log_tail *tail, uint32_t payload_size);
 
 /* log_tail_truncate forgets the entries from from_index on; the next one appended has this index.
  * Bytes that were lent to DISK stay as they are. Assumes from_index in (commit, last_index + 1] and

@@ -167,6 +167,42 @@ static void test_a_term_can_always_begin(void **state)
     log_tail_fini(&tail);
 }
 
+/* Proposes and commits until the leader may no more; the last batch is closed, and returned. */
+static struct core_disk fill_half(struct log_tail *tail, struct rand *r, struct core_disk last)
+{
+    while (log_tail_is_roomy(tail, 6000)) {
+        put(tail, r, 6000);
+        log_tail_commit(tail, tail->last_index);
+        if (log_tail_batch_full(tail))
+            assert_true(log_tail_close_batch(tail, &last));
+    }
+    (void)log_tail_close_batch(tail, &last);
+    return last;
+}
+
+/* Half of the bytes may wait; room comes back when they are written, and applied as well. */
+static void test_half_of_the_bytes_may_wait(void **state)
+{
+    struct log_tail tail;
+    struct core_disk d = {.size = 0};
+    struct rand r;
+    (void)state;
+    rand_seed(&r, 18);
+    assert_int_equal(begin(&tail, 512, 0, 0), 0);
+    d = fill_half(&tail, &r, d);
+    assert_true(tail.appended <= TAIL_SIZE / 2 && tail.appended > TAIL_SIZE / 2 - 3 * 6000);
+    log_tail_applied(&tail, log_tail_end(&tail, tail.last_index));
+    assert_false(log_tail_is_roomy(&tail, 6000)); /* not written */
+    log_tail_written(&tail, d.offset + d.size);
+    assert_true(log_tail_is_roomy(&tail, 6000));
+    d = fill_half(&tail, &r, d);
+    log_tail_written(&tail, d.offset + d.size);
+    assert_false(log_tail_is_roomy(&tail, 6000)); /* not applied */
+    log_tail_applied(&tail, log_tail_end(&tail, tail.last_index));
+    assert_true(log_tail_is_roomy(&tail, 6000));
+    log_tail_fini(&tail);
+}
+
 /* A record of the largest size waits until the batch before it is closed. */
 static void test_a_batch_never_grows_too_long(void **state)
 {
@@ -364,6 +400,7 @@ int main(void)
         cmocka_unit_test(test_batches_are_whole_blocks_and_read_back),
         cmocka_unit_test(test_room_is_reused_when_applied_and_written_and_needed),
         cmocka_unit_test(test_a_term_can_always_begin),
+        cmocka_unit_test(test_half_of_the_bytes_may_wait),
         cmocka_unit_test(test_a_batch_never_grows_too_long),
         cmocka_unit_test(test_as_many_entries_as_slots),
         cmocka_unit_test(test_records_of_another_tail),

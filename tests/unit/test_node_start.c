@@ -237,6 +237,27 @@ static void test_a_start_with_the_disk_in_between(void **state)
     assert_false(superblock_now().unflushed || superblock_now().catching_up);
 }
 
+/* It caught up in a start that acknowledges from the disk only: nothing can be lost any more, and
+ * the start behind the next crash votes at once, with no flag. */
+static void test_caught_up_with_the_disk_is_whole(void **state)
+{
+    mark();
+    config.durability_mode = CONFIG_DURABILITY_DISK;
+    listen_begin();
+    struct node *node = opened();
+    turns(node, 5);
+    assert_true(superblock_now().unflushed && !votes(node));
+    node->core.hello.identity.catching_up = false;
+    core_save(&node->core);
+    turns(node, 5);
+    crashed(node);
+    assert_false(superblock_now().unflushed || superblock_now().catching_up);
+    node = opened();
+    assert_true(votes(node));
+    stopped(node);
+    (void)listen_end();
+}
+
 /* Whatever was lost with it: a later start, behind one more crash, gives no vote either. */
 static void assert_no_vote_later(void)
 {
@@ -433,6 +454,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_crash_takes_the_vote_until_it_is_given_back, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_start_with_the_disk_in_between, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_caught_up_with_the_disk_is_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_wiped_member_gets_no_vote, setup, teardown),
         cmocka_unit_test_setup_teardown(test_catching_up_without_a_reason_gets_no_vote, setup,
                                         teardown),
