@@ -108,10 +108,8 @@ static void test_it_vouches_from_when_it_asked(void **state)
                                       .context = at});
     assert_int_equal(raft_vouched_ns(&raft), 0);
     now_ns += 20 * MS;
-    message((struct peer_message){.kind = PEER_APPEND_REPLY,
-                                  .from = 2,
-                                  .term = raft.term,
-                                  .context = round});
+    message((struct peer_message){
+        .kind = PEER_APPEND_REPLY, .from = 2, .term = raft.term, .context = round});
     assert_int_equal(raft_vouched_ns(&raft), asked_ns);
     input(RAFT_INPUT_TICK, 0);
     ack(2, 0);
@@ -567,6 +565,33 @@ static void test_an_offered_snapshot_that_lies_here_is_answered(void **state)
     assert_int_equal(out.message_count, 0);
 }
 
+/* Which terms are below its table's base it cannot tell; an entry of the leader's own term it can
+ * (seed 902721). The other answers count for nothing: the transfer and commit tests above. */
+static void test_below_the_table_the_leaders_term_contradicts(void **state)
+{
+    struct raft_membership members = members_of(3, 0);
+    struct peer_message probe = {
+        .kind = PEER_APPEND, .from = 2, .term = 7, .index = 4, .log_term = 3};
+
+    member(members, 5, 10, 4, 2);
+    step((struct raft_input){
+        .kind = RAFT_INPUT_SNAPSHOT_INSTALLED, .index = 6, .term = 4, .membership = &members});
+    message(probe);
+    input(RAFT_INPUT_SAVED, 0);
+    message(probe);
+    assert_int_equal(out.contradicts, 0);
+    assert_int_equal(told(PEER_APPEND_REPLY)->index, 4);
+    probe.log_term = 7;
+    message(probe);
+    assert_int_equal(out.contradicts, 4);
+    assert_int_equal(out.message_count, 0);
+    probe.index = 6; /* there it can */
+    probe.log_term = 3;
+    message(probe);
+    assert_int_equal(out.contradicts, 6);
+    assert_int_equal(out.message_count, 0);
+}
+
 /* ---- full disks ------------------------------------------------------------------------------ */
 
 static void ack_full(uint8_t from, uint64_t match)
@@ -761,6 +786,7 @@ int main(void)
         cmocka_unit_test(test_removed_by_an_uncommitted_entry_it_campaigns_still),
         cmocka_unit_test(test_a_snapshot_keeps_what_follows_it_and_nothing_else),
         cmocka_unit_test(test_an_offered_snapshot_that_lies_here_is_answered),
+        cmocka_unit_test(test_below_the_table_the_leaders_term_contradicts),
         cmocka_unit_test(test_an_heir_has_room_and_needs_nobody_without),
         cmocka_unit_test(test_a_full_member_is_sent_one_message_and_waited_for),
         cmocka_unit_test(test_a_full_member_says_so_and_campaigns_last),
