@@ -27,6 +27,7 @@
 #pragma once
 
 #include "base/counters.h"
+#include "base/lines.h"
 #include "base/link.h"
 #include "consensus/log_tail.h"
 #include "consensus/superblock.h"
@@ -52,7 +53,7 @@ struct role_disk_config {
 };
 
 struct role_disk {
-    struct role_disk_config config;
+    _Alignas(LINES_SIZE) struct role_disk_config config;
     struct wal *wal;
     struct core_disk batch; /* popped and not yet given to the wal; size 0: none */
     struct disk_core durable; /* of the last batch, not told yet; kind 0: told */

@@ -32,6 +32,7 @@
 
 #include "base/counters.h"
 #include "base/limits.h"
+#include "base/lines.h"
 #include "base/link.h"
 #include "base/trace.h"
 #include "dataplane/conn.h"
@@ -101,7 +102,7 @@ struct beat;
 #define NET_TRACES_MAX 16u /* answers of traced requests that one turn stamps as sent */
 
 struct net {
-    struct net_config config;
+    _Alignas(LINES_SIZE) struct net_config config;
     struct net_parts parts;
     struct port *port;
     struct beat *beat; /* native sessions; NULL: this NET has none */

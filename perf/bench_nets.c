@@ -23,7 +23,7 @@
 #define ROUNDS     100 /* between two barriers */
 
 struct core {
-    _Alignas(64) struct net net;
+    struct net net;
     struct link net_core, apply_net;
     struct counters page;
     struct now now;

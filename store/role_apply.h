@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/counters.h"
+#include "base/lines.h"
 #include "base/link.h"
 #include "base/messages.h"
 #include "base/trace.h"
@@ -31,7 +32,7 @@
 #define APPLY_RETIRE_NS          (50 * NS_PER_MS) /* or this long after the first of them */
 
 struct role_apply {
-    struct machine *machine;
+    _Alignas(LINES_SIZE) struct machine *machine;
     struct tree *tree;
     const struct command *current; /* whose results the machine is giving; NULL between */
     struct entry_source source;

@@ -6,10 +6,11 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/lines.h"
 #include "base/link.h"
 
 struct role_reclaim {
-    struct link *apply_ctl, *ctl_apply;
+    _Alignas(LINES_SIZE) struct link *apply_ctl, *ctl_apply;
 };
 
 uint32_t role_reclaim_poll(void *self, struct now now);

@@ -15,6 +15,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/lines.h"
 #include "store/machine.h"
 #include "store/snapshot.h"
 
@@ -44,7 +45,7 @@ struct role_snap_result {
 };
 
 struct role_snap {
-    struct role_snap_config config;
+    _Alignas(LINES_SIZE) struct role_snap_config config;
     _Atomic uint64_t state; /* enum role_snap_state; a change of it wakes the other side's worker */
     /* the job: APPLY's until REQUESTED, then SNAP's until DONE */
     struct snapshot_info info;

@@ -96,7 +96,7 @@ struct beat_renewal {
 };
 
 struct beat {
-    struct port port; /* first: the streams' port */
+    _Alignas(LINES_SIZE) struct port port; /* first: the streams' port */
     struct net *net;
     struct datagram_port *datagrams;
     struct beat_config config;

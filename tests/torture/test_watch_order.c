@@ -330,7 +330,7 @@ static void *net_thread(void *arg)
 
 static struct side *make_side(uint32_t index)
 {
-    struct side *side = calloc(1, sizeof(*side));
+    struct side *side = lines_calloc(1, sizeof(*side));
     struct net_config config;
     struct port_setup setup;
     struct port *port;

@@ -39,7 +39,7 @@ static void bench_failed(void *self, const struct fault *fault)
 
 static int setup(void **state)
 {
-    struct bench *bench = calloc(1, sizeof(*bench));
+    struct bench *bench = lines_calloc(1, sizeof(*bench));
     struct wal_config config = {.segment_size = SEGMENT};
     struct wal_recovery recovery;
     struct fault fault;

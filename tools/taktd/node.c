@@ -350,7 +350,7 @@ static int node_assemble(struct node *node, struct fault *fault)
         err = node_apply_init(node, fault);
     if (err)
         return err;
-    node->nets = calloc(c->net_count, sizeof(*node->nets));
+    node->nets = lines_calloc(c->net_count, sizeof(*node->nets));
     if (!node->nets)
         return fault_set(fault, ERR_NOMEM, "no memory for %u NET roles", c->net_count);
     for (uint32_t i = 0; !err && i < c->net_count; i++)
@@ -402,10 +402,9 @@ static int node_page_set(struct node *node, struct fault *fault)
 int node_open(struct node **to, const struct config *config, const struct node_env *env,
               struct fault *fault)
 {
-    struct node *node = aligned_alloc(64, (sizeof(*node) + 63) & ~63ull);
+    struct node *node = lines_calloc(1, sizeof(*node));
     if (!node)
         return fault_set(fault, ERR_NOMEM, "no memory for a node");
-    memset(node, 0, sizeof(*node));
     node->config = config;
     node->env = *env;
     int err = env->threads ? topology_check(config, fault) : 0;

@@ -56,7 +56,7 @@ int node_beat_init(struct node *node, struct fault *fault)
     if (err)
         return err;
     want.count = node->config->net_count;
-    node->beats = calloc(want.count, sizeof(*node->beats));
+    node->beats = lines_calloc(want.count, sizeof(*node->beats));
     if (!node->beats)
         return fault_set(fault, ERR_NOMEM, "no memory for native sessions");
     for (uint32_t i = 0; !err && i < want.count; i++)

@@ -530,7 +530,7 @@ int port_dpdk_open(struct port_dpdk_device *device, uint32_t net_index,
 {
     if (net_index >= device->setup.net_count)
         return fault_set(fault, ERR_RANGE, "NET %u has no queue", net_index);
-    struct port_dpdk *port = calloc(1, sizeof(*port));
+    struct port_dpdk *port = lines_calloc(1, sizeof(*port));
     if (!port)
         return fault_set(fault, ERR_NOMEM, "no memory for a port");
     int err = port_init(&port->base, &dpdk_ops, setup);

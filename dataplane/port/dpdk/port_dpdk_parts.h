@@ -2,6 +2,7 @@
  * dataplane/port/dpdk only. */
 #pragma once
 
+#include "base/lines.h"
 #include "base/link.h"
 #include "dataplane/port/dpdk/device.h"
 #include "dataplane/port/dpdk/port_dpdk.h"
@@ -14,7 +15,7 @@
 #define DPDK_DATAGRAMS_MAX (PORT_DPDK_NETS_MAX + 1) /* a NET's each, and PEER's */
 
 struct port_dpdk {
-    struct port base;
+    _Alignas(LINES_SIZE) struct port base;
     struct port_dpdk_device *device;
     const struct stack_ops *stack;
     uint16_t queue;
