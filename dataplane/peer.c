@@ -114,6 +114,7 @@ static void peer_set(struct peer *peer, const struct peer_member *member)
         return;
     if (!remote)
         remote = peer_add(peer, member->id);
+    remote->guest_ns = 0;
     bool renamed = strncmp(remote->name, member->name, sizeof(remote->name)) != 0;
     memcpy(remote->name, member->name, sizeof(remote->name));
     remote->name[sizeof(remote->name) - 1] = '\0';
@@ -124,6 +125,26 @@ static void peer_set(struct peer *peer, const struct peer_member *member)
         peer_send_route(peer, remote);
     }
     peer->due_ns = 0;
+}
+
+struct peer_remote *peer_guest(struct peer *peer, uint8_t id, const struct address *at)
+{
+    uint32_t used = 0;
+    while (used < PEER_COUNT_MAX && peer->remotes[used].id)
+        used++;
+    if (used == PEER_COUNT_MAX || id == 0 || id == peer->config.id)
+        return NULL;
+    struct peer_remote *remote = peer_add(peer, id);
+    remote->guest_ns = peer->now.mono_ns;
+    remote->address = *at;
+    peer_send_route(peer, remote);
+    return remote;
+}
+
+void peer_guest_goes(struct peer *peer, const struct peer_remote *remote)
+{
+    CHECK(remote->guest_ns);
+    peer_remove(peer, remote->id);
 }
 
 static void peer_update(struct peer *peer, const struct peer_update *update)

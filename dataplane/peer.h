@@ -27,6 +27,9 @@
  *     this disk does not remember: CORE is told (PEER_LATER), once.
  * Two nodes with one id: the one that is heard stays, the other one is told (peer_twin.h).
  * Whoever is refused because it is no member is told so, and then tells its CORE (PEER_ABSENT).
+ * One stranger is heard all the same: who leads. A member that was away while others came and went
+ * learns who they are from nobody else (its log has it from the leader). Such a GUEST has a place
+ * while one is free, until it is a member, or has not led for PEER_GUEST_NS; it gets no vote here.
  * Greetings (no message inside) go to a peer that nothing was sent to for a while, and in answer to
  * one that does not know us; they keep `heard` and the round trip fresh.
  *
@@ -58,6 +61,7 @@
 #define PEER_TWIN_NS  (6 * NS_PER_S)
 #define PEER_STILL_NS NS_PER_S
 #define PEER_ABSENT_NS NS_PER_S /* strangers are told no more often, and CORE is */
+#define PEER_GUEST_NS  (5 * NS_PER_S)
 
 /* Why a message or a datagram went no further: cause, metric, the words behind "it". Those up to
  * PEER_DROP_LINE_LAST get a line for a person. */
@@ -173,6 +177,7 @@ struct peer_remote {
     uint64_t size_asked_ns;
     uint64_t incarnation;
     uint64_t heard_ns, sent_ns, greeted_ns;
+    uint64_t guest_ns;       /* no member here, but it led then; 0: a member */
     struct address heard_at; /* where `incarnation` was first heard from */
     uint64_t strange_ns;     /* while none was: when another source than `address` was first seen */
     uint64_t twin_ns;        /* when TWIN was last sent; 0: never */

@@ -120,6 +120,17 @@ static bool receive_for_us(struct peer *peer, struct peer_remote *remote,
     return frame->to_incarnation == 0 && (peer->config.keys.count == 0 || frame->count == 0);
 }
 
+/* It is told why; it may be anybody, so not more often than that. */
+static void receive_stranger(struct peer *peer, const struct address *from,
+                             const struct peer_frame *frame)
+{
+    if (frame->to != peer->config.id || (frame->flags & PEER_FRAME_ABSENT) ||
+        (peer->absent_sent_ns && peer->now.mono_ns - peer->absent_sent_ns < PEER_ABSENT_NS))
+        return;
+    peer->absent_sent_ns = peer->now.mono_ns;
+    peer_send_absent(peer, from, frame);
+}
+
 /* Gives a whole message to CORE. */
 static void receive_deliver(struct peer *peer, struct peer_remote *remote,
                             const struct address *from, const struct peer_frame *frame,
@@ -129,6 +140,11 @@ static void receive_deliver(struct peer *peer, struct peer_remote *remote,
     uint32_t size = frame->message_size;
     if (peer_message_valid(message, size, peer->config.id) || message->from != frame->from) {
         peer_refuse_datagram(peer, remote, PEER_DROP_MALFORMED, from, frame);
+        return;
+    }
+    if (remote->guest_ns && (message->kind == PEER_PRE_VOTE || message->kind == PEER_VOTE)) {
+        receive_stranger(peer, from, frame);
+        peer_refuse_datagram(peer, remote, PEER_DROP_FROM, from, frame);
         return;
     }
     if (receive_unformed(frame->cluster) || receive_unformed(peer->config.cluster)) {
@@ -185,15 +201,46 @@ static void receive_absent(struct peer *peer, const struct peer_frame *frame)
     peer->absent_told_ns = peer->now.mono_ns;
 }
 
-/* It is told why; it may be anybody, so not more often than that. */
-static void receive_stranger(struct peer *peer, const struct address *from,
-                             const struct peer_frame *frame)
+/* Is this the beginning of what only a leader says? */
+static bool receive_leads(const struct peer_frame *frame)
 {
-    if (frame->to != peer->config.id || (frame->flags & PEER_FRAME_ABSENT) ||
-        (peer->absent_sent_ns && peer->now.mono_ns - peer->absent_sent_ns < PEER_ABSENT_NS))
-        return;
-    peer->absent_sent_ns = peer->now.mono_ns;
-    peer_send_absent(peer, from, frame);
+    struct peer_message m;
+    if (frame->count == 0 || frame->index || frame->size < sizeof(m))
+        return false;
+    memcpy(&m, frame->bytes, sizeof(m));
+    return (m.kind == PEER_APPEND || m.kind == PEER_SNAPSHOT) && m.from == frame->from;
+}
+
+/* A stranger that leads this cluster; NULL: it does not, or there is no place. */
+static struct peer_remote *receive_guest(struct peer *peer, const struct address *from,
+                                         const struct peer_frame *frame, const uint8_t *bytes,
+                                         uint32_t size)
+{
+    const uint8_t *cluster = peer->config.cluster;
+    if (frame->to != peer->config.id || receive_unformed(cluster) ||
+        memcmp(frame->cluster, cluster, PEER_FRAME_CLUSTER_SIZE) != 0 || !receive_leads(frame) ||
+        receive_key(peer, frame, bytes, size) != PEER_DROP_COUNT)
+        return NULL;
+    return peer_guest(peer, frame->from, from);
+}
+
+/* One that leads no more goes, and is told that it is no member. */
+static struct peer_remote *receive_from(struct peer *peer, const struct address *from,
+                                        const struct peer_frame *frame, const uint8_t *bytes,
+                                        uint32_t size)
+{
+    uint8_t index = peer->index_of[frame->from];
+    struct peer_remote *remote = index ? &peer->remotes[index - 1] : NULL;
+    if (LIKELY(remote && !remote->guest_ns))
+        return remote;
+    if (!remote)
+        return receive_guest(peer, from, frame, bytes, size);
+    if (receive_leads(frame))
+        remote->guest_ns = peer->now.mono_ns;
+    if (peer->now.mono_ns - remote->guest_ns < PEER_GUEST_NS)
+        return remote;
+    peer_guest_goes(peer, remote);
+    return NULL;
 }
 
 static enum peer_drop receive_undecoded(int err)
@@ -215,6 +262,7 @@ void peer_receive_datagram(void *self, const struct address *from, const uint8_t
         peer_refuse_datagram(peer, remote, receive_undecoded(err), from, &frame);
         return;
     }
+    remote = receive_from(peer, from, &frame, bytes, size);
     enum peer_drop drop = receive_check(peer, remote, &frame, bytes, size);
     if (UNLIKELY(drop == PEER_DROP_OLD && peer_twin_refused(peer, remote, from, &frame))) {
         drop = PEER_DROP_TWIN;

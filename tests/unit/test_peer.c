@@ -297,6 +297,73 @@ static void test_members_change(void **state)
     rig_stop();
 }
 
+static bool ask_for_vote(uint32_t i, uint8_t to)
+{
+    struct link *link = &rig.nodes[i].core_peer;
+    struct peer_message *m = link_reserve(link, sizeof(*m));
+    if (!m)
+        return false;
+    *m = (struct peer_message){.kind = PEER_VOTE, .from = (uint8_t)(i + 1), .to = to, .term = 1};
+    link_publish(link);
+    return true;
+}
+
+/* Node 1 was away while 3 came: 3 leads, and 1 has a membership without it. */
+static void test_a_leader_that_is_no_member_here(void **state)
+{
+    struct peer_update update = {.kind = PEER_UPDATE_REMOVE, .member = rig_member(3)};
+    struct peer_message told;
+    (void)state;
+    rig_prepare(3);
+    rig_start();
+    rig_turns(3);
+    push_update(0, &update);
+    rig_turns(3);
+    assert_true(ask_for_vote(2, 1)); /* who only wants to lead is not heard */
+    rig_turns(3);
+    assert_int_equal(rig_take_all(0), 0);
+    assert_true(rig_take(2, &told));
+    assert_int_equal(told.kind, PEER_ABSENT);
+    assert_true(rig_send(2, PEER_SNAPSHOT, 0, 1, 2, 3000)); /* in pieces */
+    rig_turns(3);
+    assert_int_equal(counters_get(&rig.nodes[0].page, METRIC_peer_members), 2);
+    assert_true(rig_take(0, &told));
+    assert_int_equal(told.kind, PEER_SNAPSHOT);
+    assert_int_equal(told.from, 3);
+    assert_true(rig_send(0, PEER_APPEND_REPLY, 0, 3, 3, 0)); /* it is answered */
+    rig_turns(3);
+    assert_true(rig_take(2, &told));
+    assert_int_equal(told.kind, PEER_APPEND_REPLY);
+    assert_true(ask_for_vote(2, 1)); /* and gets no vote */
+    rig_turns(3);
+    assert_int_equal(rig_take_all(0), 0);
+    assert_int_equal(rig_dropped(0, 3, PEER_DROP_FROM), 1);
+    rig.now.mono_ns += PEER_GUEST_NS / 2;
+    assert_true(rig_send(2, PEER_APPEND, 0, 1, 4, 0));
+    rig_turns(3);
+    assert_int_equal(rig_take_all(0), 1);
+    rig.now.mono_ns += PEER_GUEST_NS - NS_PER_S;
+    assert_true(rig_send(2, PEER_FORWARD, 0, 1, 5, 10));
+    rig_turns(3);
+    assert_int_equal(rig_take_all(0), 1);
+    rig.now.mono_ns += NS_PER_S;
+    assert_true(rig_send(2, PEER_FORWARD, 0, 1, 6, 10));
+    rig_turns(3);
+    assert_int_equal(rig_take_all(0), 0); /* it leads no more: a stranger again */
+    assert_int_equal(counters_get(&rig.nodes[0].page, METRIC_peer_members), 1);
+    assert_true(rig_send(2, PEER_APPEND, 0, 1, 7, 0));
+    rig_turns(3);
+    assert_int_equal(rig_take_all(0), 1);
+    update.kind = PEER_UPDATE_SET; /* its entries have made it a member */
+    push_update(0, &update);
+    rig.now.mono_ns += 2 * PEER_GUEST_NS;
+    rig_turns(3);
+    assert_true(ask_for_vote(2, 1));
+    rig_turns(3);
+    assert_int_equal(rig_take_all(0), 1);
+    rig_stop();
+}
+
 /* A name that cannot be resolved now keeps its address; more members than slots take those of the
  * silent. */
 /* Two leave, and one of them comes back into the place of the other, to which less was sent: the
@@ -466,6 +533,7 @@ int main(void)
         cmocka_unit_test(test_urgent_goes_first),
         cmocka_unit_test(test_bulk_queue_is_bounded),
         cmocka_unit_test(test_members_change),
+        cmocka_unit_test(test_a_leader_that_is_no_member_here),
         cmocka_unit_test(test_back_in_another_place),
         cmocka_unit_test(test_members_bounds),
         cmocka_unit_test(test_reachability_and_times),
