@@ -153,7 +153,7 @@ step "configuring" configure
 step "building" ninja -C build tools/taktd tools/takt
 taken() {
     die "something listens on $1 already: stop it (a ZooKeeper: systemctl stop zookeeper; an earlier \
-node: Ctrl-C there), or take another port: tools/quickstart.sh --listen 127.0.0.1:2182"
+node: Ctrl-C there), or take another port: tools/quickstart.sh --listen 127.0.0.1:2192 --data DIR"
 }
 if [ "$nodes" -gt 1 ]; then
     # shellcheck source=tools/quickstart_ensemble.sh

@@ -1,7 +1,7 @@
+#include "base/check.h"
 #include "tools/takt/histplot.h"
 #include "tools/takt/json.h"
 #include "tools/takt/page.h"
-#include "base/check.h"
 #include "tools/takt/verb.h"
 
 #include <inttypes.h>
@@ -92,6 +92,11 @@ static int verb_latency_show(const struct node_page *page, const char *only, boo
 
     if (plot) {
         uint32_t count = verb_latency_lines(page, only, false, lines);
+        if (count == 0 && page->trace_every) {
+            fprintf(stderr, "takt latency: no request was stamped so far; one in %u is\n",
+                    page->trace_every);
+            return VERB_FAILED;
+        }
         for (uint32_t i = 0; i < count; i++)
             histplot_text(stdout, &lines[i]);
     } else if (!svg) {

@@ -11,7 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CONFIG_PATH "/zookeeper/config"
+#define CONFIG_PATH   "/zookeeper/config"
+#define MEMBER_ASK_MS 2000u /* for a word, which a server answers at once or not at all */
 
 static const struct verb_page verb_member_page = {
     .usage = "takt member list|add|remove|promote|demote|transfer [SERVER|ID] [options]",
@@ -158,7 +159,7 @@ static bool member_read_conf(struct verb_member *member)
 
     snprintf(list, sizeof(list), "%s", member->addresses);
     for (char *at = strtok_r(list, ",", &next); at; at = strtok_r(NULL, ",", &next)) {
-        if (fourlw_ask(at, "conf", member->timeout_ms, &text, &fault) != 0)
+        if (fourlw_ask(at, "conf", member->ask_ms, &text, &fault) != 0)
             continue;
         const char *lines = strstr(text, "membership: \n");
         bool good =
@@ -196,18 +197,45 @@ static bool member_came_true(const struct verb_member *member, const char *joini
     return strcmp(is, shall) == 0;
 }
 
+/* Where all servers but the one that is leaving are reached; the addresses of the command line when
+ * nobody says so. */
+static void member_ask_others(struct verb_member *member, const char *leaving)
+{
+    static char list[MEMBERSHIP_MAX * 200];
+    size_t used = 0;
+
+    for (uint32_t i = 0; i < member->servers.count; i++) {
+        const struct membership_server *server = &member->servers.server[i];
+        const char *host = membership_client_host(server);
+        if (!server->client_port || (leaving && strtoul(leaving, NULL, 10) == server->id))
+            continue;
+        int size = snprintf(list + used, sizeof(list) - used,
+                            strchr(host, ':') && *host != '[' ? "%s[%s]:%u" : "%s%s:%u",
+                            used ? "," : "", host, server->client_port);
+        if (size < 0 || used + (size_t)size >= sizeof(list))
+            break;
+        used += (size_t)size;
+    }
+    list[used] = '\0';
+    if (used)
+        member->addresses = list;
+}
+
 /* The connection broke before the answer: it was to a server that left, or its leader did. Another
  * one is asked whether it came true. */
 static int member_outcome(struct verb_member *member, const char *joining, const char *leaving,
                           const struct fault *fault)
 {
     zkclient_close(&member->client);
+    member_ask_others(member, leaving);
     int exit_code = member_open(member);
     if (!exit_code)
         exit_code = member_read(member);
     if (exit_code || member_came_true(member, joining, leaving))
         return exit_code;
-    fprintf(stderr, "takt: %s, and it was not done; try again\n", fault->text);
+    fprintf(stderr,
+            "takt: %s; it is not done so far, and may still be: takt member list shows it\n",
+            fault->text);
     return VERB_FAILED;
 }
 
@@ -327,8 +355,7 @@ static bool member_leads(const struct verb_member *member, uint32_t id)
 
     snprintf(address, sizeof(address), "%s:%u", membership_client_host(server),
              server->client_port);
-    if (server->client_port &&
-        fourlw_ask(address, "srvr", member->timeout_ms, &text, &fault) == 0 &&
+    if (server->client_port && fourlw_ask(address, "srvr", member->ask_ms, &text, &fault) == 0 &&
         fourlw_value(text, "Mode:", mode, sizeof(mode)) != 0)
         mode[0] = '\0';
     free(text);
@@ -422,6 +449,7 @@ int verb_member(int argc, char **argv)
                                                      : "one id");
     member.as_json = strcmp(output, "json") == 0;
     member.timeout_ms = (uint32_t)(timeout_s * 1000);
+    member.ask_ms = member.timeout_ms < MEMBER_ASK_MS ? member.timeout_ms : MEMBER_ASK_MS;
     if (strcmp(what, "list") == 0 && !member.auth && member_read_conf(&member))
         return verb_member_list(&member);
     exit_code = member_open(&member);

@@ -8,8 +8,8 @@ struct verb_member {
     struct zkclient client;
     bool as_json, replace;
     const char *addresses, *auth; /* of the command line; auth may be NULL */
-    uint32_t timeout_ms;
-    struct membership servers; /* as /zookeeper/config has them */
+    uint32_t timeout_ms, ask_ms;  /* of a request of a session; of a word of four letters */
+    struct membership servers;    /* as /zookeeper/config has them */
     int64_t version;
 };
 

@@ -25,8 +25,9 @@ static void member_ask(const struct verb_member *member, const struct membership
         return; /* nobody knows where to ask */
     snprintf(facts->address, sizeof(facts->address),
              strchr(host, ':') && *host != '[' ? "[%s]:%u" : "%s:%u", host, server->client_port);
-    if (fourlw_ask(facts->address, "memb", member->timeout_ms, &text, &fault) == 0 &&
-        fourlw_value(text, "state\t", facts->state, sizeof(facts->state)) == 0) {
+    if (fourlw_ask(facts->address, "memb", member->ask_ms, &text, &fault) != 0)
+        return;
+    if (fourlw_value(text, "state\t", facts->state, sizeof(facts->state)) == 0) {
         facts->answers = true;
         int missing = fourlw_value(text, "term\t", facts->term, sizeof(facts->term));
         missing |= fourlw_value(text, "applied_index\t", facts->applied, sizeof(facts->applied));
@@ -36,8 +37,7 @@ static void member_ask(const struct verb_member *member, const struct membership
     }
     free(text);
     text = NULL;
-    if (facts->answers ||
-        fourlw_ask(facts->address, "srvr", member->timeout_ms, &text, &fault) != 0)
+    if (facts->answers || fourlw_ask(facts->address, "srvr", member->ask_ms, &text, &fault) != 0)
         return;
     facts->answers = fourlw_value(text, "Mode:", facts->state, sizeof(facts->state)) == 0;
     free(text);
@@ -51,8 +51,7 @@ static void member_of_leader(const struct verb_member *member, const char *leade
     char *text = NULL, key[32], line[128];
 
     out[0] = '\0';
-    if (!*leader_address ||
-        fourlw_ask(leader_address, "memb", member->timeout_ms, &text, &fault) != 0)
+    if (!*leader_address || fourlw_ask(leader_address, "memb", member->ask_ms, &text, &fault) != 0)
         return;
     snprintf(key, sizeof(key), "peer_%u\t", id);
     if (fourlw_value(text, key, line, sizeof(line)) == 0) {
