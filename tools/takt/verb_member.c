@@ -100,7 +100,7 @@ static int member_open(struct verb_member *member)
     struct fault fault;
 
     if (zkclient_open(&member->client, &config, &fault) != 0)
-        return member_broken(&fault);
+        return member->lists ? verb_member_list_none(member, fault.text) : member_broken(&fault);
     int exit_code = member->auth ? member_auth(member) : VERB_OK;
     if (exit_code)
         zkclient_close(&member->client);
@@ -450,7 +450,8 @@ int verb_member(int argc, char **argv)
     member.as_json = strcmp(output, "json") == 0;
     member.timeout_ms = (uint32_t)(timeout_s * 1000);
     member.ask_ms = member.timeout_ms < MEMBER_ASK_MS ? member.timeout_ms : MEMBER_ASK_MS;
-    if (strcmp(what, "list") == 0 && !member.auth && member_read_conf(&member))
+    member.lists = strcmp(what, "list") == 0;
+    if (member.lists && !member.auth && member_read_conf(&member))
         return verb_member_list(&member);
     exit_code = member_open(&member);
     if (exit_code)

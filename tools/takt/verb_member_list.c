@@ -96,6 +96,30 @@ static void member_print_json(const struct verb_member *member,
     json_line(&json);
 }
 
+int verb_member_list_none(const struct verb_member *member, const char *why)
+{
+    char list[1024], state[64], *next = NULL;
+    uint32_t looking = 0;
+
+    snprintf(list, sizeof(list), "%s", member->addresses);
+    for (char *at = strtok_r(list, ",", &next); at; at = strtok_r(NULL, ",", &next)) {
+        struct fault fault;
+        char *text = NULL;
+        int err = fourlw_ask(at, "memb", member->ask_ms, &text, &fault);
+        bool stands = !err && fourlw_value(text, "state\t", state, sizeof(state)) == 0;
+        looking += stands && strcmp(state, "looking") == 0;
+        if (err)
+            fprintf(stderr, "takt: %s\n", fault.text);
+        else
+            fprintf(stderr, "takt: %s: %s\n", at, stands ? state : why);
+        free(text);
+    }
+    if (looking)
+        fprintf(stderr, "takt: nobody leads; a new ensemble begins when all of its servers are up "
+                        "(ensemble.form)\n");
+    return VERB_FAILED;
+}
+
 int verb_member_list(const struct verb_member *member)
 {
     static struct verb_member_facts facts[MEMBERSHIP_MAX];
