@@ -25,13 +25,11 @@ static void others_look(struct role_core *core, const struct raft_progress *prog
     other->said_ns = now.mono_ns;
     if (follows)
         say(SAY_INFO, "node %u follows; it has entry %llu of %llu", progress->id,
-            (unsigned long long)progress->match_index,
-            (unsigned long long)core->raft.last_index);
+            (unsigned long long)progress->match_index, (unsigned long long)core->raft.last_index);
     else
         say(SAY_WARN, "node %u is gone: not heard for %.1f s; it had entry %llu of %llu",
             progress->id, (double)(now.mono_ns - progress->heard_ns) / 1e9,
-            (unsigned long long)progress->match_index,
-            (unsigned long long)core->raft.last_index);
+            (unsigned long long)progress->match_index, (unsigned long long)core->raft.last_index);
 }
 
 /* Did a committed membership of the log leave this member out? */
@@ -42,6 +40,8 @@ static void others_look_at_self(struct role_core *core)
     bool is = raft_member_index(raft, core->config.node_id) >= 0;
 
     if (is) {
+        if (members->index && !core->was_member)
+            core->absent_ns = 0; /* what it was told before it came in; once it leaves it is news */
         core->was_member = core->was_member || members->index;
         core->removed = false;
     }
@@ -95,7 +95,6 @@ void core_on_absent(struct role_core *core, const struct peer_message *message,
             "serves no clients, and may be stopped",
             message->from, core->config.node_id);
     else
-        say(SAY_WARN,
-            "node %u says that node %u is not a member: add it with `takt member add`",
+        say(SAY_WARN, "node %u says that node %u is not a member: add it with `takt member add`",
             message->from, core->config.node_id);
 }

@@ -26,8 +26,8 @@ static void test_members_come_and_go(void **state)
     kit_lead();
     listen_begin();
     answer_ms(500, true);
-    answer_ms(3000, false);  /* gone, and within the bound of two lines: not said yet */
-    answer_ms(8000, false);  /* said */
+    answer_ms(3000, false);        /* gone, and within the bound of two lines: not said yet */
+    answer_ms(8000, false);        /* said */
     for (int i = 0; i < 20; i++) { /* it flaps: once in ten seconds */
         answer_ms(100, true);
         answer_ms(1400, false);
@@ -57,6 +57,31 @@ static void test_told_that_it_is_no_member(void **state)
     kit_hears((struct peer_message){.kind = PEER_ABSENT, .from = 2}, NULL, 0);
     kit_turn();
     const char *text = listen_end();
+    assert_int_equal(listen_count(text, "node 2 says that node 1 is not a member: add it"), 1);
+    assert_int_equal(listen_count(text, "node 2 says that node 1 is a member no more"), 1);
+}
+
+/* It is told that it is no member, comes in and leaves again, all within CORE_ABSENT_NS. */
+static void test_told_again_soon(void **state)
+{
+    struct membership_body body = {.flags = MEMBERSHIP_INITIAL, .after = kit_servers(3)};
+    uint8_t bytes[MEMBERSHIP_BODY_SIZE];
+
+    kit_disk_says((struct disk_core){.kind = DISK_CORE_ROOM, .index = KIT_ROOM});
+    listen_begin();
+    kit_hears((struct peer_message){.kind = PEER_ABSENT, .from = 2}, NULL, 0);
+    kit_pass(100);
+    uint32_t size = (uint32_t)membership_body_encode(&body, bytes, sizeof(bytes));
+    kit_append(2, 2, kit_entry(2, COMMAND_CONFIG, bytes, size), 0, 1);
+    kit_disk();
+    kit_pass(100);
+    assert_int_equal(core_others_member(&kit.core, kit.now), CORE_STATUS_MEMBER);
+    for (int i = 0; i < 30; i++) {
+        kit_hears((struct peer_message){.kind = PEER_ABSENT, .from = 2}, NULL, 0);
+        kit_pass(100);
+    }
+    const char *text = listen_end();
+    assert_int_equal(core_others_member(&kit.core, kit.now), CORE_STATUS_REMOVED);
     assert_int_equal(listen_count(text, "node 2 says that node 1 is not a member: add it"), 1);
     assert_int_equal(listen_count(text, "node 2 says that node 1 is a member no more"), 1);
 }
@@ -93,6 +118,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_members_come_and_go, setup, kit_end),
         cmocka_unit_test_setup_teardown(test_told_that_it_is_no_member, setup, kit_end),
+        cmocka_unit_test_setup_teardown(test_told_again_soon, setup, kit_end),
         cmocka_unit_test_setup_teardown(test_its_own_log_removes_it, setup, kit_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
