@@ -177,8 +177,8 @@ static void test_set(void **state)
     assert_true(config.log_segment_size == 20u << 20);
     set("preAllocSize=30M"); /* ... when none is written */
     assert_true(config.log_segment_size == 30u << 20);
-    set("zookeeper.DigestAuthenticationProvider.superDigest=super:a=");
-    assert_string_equal(config.super_digest, "super:a=");
+    set("zookeeper.DigestAuthenticationProvider.superDigest=super:xQJmxLMiHGwaqBvst5y6rkB6HQs=");
+    assert_string_equal(config.super_digest, "super:xQJmxLMiHGwaqBvst5y6rkB6HQs=");
     set("server.1=a:1:2");
     set("server.1=b:1:2");
     assert_int_equal(config.servers.count, 1);
@@ -423,6 +423,18 @@ static void test_together(void **state)
          "auth.super_digest (--set) is not user:hash; the hash is made by: printf "
          "user:password | openssl sha1 -binary | base64"},
         {{"data.dir=/d", "auth.super_digest=:abc"},
+         ERR_CONFIG,
+         "auth.super_digest (--set) is not user:hash; the hash is made by: printf "
+         "user:password | openssl sha1 -binary | base64"},
+        {{"data.dir=/d", "auth.super_digest=super:HASH"},
+         ERR_CONFIG,
+         "auth.super_digest (--set) is not user:hash; the hash is made by: printf "
+         "user:password | openssl sha1 -binary | base64"},
+        {{"data.dir=/d", "auth.super_digest=super:xQJmxLMiHGwaqBvst5y6rkB6HQs"},
+         ERR_CONFIG,
+         "auth.super_digest (--set) is not user:hash; the hash is made by: printf "
+         "user:password | openssl sha1 -binary | base64"},
+        {{"data.dir=/d", "auth.super_digest=super:xQJmxLMiHGwaqBvst5y6rkB6HQs-"},
          ERR_CONFIG,
          "auth.super_digest (--set) is not user:hash; the hash is made by: printf "
          "user:password | openssl sha1 -binary | base64"},

@@ -222,11 +222,20 @@ static int config_check_durability(struct config *config, struct fault *fault)
                      config_named(config, "durability.mode"));
 }
 
+/* Is it the base64 of a SHA-1, 28 characters of which the last is =? */
+static bool config_is_sha1(const char *hash)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    return strspn(hash, digits) == 27 && strcmp(hash + 27, "=") == 0;
+}
+
 static int config_check_auth(struct config *config, struct fault *fault)
 {
     const char *colon = strchr(config->super_digest, ':');
 
-    if (*config->super_digest && (!colon || colon == config->super_digest || !colon[1]))
+    if (*config->super_digest &&
+        (!colon || colon == config->super_digest || !config_is_sha1(colon + 1)))
         return fault_set(fault, ERR_CONFIG,
                          "%s is not user:hash; the hash is made by: printf user:password "
                          "| openssl sha1 -binary | base64",
@@ -239,8 +248,8 @@ static int config_check_auth(struct config *config, struct fault *fault)
 
 static int config_check_port(struct config *config, struct fault *fault)
 {
-    static const char *const dpdk_only[] = {"port.eal", "port.address", "port.gateway",
-                                            "port.offloads", "port.vlan", "port.mtu"};
+    static const char *const dpdk_only[] = {"port.eal",      "port.address", "port.gateway",
+                                            "port.offloads", "port.vlan",    "port.mtu"};
     static const struct address nothing;
     char text[64];
 
