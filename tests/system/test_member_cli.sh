@@ -89,6 +89,12 @@ for id in 1 2; do # until both answer; the third is not there, so no ensemble ca
 done
 says "list before the ensemble begins says how each stands" 1 \
     "^takt: $(client 1): looking[|]takt: $(client 2): looking[|]takt: $(client 3): cannot connect[^|]*[|].*all of its servers are up" list
+got=$("$takt" ready -s "$(client 1)" 2>&1; echo "code $?")
+if [[ $got == *"not ready within 0 s"*"it runs, but nobody leads it: takt status --server $(client 1)"*"code 1" ]]; then
+    ok "ready of a server that nobody leads says so"
+else
+    not_ok "ready of a server that nobody leads says so" "$got"
+fi
 start 3 "${three[@]}"
 if timeout 40 "$takt" ready -s "$(client 1)" --timeout 30 2>"$work/stderr"; then
     ok "three servers begin an ensemble"

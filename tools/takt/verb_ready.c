@@ -1,7 +1,9 @@
 #include "base/clock.h"
+#include "tools/takt/fourlw.h"
 #include "tools/takt/verb.h"
 #include "tools/takt/zkclient.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,6 +18,19 @@ static const struct verb_page verb_ready_page = {
 };
 
 #define VERB_READY_PAUSE_NS (50 * NS_PER_MS)
+
+/* Does it answer words, and gives out no session because nobody leads it? */
+static bool ready_looks(const char *server)
+{
+    struct fault fault;
+    char state[32] = "", *text = NULL;
+    bool looks = fourlw_ask(server, "memb", 1000, &text, &fault) == 0 &&
+                 fourlw_value(text, "state\t", state, sizeof(state)) == 0 &&
+                 strcmp(state, "looking") == 0;
+
+    free(text);
+    return looks;
+}
 
 int verb_ready(int argc, char **argv)
 {
@@ -56,5 +71,7 @@ int verb_ready(int argc, char **argv)
         usleep(VERB_READY_PAUSE_NS / 1000);
     }
     fprintf(stderr, "takt: not ready within %g s: %s\n", timeout_s, fault.text);
+    if (ready_looks(server))
+        fprintf(stderr, "takt: it runs, but nobody leads it: takt status --server %s\n", server);
     return VERB_FAILED;
 }
