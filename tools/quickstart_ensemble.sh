@@ -128,8 +128,8 @@ The ensemble serves every ZooKeeper client; give it all the addresses:
 
   kazoo (Python)    KazooClient(hosts="$(hosts)")
   zkCli.sh (Java)   zkCli.sh -server $(hosts)
-  takt's shell      build/tools/takt sh --server $(server 1)
-  who leads         build/tools/takt status --server $(server 1)
+  takt's shell      build/tools/takt sh --server $(hosts)
+  who leads         build/tools/takt member list --server $(hosts)
   logs              $data/1/log ...
   configuration     $data/1/zoo.cfg ...: the same server lines in each
 END

@@ -50,6 +50,10 @@ int main(int argc, char **argv)
         clock_nanosleep(CLOCK_MONOTONIC, 0, &next, NULL);
     }
     printf("driven %ld cycles, safe %ld\n", driven, safe);
+    if (driven == 0)
+        fprintf(stderr,
+                "interlock: never held: does beat.listen answer at %s? has another loop it?\n",
+                config.nodes);
     struct takt_answer answer;
     err = takt_wait_answer(client, takt_close(client, NULL), 1000000000, &answer);
     takt_free(client);
