@@ -1,5 +1,6 @@
 #include "base/crc32c.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -14,10 +15,10 @@ static uint32_t crc32c_bytewise(uint32_t crc, const void *from, size_t n)
     return ~crc;
 }
 
-static uint32_t crc32c_around_bytewise(const void *at, size_t before, size_t gap, size_t after)
+static uint32_t crc32c_datagram_bytewise(const void *at, size_t n)
 {
-    return crc32c_bytewise(crc32c_bytewise(0, at, before), (const uint8_t *)at + before + gap,
-                           after);
+    return crc32c_bytewise(crc32c_bytewise(0, at, CRC32C_SUM_AT),
+                           (const uint8_t *)at + CRC32C_HEADER_SIZE, n);
 }
 
 #ifdef __x86_64__
@@ -63,11 +64,22 @@ __attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc, con
     return ~crc32c_line(~crc, at, n);
 }
 
-__attribute__((target("sse4.2"))) static uint32_t crc32c_around_sse42(const void *at, size_t before,
-                                                                      size_t gap, size_t after)
+/* A datagram's header up to its sum. Its size is a constant: one instruction a word. */
+__attribute__((target("sse4.2"))) static inline uint32_t crc32c_header(const uint8_t *at)
 {
-    const uint8_t *behind = (const uint8_t *)at + before + gap;
-    return ~crc32c_line(crc32c_line(~0u, at, before), behind, after);
+    uint64_t wide = ~0u;
+    uint32_t half;
+#pragma GCC unroll 8
+    for (uint32_t i = 0; i < CRC32C_SUM_AT / 8; i++)
+        wide = __builtin_ia32_crc32di(wide, crc32c_word(at + 8 * i));
+    memcpy(&half, at + CRC32C_SUM_AT / 8 * 8, 4);
+    return __builtin_ia32_crc32si((uint32_t)wide, half);
+}
+static_assert(CRC32C_SUM_AT % 8 == 4, "crc32c_header: words, and a half");
+
+__attribute__((target("sse4.2"))) static uint32_t crc32c_datagram_sse42(const void *at, size_t n)
+{
+    return ~crc32c_line(crc32c_header(at), (const uint8_t *)at + CRC32C_HEADER_SIZE, n);
 }
 
 /* The instruction takes three cycles, and one may begin each cycle. So three parts of `lane` bytes
@@ -119,19 +131,22 @@ crc32c_lanes(uint32_t crc, const uint8_t *at, size_t n)
     return crc32c_line(crc, at, n);
 }
 
+__attribute__((target("sse4.2,pclmul"))) static inline uint32_t
+crc32c_any(uint32_t crc, const uint8_t *at, size_t n)
+{
+    return n < 3 * CRC32C_LANE_SHORT ? crc32c_line(crc, at, n) : crc32c_lanes(crc, at, n);
+}
+
 __attribute__((target("sse4.2,pclmul"))) static uint32_t crc32c_pclmul(uint32_t crc, const void *at,
                                                                        size_t n)
 {
-    return ~(n < 3 * CRC32C_LANE_SHORT ? crc32c_line(~crc, at, n) : crc32c_lanes(~crc, at, n));
+    return ~crc32c_any(~crc, at, n);
 }
 
-__attribute__((target("sse4.2,pclmul"))) static uint32_t
-crc32c_around_pclmul(const void *at, size_t before, size_t gap, size_t after)
+__attribute__((target("sse4.2,pclmul"))) static uint32_t crc32c_datagram_pclmul(const void *at,
+                                                                                size_t n)
 {
-    const uint8_t *behind = (const uint8_t *)at + before + gap;
-    uint32_t crc = crc32c_line(~0u, at, before);
-    return ~(after < 3 * CRC32C_LANE_SHORT ? crc32c_line(crc, behind, after)
-                                           : crc32c_lanes(crc, behind, after));
+    return ~crc32c_any(crc32c_header(at), (const uint8_t *)at + CRC32C_HEADER_SIZE, n);
 }
 
 /* x^n mod P, reflected. */
@@ -146,7 +161,7 @@ static uint32_t crc32c_power(uint32_t n)
 #endif
 
 uint32_t (*crc32c_best)(uint32_t, const void *, size_t) = crc32c_bytewise;
-uint32_t (*crc32c_best_around)(const void *, size_t, size_t, size_t) = crc32c_around_bytewise;
+uint32_t (*crc32c_best_datagram)(const void *, size_t) = crc32c_datagram_bytewise;
 
 /* Chosen once, before main, so that no call pays for the choice. */
 __attribute__((constructor)) static void crc32c_choose(void)
@@ -166,6 +181,6 @@ __attribute__((constructor)) static void crc32c_choose(void)
         return;
     bool lanes = __builtin_cpu_supports("pclmul");
     crc32c_best = lanes ? crc32c_pclmul : crc32c_sse42;
-    crc32c_best_around = lanes ? crc32c_around_pclmul : crc32c_around_sse42;
+    crc32c_best_datagram = lanes ? crc32c_datagram_pclmul : crc32c_datagram_sse42;
 #endif
 }

@@ -21,16 +21,11 @@ struct frame_wire {
 static_assert(sizeof(struct frame_wire) == PEER_FRAME_SIZE, "struct frame_wire is sent");
 static_assert(offsetof(struct frame_wire, cluster) == 16, "struct frame_wire is sent");
 static_assert(offsetof(struct frame_wire, message_id) == 48, "struct frame_wire is sent");
-static_assert(offsetof(struct frame_wire, crc) == PEER_FRAME_SIZE - 4, "the CRC ends the header");
+static_assert(PEER_FRAME_SIZE == CRC32C_HEADER_SIZE, "crc32c_datagram");
+static_assert(offsetof(struct frame_wire, crc) == CRC32C_SUM_AT, "the CRC ends the header");
 
 /* What every wire version has: who spoke which. */
 #define FRAME_VERSION_SIZE 10u
-
-static uint32_t frame_crc(const uint8_t *datagram, uint32_t size)
-{
-    const size_t at = offsetof(struct frame_wire, crc);
-    return crc32c_around(datagram, at, PEER_FRAME_SIZE - at, size);
-}
 
 uint32_t peer_frame_encode(const struct peer_frame *frame, const struct peer_key *key,
                            uint8_t *room)
@@ -55,7 +50,7 @@ uint32_t peer_frame_encode(const struct peer_frame *frame, const struct peer_key
     wire->echo_us = frame->echo_us;
     if (frame->size)
         memcpy(room + PEER_FRAME_SIZE, frame->bytes, frame->size);
-    wire->crc = frame_crc(room, frame->size);
+    wire->crc = crc32c_datagram(room, frame->size);
     if (key) {
         peer_keys_mark(key, room, size, room + size);
         size += PEER_KEYS_MAC_SIZE;
@@ -112,7 +107,7 @@ int peer_frame_decode(const uint8_t *bytes, uint32_t size, struct peer_frame *fr
     frame->to = wire->to;
     memcpy(frame->cluster, wire->cluster, sizeof(wire->cluster));
     frame->size = size - PEER_FRAME_SIZE - mac;
-    if (frame_crc(bytes, frame->size) != wire->crc)
+    if (crc32c_datagram(bytes, frame->size) != wire->crc)
         return ERR_CORRUPT;
     frame_read(wire, frame);
     if (wire->zero || (wire->flags & ~PEER_FRAME_KNOWN) || wire->incarnation == 0 ||

@@ -23,15 +23,10 @@ struct beat_wire {
 static_assert(sizeof(struct beat_wire) == BEAT_WIRE_SIZE, "struct beat_wire is sent");
 static_assert(offsetof(struct beat_wire, session) == 16, "struct beat_wire is sent");
 static_assert(offsetof(struct beat_wire, time) == 48, "struct beat_wire is sent");
-static_assert(offsetof(struct beat_wire, crc) == BEAT_WIRE_SIZE - 4, "the CRC ends the header");
+static_assert(BEAT_WIRE_SIZE == CRC32C_HEADER_SIZE, "crc32c_datagram");
+static_assert(offsetof(struct beat_wire, crc) == CRC32C_SUM_AT, "the CRC ends the header");
 static_assert(BEAT_WIRE_DATAGRAM_MAX <= 1400, "fits every path that carries 1400 bytes of UDP");
 static_assert(BEAT_WIRE_PIECE_COUNT_MAX <= 64, "pieces are counted in one word");
-
-static inline uint32_t beat_wire_crc(const uint8_t *datagram, uint32_t size)
-{
-    const size_t at = offsetof(struct beat_wire, crc);
-    return crc32c_around(datagram, at, BEAT_WIRE_SIZE - at, size);
-}
 
 inline uint32_t beat_wire_encode(const struct beat_frame *frame, const struct peer_key *key,
                                  uint8_t *room)
@@ -57,7 +52,7 @@ inline uint32_t beat_wire_encode(const struct beat_frame *frame, const struct pe
     wire->message_size = __builtin_bswap32(frame->message_size);
     if (frame->size && frame->bytes != room + BEAT_WIRE_SIZE)
         memcpy(room + BEAT_WIRE_SIZE, frame->bytes, frame->size);
-    wire->crc = __builtin_bswap32(beat_wire_crc(room, frame->size));
+    wire->crc = __builtin_bswap32(crc32c_datagram(room, frame->size));
     if (key) {
         peer_keys_mark(key, room, size, room + size);
         size += PEER_KEYS_MAC_SIZE;
@@ -181,7 +176,7 @@ inline int beat_wire_decode(const uint8_t *bytes, uint32_t size, struct beat_fra
     if (size < BEAT_WIRE_SIZE + mark || size > BEAT_WIRE_DATAGRAM_MAX)
         return ERR_MALFORMED;
     uint32_t piece = size - BEAT_WIRE_SIZE - mark;
-    if (beat_wire_crc(bytes, piece) != __builtin_bswap32(wire->crc))
+    if (crc32c_datagram(bytes, piece) != __builtin_bswap32(wire->crc))
         return ERR_CORRUPT;
     beat_wire_read(wire, frame);
     frame->size = piece;
