@@ -16,14 +16,17 @@ static bool beat_leads(const struct beat *beat)
     return atomic_load_explicit(&state->role, memory_order_relaxed) == CORE_ROLE_LEADER;
 }
 
-static inline void beat_send(struct beat *beat, const struct address *to,
-                             const struct beat_frame *frame)
+inline uint8_t *beat_room(struct beat *beat)
 {
     uint8_t *room = datagram_room(beat->datagrams);
-    if (!room) { /* lost, as anything may be */
+    if (!room) /* lost, as anything may be */
         net_count(beat->net, METRIC_beat_send_full_total, 1);
-        return;
-    }
+    return room;
+}
+
+static inline void beat_send(struct beat *beat, const struct address *to,
+                             const struct beat_frame *frame, uint8_t *room)
+{
     datagram_send(beat->datagrams, to, beat_wire_encode(frame, beat->key, room));
     net_count(beat->net, METRIC_beat_sent_total, 1);
 }
@@ -44,12 +47,12 @@ static inline void beat_address(const struct beat *beat, const struct beat_clien
 
 inline void beat_say_whole(struct beat *beat, const struct address *to,
                            const struct beat_client *client, struct beat_frame *frame,
-                           struct bytes message)
+                           struct bytes message, uint8_t *room)
 {
     beat_address(beat, client, frame, (uint32_t)message.size);
     frame->size = (uint32_t)message.size;
     frame->bytes = message.at;
-    beat_send(beat, to, frame);
+    beat_send(beat, to, frame, room);
 }
 
 void beat_say(struct beat *beat, const struct address *to, const struct beat_client *client,
@@ -58,10 +61,13 @@ void beat_say(struct beat *beat, const struct address *to, const struct beat_cli
     beat_address(beat, client, frame, (uint32_t)message.size);
     uint32_t count = beat_wire_pieces(frame->message_size);
     for (uint32_t i = 0; i < count; i++) {
+        uint8_t *room = beat_room(beat);
+        if (!room)
+            continue;
         frame->index = (uint16_t)i;
         frame->size = beat_wire_piece_size(frame->message_size, i);
         frame->bytes = message.at + i * BEAT_WIRE_PIECE_SIZE;
-        beat_send(beat, to, frame);
+        beat_send(beat, to, frame, room);
     }
 }
 
@@ -82,12 +88,15 @@ void beat_refuse(struct beat *beat, const struct address *to, const struct beat_
 
 static void beat_time(struct beat *beat, const struct address *from, const struct beat_frame *frame)
 {
+    uint8_t *room = beat_room(beat);
+    if (!room)
+        return;
     struct beat_frame told = {.kind = BEAT_TIMED, .to = frame->from, .sequence = frame->sequence};
     uint8_t body[16];
     struct jute_out out = jute_out(body, sizeof(body));
     jute_put_long(&out, (int64_t)beat->datagrams->received_ns);
     jute_put_long(&out, (int64_t)beat->datagrams->received_ns);
-    beat_say_whole(beat, from, NULL, &told, bytes_of(body, sizeof(body)));
+    beat_say_whole(beat, from, NULL, &told, bytes_of(body, sizeof(body)), room);
 }
 
 /* ---- RENEW ----
@@ -121,6 +130,9 @@ static uint32_t beat_lease_us(const struct beat *beat, const struct conn *conn,
 
 static void beat_renewed(struct beat *beat, const struct beat_renewal *renewal)
 {
+    uint8_t *room = beat_room(beat);
+    if (!room)
+        return;
     struct beat_client *client = renewal->client;
     uint64_t received_ns = renewal->received_ns;
     const struct conn *conn = client->stream.owner;
@@ -136,7 +148,7 @@ static void beat_renewed(struct beat *beat, const struct beat_renewal *renewal)
     jute_put_long(&out, (int64_t)received_ns);
     jute_put_int(&out, (int32_t)beat_lease_us(beat, conn, received_ns));
     jute_put_int(&out, BEAT_MARGIN_US);
-    beat_say_whole(beat, &client->address, client, &told, bytes_of(body, sizeof(body)));
+    beat_say_whole(beat, &client->address, client, &told, bytes_of(body, sizeof(body)), room);
 }
 
 /* Answers the RENEWs of a burst, in order. */

@@ -157,11 +157,14 @@ void beat_event_drop(struct beat *beat, struct beat_client *client);
 
 /* beat.c: sending. beat_say sends frame with `message` in as many pieces as it takes; frame has
  * kind, session, sequence, attach, code, time; the rest is filled in. client NULL: only endpoints
- * are. beat_say_whole: the same for a message that one datagram takes. beat_refuse answers a frame
- * with BEAT_REFUSED. */
+ * are. beat_say_whole: the same for a message that one datagram takes, in room of beat_room, which
+ * is asked for first: what a frame is made of need not be kept over that call. beat_room returns
+ * NULL when the port has none: counted, the frame is lost. beat_refuse answers a frame with
+ * BEAT_REFUSED. */
+uint8_t *beat_room(struct beat *beat);
 void beat_say(struct beat *beat, const struct address *to, const struct beat_client *client,
               struct beat_frame *frame, struct bytes message);
 void beat_say_whole(struct beat *beat, const struct address *to, const struct beat_client *client,
-                    struct beat_frame *frame, struct bytes message);
+                    struct beat_frame *frame, struct bytes message, uint8_t *room);
 void beat_refuse(struct beat *beat, const struct address *to, const struct beat_frame *frame,
                  enum beat_refusal why);

@@ -126,11 +126,14 @@ static inline void slot_say(struct beat *beat, const struct beat_client *client,
         slot_say_pieces(beat, client, slot);
         return;
     }
+    uint8_t *room = beat_room(beat);
+    if (!room)
+        return;
     struct beat_frame told = slot_told(client, slot);
     struct bytes body = bytes_of(NULL, 0);
     if (slot->size)
         body = bytes_of(slot->bytes + BEAT_ANSWER_AT, slot->size);
-    beat_say_whole(beat, &client->address, client, &told, body);
+    beat_say_whole(beat, &client->address, client, &told, body, room);
 }
 
 static void slot_answer(struct beat *beat, struct beat_client *client, struct beat_slot *slot,
