@@ -66,7 +66,7 @@ void beat_say(struct beat *beat, const struct address *to, const struct beat_cli
             continue;
         frame->index = (uint16_t)i;
         frame->size = beat_wire_piece_size(frame->message_size, i);
-        frame->bytes = message.at + i * BEAT_WIRE_PIECE_SIZE;
+        frame->bytes = frame->size ? message.at + i * BEAT_WIRE_PIECE_SIZE : NULL;
         beat_send(beat, to, frame, room);
     }
 }
