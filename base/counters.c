@@ -70,9 +70,7 @@ static uint64_t counters_latency_edge(uint32_t slot)
 
 inline void counters_latency(struct counters *page, uint64_t ns)
 {
-    _Atomic uint64_t *slot = &page->latency[counters_latency_slot(ns)];
-    atomic_store_explicit(slot, atomic_load_explicit(slot, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
+    counters_bump(&page->latency[counters_latency_slot(ns)], 1);
 }
 
 static uint64_t counters_latency_slot_sum(const struct counters_book *book, uint32_t slot)

@@ -64,10 +64,22 @@ static inline void counters_set(struct counters *page, enum metric metric, uint6
     atomic_store_explicit(&page->value[metric], value, memory_order_relaxed);
 }
 
+/* counters_bump adds n to a slot that others only read. x86 adds in memory with one instruction,
+ * whole for every reader and without a lock; of a relaxed load and store compilers make three. */
+static inline void counters_bump(_Atomic uint64_t *slot, uint64_t n)
+{
+#ifdef __x86_64__
+    __asm__("addq %1, %0" : "+m"(*(uint64_t *)slot) : "er"(n) : "cc");
+#else
+    atomic_store_explicit(slot, atomic_load_explicit(slot, memory_order_relaxed) + n,
+                          memory_order_relaxed);
+#endif
+}
+
 /* counters_add adds n; a gauge goes down by adding (uint64_t)-n. Role: the page's owner. */
 static inline void counters_add(struct counters *page, enum metric metric, uint64_t n)
 {
-    counters_set(page, metric, counters_get(page, metric) + n);
+    counters_bump(&page->value[metric], n);
 }
 
 /* counters_sum adds a metric up over all pages of the book. Any role. */

@@ -15,6 +15,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/counters.h"
 #include "base/err.h"
 #include "base/messages.h"
 
@@ -82,9 +83,7 @@ static inline void datagram_start(struct datagram_port *port, const struct datag
 
 static inline void datagram_count(_Atomic uint64_t *counter, uint64_t n)
 {
-    /* One writer, so no locked instruction is needed. */
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
-                          memory_order_relaxed);
+    counters_bump(counter, n);
 }
 
 /* datagram_poll receives a burst. Returns how many came; DATAGRAM_BURST: there may be more. */
