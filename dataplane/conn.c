@@ -340,8 +340,23 @@ void conn_event(struct net *net, struct conn *conn, int64_t zxid, int32_t event,
     net_count(net, METRIC_net_events_total, 1);
 }
 
+/* Answered in the turn in which it came, as most reads are: 0 by NET's clock. */
+static inline void conn_latency_none(struct net *net, struct conn *conn)
+{
+    struct counters *page = net->parts.counters;
+    counters_set(page, METRIC_net_latency_ns_min, 0);
+    counters_add(page, METRIC_net_latency_count_total, 1);
+    counters_latency(page, 0);
+    conn->latency_count++;
+    conn->latency_min_ns = conn->latency_last_ns = 0;
+}
+
 inline void conn_latency(struct net *net, struct conn *conn, uint64_t ns)
 {
+    if (LIKELY(ns == 0)) {
+        conn_latency_none(net, conn);
+        return;
+    }
     struct counters *page = net->parts.counters;
     uint64_t count = counters_get(page, METRIC_net_latency_count_total);
     if (count == 0 || ns < counters_get(page, METRIC_net_latency_ns_min))
@@ -349,7 +364,7 @@ inline void conn_latency(struct net *net, struct conn *conn, uint64_t ns)
     if (ns > counters_get(page, METRIC_net_latency_ns_max))
         counters_set(page, METRIC_net_latency_ns_max, ns);
     counters_add(page, METRIC_net_latency_ns_total, ns);
-    counters_set(page, METRIC_net_latency_count_total, count + 1);
+    counters_add(page, METRIC_net_latency_count_total, 1);
     counters_latency(page, ns);
     if (conn->latency_count++ == 0 || ns < conn->latency_min_ns)
         conn->latency_min_ns = ns;
