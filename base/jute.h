@@ -54,6 +54,24 @@ static inline bool bytes_equal(struct bytes a, struct bytes b)
     return a.size == b.size && (a.size <= 0 || memcmp(a.at, b.at, (size_t)a.size) == 0);
 }
 
+/* bytes_same: are the first n bytes at a and b the same? Names and paths are short: as words, the
+ * last of them over some of the one before. */
+static inline bool bytes_same(const uint8_t *a, const uint8_t *b, size_t n)
+{
+    uint64_t left, right;
+    if (n < 8 || n > 64)
+        return memcmp(a, b, n) == 0;
+    for (size_t i = 0; i < n - 8; i += 8) {
+        memcpy(&left, a + i, 8);
+        memcpy(&right, b + i, 8);
+        if (left != right)
+            return false;
+    }
+    memcpy(&left, a + n - 8, 8);
+    memcpy(&right, b + n - 8, 8);
+    return left == right;
+}
+
 /* jute_take returns n bytes and steps over them, or NULL and sets bad. */
 static inline const uint8_t *jute_take(struct jute_in *in, size_t n)
 {

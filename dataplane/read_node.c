@@ -104,8 +104,8 @@ enum request_step read_node_data(struct net *net, struct conn *conn, const struc
     struct zk_stat stat;
     if (!read_node_open(net, conn, request, size, &out))
         return REQUEST_DONE;
-    znode_stat(node, &stat);
     jute_put_bytes(&out, data);
+    znode_stat(node, &stat);
     reply_stat(&out, &stat);
     read_node_done(net, conn, size);
     return REQUEST_DONE;

@@ -70,9 +70,9 @@ inline uint64_t tree_hash_of(const struct tree_hash *hash, struct bytes path)
 /* Linear hashing: of `count` buckets, those below count - 2^k have been split at level k. */
 static uint64_t tree_hash_index(uint64_t value, uint64_t count)
 {
-    uint32_t bits = 64 - (uint32_t)__builtin_clzll(count - 1);
-    uint64_t index = value & ((1ull << bits) - 1);
-    return index < count ? index : index & ((1ull << (bits - 1)) - 1);
+    uint64_t mask = (2ull << (63 - __builtin_clzll(count - 1))) - 1;
+    uint64_t index = value & mask;
+    return index < count ? index : index & mask >> 1;
 }
 
 static uint64_t slot_of(const struct znode *node, uint64_t value)

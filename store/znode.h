@@ -105,7 +105,7 @@ static inline const uint8_t *znode_path_at(const struct znode *node)
 static inline bool znode_path_is(const struct znode *node, struct bytes path)
 {
     return znode_path_size(node) == (uint32_t)path.size &&
-           memcmp(znode_path_at(node), path.at, (size_t)path.size) == 0;
+           bytes_same(znode_path_at(node), path.at, (size_t)path.size);
 }
 
 /* The newest version whose stamp is <= zxid, or NULL; a tombstone counts as a
