@@ -310,12 +310,17 @@ inline uint8_t *conn_answer_room(struct net *net, struct conn *conn, int32_t xid
     return conn_room(net, conn, n, true);
 }
 
-inline void conn_sent(struct net *net, struct conn *conn, uint32_t n)
+inline void conn_sent_note(struct net *net, struct conn *conn, uint32_t n)
 {
-    stream_tx_commit(conn->stream, n);
     conn->sent++;
     net_count(net, METRIC_net_packets_sent_total, 1);
     net_count(net, METRIC_net_sent_bytes_total, n);
+}
+
+inline void conn_sent(struct net *net, struct conn *conn, uint32_t n)
+{
+    stream_tx_commit(conn->stream, n);
+    conn_sent_note(net, conn, n);
 }
 
 void conn_answer(struct net *net, struct conn *conn, int32_t xid, int64_t zxid, int32_t err)

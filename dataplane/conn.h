@@ -139,7 +139,9 @@ uint8_t *conn_send_room(struct net *net, struct conn *conn, uint32_t n);
  * is short: then the connection was told or closed already. */
 uint8_t *conn_answer_room(struct net *net, struct conn *conn, int32_t xid, uint32_t n);
 
-/* conn_sent commits n bytes of the room given last, as one packet. */
+/* conn_sent commits n bytes of the room given last, as one packet. conn_sent_note only counts it:
+ * of a packet that lies in no stream. */
+void conn_sent_note(struct net *net, struct conn *conn, uint32_t n);
 void conn_sent(struct net *net, struct conn *conn, uint32_t n);
 
 /* conn_answer sends a reply that has no body. */

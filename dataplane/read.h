@@ -13,6 +13,7 @@ const struct znode *read_node_find(struct net *net, struct conn *conn, struct by
 /* read_node_refuse answers with an error and no body. Always REQUEST_DONE. */
 enum request_step read_node_refuse(struct net *net, struct conn *conn,
                                    const struct request *request, int32_t error);
+void read_node_refused(struct net *net, int32_t error); /* counts it, and no more */
 
 /* read_node_watch sets one watch of the connection. Returns ZK_OK or what the client is told at a
  * limit: ZK_SYSTEM_ERROR, the one code that every client knows for "the server could not". */
@@ -24,6 +25,22 @@ int32_t read_node_watch(struct net *net, struct conn *conn, struct bytes path,
 bool read_node_open(struct net *net, struct conn *conn, const struct request *request,
                     uint32_t body_size, struct jute_out *body);
 void read_node_done(struct net *net, struct conn *conn, uint32_t body_size);
+void read_node_note(struct net *net, uint32_t body_size); /* counts it, and no more */
+
+/* A get or an exists that is to be answered: the record is put where its reader wants it. Borrows
+ * from the turn's view. */
+struct read_node {
+    const struct znode *node;
+    struct bytes data; /* with_data */
+    bool with_data;
+    uint32_t size; /* of the record, bytes */
+};
+
+/* read_node_ask decodes the request, looks its node up and sets its watch. Returns ZK_OK, or the
+ * error that is the answer. read_node_put writes read->size bytes. */
+int32_t read_node_ask(struct net *net, struct conn *conn, const struct request *request,
+                      struct read_node *read);
+void read_node_put(const struct read_node *read, uint8_t *at);
 
 /* The children of a node of the turn's view as vector<ustring>: size in bytes, then the bytes. */
 uint64_t read_children_size(const struct tree_view *view, const struct znode *node);

@@ -1,4 +1,5 @@
 /* Reads of one node: exists, getData, getACL, getAllChildrenNumber; and what all reads share. */
+#include "base/jute_stat.h"
 #include "base/zk.h"
 #include "dataplane/net.h"
 #include "dataplane/read.h"
@@ -19,11 +20,16 @@ inline const struct znode *read_node_find(struct net *net, struct conn *conn, st
     return node;
 }
 
-enum request_step read_node_refuse(struct net *net, struct conn *conn,
-                                   const struct request *request, int32_t error)
+inline void read_node_refused(struct net *net, int32_t error)
 {
     if (error == ZK_MARSHALLING_ERROR)
         net_count(net, METRIC_net_malformed_total, 1);
+}
+
+enum request_step read_node_refuse(struct net *net, struct conn *conn,
+                                   const struct request *request, int32_t error)
+{
+    read_node_refused(net, error);
     conn_answer(net, conn, request->xid, net->view.zxid, error);
     return REQUEST_DONE;
 }
@@ -47,67 +53,73 @@ inline bool read_node_open(struct net *net, struct conn *conn, const struct requ
     return true;
 }
 
-inline void read_node_done(struct net *net, struct conn *conn, uint32_t body_size)
+inline void read_node_note(struct net *net, uint32_t body_size)
 {
-    conn_sent(net, conn, REPLY_HEADER_SIZE + body_size);
     net->turn_cost += body_size / 256;
     net_count(net, METRIC_net_reads_total, 1);
 }
 
-enum request_step read_node_exists(struct net *net, struct conn *conn,
-                                   const struct request *request)
+inline void read_node_done(struct net *net, struct conn *conn, uint32_t body_size)
 {
-    struct jute_in in = jute_in(request->body.at, (size_t)request->body.size);
-    struct bytes path = jute_get_bytes(&in);
-    bool watch = jute_get_bool(&in);
-    if (in.bad || path.size < 0)
-        return read_node_refuse(net, conn, request, ZK_MARSHALLING_ERROR);
-    if (memchr(path.at, 0, (size_t)path.size))
-        return read_node_refuse(net, conn, request, ZK_BAD_ARGUMENTS);
-
-    int32_t error;
-    const struct znode *node = read_node_find(net, conn, path, ZK_PERM_READ, &error);
-    if (watch && error != ZK_NO_AUTH) { /* on a missing node it waits for its creation */
-        int32_t refused = read_node_watch(net, conn, path, WATCH_DATA);
-        if (refused)
-            return read_node_refuse(net, conn, request, refused);
-    }
-    if (!node)
-        return read_node_refuse(net, conn, request, error);
-    struct jute_out out;
-    struct zk_stat stat;
-    if (!read_node_open(net, conn, request, ZK_STAT_SIZE, &out))
-        return REQUEST_DONE;
-    znode_stat(node, &stat);
-    reply_stat(&out, &stat);
-    read_node_done(net, conn, ZK_STAT_SIZE);
-    return REQUEST_DONE;
+    conn_sent(net, conn, REPLY_HEADER_SIZE + body_size);
+    read_node_note(net, body_size);
 }
 
-enum request_step read_node_data(struct net *net, struct conn *conn, const struct request *request)
+inline int32_t read_node_ask(struct net *net, struct conn *conn, const struct request *request,
+                             struct read_node *read)
 {
     struct jute_in in = jute_in(request->body.at, (size_t)request->body.size);
     struct bytes path = jute_get_bytes(&in);
-    bool watch = jute_get_bool(&in);
+    bool watch = jute_get_bool(&in), exists = request->op == ZK_OP_EXISTS;
     if (in.bad || path.size < 0)
-        return read_node_refuse(net, conn, request, ZK_MARSHALLING_ERROR);
+        return ZK_MARSHALLING_ERROR;
+    if (exists && memchr(path.at, 0, (size_t)path.size))
+        return ZK_BAD_ARGUMENTS;
 
     int32_t error;
     const struct znode *node = read_node_find(net, conn, path, ZK_PERM_READ, &error);
-    if (node && watch)
-        error = read_node_watch(net, conn, path, WATCH_DATA);
+    /* exists: on a missing node it waits for its creation */
+    if (watch && (node || (exists && error == ZK_NO_NODE))) {
+        int32_t refused = read_node_watch(net, conn, path, WATCH_DATA);
+        if (refused)
+            return refused;
+    }
+    if (!node)
+        return error;
+    read->node = node;
+    read->with_data = !exists;
+    read->size = ZK_STAT_SIZE;
+    if (exists)
+        return ZK_OK;
+    read->data = znode_data(node);
+    read->size += reply_bytes_size(read->data);
+    return ZK_OK;
+}
+
+inline void read_node_put(const struct read_node *read, uint8_t *at)
+{
+    struct zk_stat stat;
+    if (read->with_data) {
+        struct jute_out out = jute_out(at, read->size);
+        jute_put_bytes(&out, read->data);
+        at = out.at;
+    }
+    znode_stat(read->node, &stat);
+    jute_stat_write(at, &stat);
+}
+
+enum request_step read_node_record(struct net *net, struct conn *conn,
+                                   const struct request *request)
+{
+    struct read_node read;
+    struct jute_out out;
+    int32_t error = read_node_ask(net, conn, request, &read);
     if (error)
         return read_node_refuse(net, conn, request, error);
-    struct bytes data = znode_data(node);
-    uint32_t size = reply_bytes_size(data) + ZK_STAT_SIZE;
-    struct jute_out out;
-    struct zk_stat stat;
-    if (!read_node_open(net, conn, request, size, &out))
+    if (!read_node_open(net, conn, request, read.size, &out))
         return REQUEST_DONE;
-    jute_put_bytes(&out, data);
-    znode_stat(node, &stat);
-    reply_stat(&out, &stat);
-    read_node_done(net, conn, size);
+    read_node_put(&read, out.at);
+    read_node_done(net, conn, read.size);
     return REQUEST_DONE;
 }
 

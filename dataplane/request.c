@@ -5,14 +5,6 @@
 #include "dataplane/net.h"
 #include "dataplane/net_quorum.h"
 
-/* When a request may be looked at although commands of its connection are not answered. */
-enum request_order {
-    REQUEST_BEHIND, /* only when all of them are answered */
-    REQUEST_READ,   /* the same, and behind a barrier when reads are linearizable */
-    REQUEST_AMONG,  /* at once: it is a command itself, or a ping: writes that wait for a slow disk
-                     * must not look like a dead server */
-};
-
 struct request_kind {
     enum request_step (*serve)(struct net *net, struct conn *conn, const struct request *request);
     enum request_order order;
@@ -28,8 +20,8 @@ static const struct request_kind request_kinds[REQUEST_OP_MAX - REQUEST_OP_MIN +
     REQUEST_AT(ZK_OP_CLOSE_SESSION) = {client_close, REQUEST_AMONG, "CLOS"},
     REQUEST_AT(ZK_OP_CREATE) = {write_command, REQUEST_AMONG, "CREA"},
     REQUEST_AT(ZK_OP_DELETE) = {write_command, REQUEST_AMONG, "DELE"},
-    REQUEST_AT(ZK_OP_EXISTS) = {read_node_exists, REQUEST_READ, "EXIS"},
-    REQUEST_AT(ZK_OP_GET_DATA) = {read_node_data, REQUEST_READ, "GETD"},
+    REQUEST_AT(ZK_OP_EXISTS) = {read_node_record, REQUEST_READ, "EXIS"},
+    REQUEST_AT(ZK_OP_GET_DATA) = {read_node_record, REQUEST_READ, "GETD"},
     REQUEST_AT(ZK_OP_SET_DATA) = {write_command, REQUEST_AMONG, "SETD"},
     REQUEST_AT(ZK_OP_GET_ACL) = {read_node_acl, REQUEST_READ, "GETA"},
     REQUEST_AT(ZK_OP_SET_ACL) = {write_command, REQUEST_AMONG, "SETA"},
@@ -87,10 +79,9 @@ static bool request_authorized(const struct net *net, const struct conn *conn)
     return net->config.auth_schemes == NULL;
 }
 
-static bool request_must_wait(const struct net *net, struct conn *conn,
-                              const struct request_kind *kind)
+static bool request_must_wait(const struct net *net, struct conn *conn, enum request_order order)
 {
-    uint32_t most = kind->order != REQUEST_AMONG ? 0 : net->config.conn_writes_max - 1;
+    uint32_t most = order != REQUEST_AMONG ? 0 : net->config.conn_writes_max - 1;
     if (conn->in_flight <= most)
         return false;
     conn->wait = CONN_WAIT_REPLIES;
@@ -116,38 +107,60 @@ enum request_step request_serve(struct net *net, struct conn *conn, struct bytes
     return request_take(net, conn, &request, (uint32_t)payload.size + 4);
 }
 
-inline enum request_step request_take(struct net *net, struct conn *conn,
-                                      const struct request *request, uint32_t frame_size)
+/* Answers what is not served at all; the connection ends. */
+static enum request_step request_refuse(struct net *net, struct conn *conn,
+                                        const struct request *request, int64_t zxid, int32_t error)
 {
-    const struct request_kind *kind = request_kind(request->op);
-    bool authorized = net->config.auth_schemes == NULL || request->op == ZK_OP_AUTH ||
-                      request->op == ZK_OP_SASL || request_authorized(net, conn);
-    if (!kind || !authorized) {
-        if (request_must_wait(net, conn, &(struct request_kind){.order = REQUEST_BEHIND}))
-            return REQUEST_WAIT;
-        conn_answer(net, conn, request->xid, kind ? net->view.zxid : -1,
-                    kind ? ZK_SESSION_CLOSED_REQUIRE_SASL_AUTH : ZK_UNIMPLEMENTED);
-        return REQUEST_CLOSE;
-    }
-    if (request_must_wait(net, conn, kind))
+    if (request_must_wait(net, conn, REQUEST_BEHIND))
         return REQUEST_WAIT;
-    if (kind->order == REQUEST_READ && !net_quorum_read(net, conn, frame_size))
+    conn_answer(net, conn, request->xid, zxid, error);
+    return REQUEST_CLOSE;
+}
+
+inline enum request_step request_admit(struct net *net, struct conn *conn,
+                                       const struct request *request, enum request_order order,
+                                       uint32_t frame_size)
+{
+    if (UNLIKELY(net->config.auth_schemes != NULL) && request->op != ZK_OP_AUTH &&
+        request->op != ZK_OP_SASL && !request_authorized(net, conn))
+        return request_refuse(net, conn, request, net->view.zxid,
+                              ZK_SESSION_CLOSED_REQUIRE_SASL_AUTH);
+    if (request_must_wait(net, conn, order))
+        return REQUEST_WAIT;
+    if (order == REQUEST_READ && !net_quorum_read(net, conn, frame_size))
         return REQUEST_WAIT;
     net->trace = trace_sample(&net->sampler);
     if (UNLIKELY(net->trace))
         request_trace(net, conn, request->op);
-    enum request_step step = kind->serve(net, conn, request);
-    if (step == REQUEST_DONE || step == REQUEST_CLOSE) {
-        conn->op_last = request->op;
-        conn->xid_last = request->xid;
-        conn->has_xid = true;
-        if (conn->in_flight == 0 && conn->state == CONN_LIVE) { /* answered on the spot */
-            conn->zxid_last = net->view.zxid;
-            conn->response_ms = net->now.wall_ms;
-            conn_latency(net, conn, net->now.mono_ns - conn->received_ns);
-            if (UNLIKELY(net->trace))
-                net_answered(net, net->trace);
-        }
-    }
+    return REQUEST_DONE;
+}
+
+inline void request_served(struct net *net, struct conn *conn, const struct request *request)
+{
+    conn->op_last = request->op;
+    conn->xid_last = request->xid;
+    conn->has_xid = true;
+    if (conn->in_flight != 0 || conn->state != CONN_LIVE)
+        return;
+    /* answered on the spot */
+    conn->zxid_last = net->view.zxid;
+    conn->response_ms = net->now.wall_ms;
+    conn_latency(net, conn, net->now.mono_ns - conn->received_ns);
+    if (UNLIKELY(net->trace))
+        net_answered(net, net->trace);
+}
+
+inline enum request_step request_take(struct net *net, struct conn *conn,
+                                      const struct request *request, uint32_t frame_size)
+{
+    const struct request_kind *kind = request_kind(request->op);
+    if (!kind)
+        return request_refuse(net, conn, request, -1, ZK_UNIMPLEMENTED);
+    enum request_step step = request_admit(net, conn, request, kind->order, frame_size);
+    if (step != REQUEST_DONE)
+        return step;
+    step = kind->serve(net, conn, request);
+    if (step == REQUEST_DONE || step == REQUEST_CLOSE)
+        request_served(net, conn, request);
     return step;
 }

@@ -29,7 +29,6 @@
 #define BEAT_RESEND_NS_MAX  (50 * NS_PER_MS)
 #define BEAT_MARGIN_US      250 /* RENEWED leaves behind the TOUCH: for clocks of two cores */
 #define BEAT_SLOT_KEPT      1024u /* room that a slot keeps when its request is done with */
-#define BEAT_ANSWER_AT      20u   /* REPLY_HEADER_SIZE */
 #define BEAT_CHAINS         4096u
 #define BEAT_BURSTS         4u /* of the datagram port, in one turn */
 
@@ -48,14 +47,13 @@ enum beat_slot_state {
     BEAT_SLOT_ANSWERED,
 };
 
-/* One request: first its message, then its answer, in one piece of the slab. Before the answer is
- * the header that NET gave it (BEAT_ANSWER_AT bytes): so NET can encode it in place. */
+/* One request: first its message, then its answer, in one piece of the slab. */
 struct beat_slot {
     uint64_t sequence;
     uint64_t missing; /* PIECES: a bit for each */
     uint64_t time;    /* request: deadline; answer: zxid */
     uint8_t *bytes;   /* room of the slab; NULL with room 0 */
-    uint32_t size, room; /* of the message; behind BEAT_ANSWER_AT of the answer */
+    uint32_t size, room; /* of the message, or of the answer */
     int32_t code;   /* request: operation; answer: error */
     uint32_t event; /* answer: events sent before it */
     uint8_t state;  /* enum beat_slot_state */

@@ -3,12 +3,11 @@
 
 #include "base/check.h"
 #include "dataplane/net_quorum.h"
+#include "dataplane/read.h"
 #include "dataplane/request.h"
 #include "dataplane/zk/reply.h"
 
 #include <string.h>
-
-static_assert(BEAT_ANSWER_AT == REPLY_HEADER_SIZE, "NET's header lies before an answer's body");
 
 #define XID_MASK 0x7fffffffu /* NET knows a request by these bits of its number */
 
@@ -114,8 +113,7 @@ static void slot_say_pieces(struct beat *beat, const struct beat_client *client,
                             const struct beat_slot *slot)
 {
     struct beat_frame told = slot_told(client, slot);
-    beat_say(beat, &client->address, client, &told,
-             bytes_of(slot->bytes + BEAT_ANSWER_AT, slot->size));
+    beat_say(beat, &client->address, client, &told, bytes_of(slot->bytes, slot->size));
 }
 
 /* The frame of a short answer is never in memory but as a datagram: it need not be cleared. */
@@ -132,7 +130,7 @@ static inline void slot_say(struct beat *beat, const struct beat_client *client,
     struct beat_frame told = slot_told(client, slot);
     struct bytes body = bytes_of(NULL, 0);
     if (slot->size)
-        body = bytes_of(slot->bytes + BEAT_ANSWER_AT, slot->size);
+        body = bytes_of(slot->bytes, slot->size);
     beat_say_whole(beat, &client->address, client, &told, body, room);
 }
 
@@ -152,50 +150,55 @@ void beat_request_answer(struct beat *beat, struct beat_client *client, int32_t 
     struct beat_slot *slot = slot_of(client, (uint64_t)xid);
     if (slot->state != BEAT_SLOT_ASKED || (slot->sequence & XID_MASK) != (uint32_t)xid)
         return; /* its client says that it has the answer */
-    if (!slot_fit(beat, slot, BEAT_ANSWER_AT + (uint32_t)body.size)) {
+    if (!slot_fit(beat, slot, (uint32_t)body.size)) {
         conn_close(beat->net, client->stream.owner, false);
         return;
     }
     slot->size = (uint32_t)body.size;
     if (body.size)
-        memcpy(slot->bytes + BEAT_ANSWER_AT, body.at, (size_t)body.size);
+        memcpy(slot->bytes, body.at, (size_t)body.size);
     slot_answer(beat, client, slot, zxid, error);
 }
 
 /* ---- to NET ---- */
 
-/* Lets NET write the answer of a read into the slot itself, in place of the stream: when it is the
- * only frame that the request brings, and the request does not lie there. What NET has written
- * before, events above all, goes first. */
-static void slot_direct(struct beat *beat, struct beat_client *client, struct beat_slot *slot,
-                        struct bytes message)
+/* A get or an exists: its answer is put into the slot itself, where it lies for a repetition. What
+ * NET has written before into the stream, events above all, goes first. */
+static inline enum request_step slot_read(struct beat *beat, struct beat_client *client,
+                                          struct beat_slot *slot, const struct request *request)
 {
-    struct stream *stream = &client->stream;
-    bool single = slot->code == ZK_OP_GET_DATA || slot->code == ZK_OP_EXISTS ||
-                  slot->code == ZK_OP_GET_CHILDREN || slot->code == ZK_OP_GET_CHILDREN2;
-    if (!single || message.at == slot->bytes)
-        return;
-    if (stream_tx_size(stream))
+    struct net *net = beat->net;
+    struct conn *conn = client->stream.owner;
+    struct read_node read;
+
+    if (stream_tx_size(&client->stream))
         beat_client_output(beat, client);
-    if (client->state == BEAT_LIVE)
-        stream->direct = (struct stream_direct){.at = slot->bytes, .room = slot->room};
-}
-
-/* Sends what NET has written into the slot, if it has. */
-static void slot_direct_end(struct beat *beat, struct beat_client *client, struct beat_slot *slot)
-{
-    struct stream_direct *direct = &client->stream.direct;
-    uint32_t size = direct->size;
-
-    *direct = (struct stream_direct){0};
-    if (!size)
-        return;
-    struct jute_in in = jute_in(slot->bytes + 8, BEAT_ANSWER_AT - 8); /* behind size and xid */
-    int64_t zxid = jute_get_long(&in);
-    int32_t error = jute_get_int(&in);
-    CHECK(size >= BEAT_ANSWER_AT && slot->state == BEAT_SLOT_ASKED);
-    slot->size = size - BEAT_ANSWER_AT;
-    slot_answer(beat, client, slot, zxid, error);
+    if (client->state != BEAT_LIVE)
+        return REQUEST_CLOSE;
+    enum request_step step = request_admit(net, conn, request, REQUEST_READ, 1);
+    if (step != REQUEST_DONE)
+        return step;
+    int32_t error = read_node_ask(net, conn, request, &read);
+    if (!error && read.size > BEAT_WIRE_MESSAGE_MAX) {
+        net_count(net, METRIC_net_unanswerable_total, 1);
+        error = ZK_SYSTEM_ERROR;
+    }
+    slot->size = error ? 0 : read.size;
+    if (!slot_fit(beat, slot, slot->size)) {
+        conn_close(net, conn, false);
+        return REQUEST_CLOSE;
+    }
+    if (error) {
+        read_node_refused(net, error);
+    } else {
+        read_node_put(&read, slot->bytes);
+        read_node_note(net, read.size);
+    }
+    conn_sent_note(net, conn, REPLY_HEADER_SIZE + slot->size);
+    request_served(net, conn, request);
+    client->taken = slot->sequence;
+    slot_answer(beat, client, slot, net->view.zxid, error);
+    return REQUEST_DONE;
 }
 
 /* Gives the request of a slot to NET; its message may lie anywhere. */
@@ -220,19 +223,16 @@ static inline enum request_step slot_give(struct beat *beat, struct beat_client 
     conn->sequence = slot->sequence;
     conn->late = late;
     slot->state = BEAT_SLOT_ASKED;
-    slot_direct(beat, client, slot, message);
-    if (client->state == BEAT_CLOSING)
-        return REQUEST_CLOSE;
-    enum request_step step = request_take(net, conn, &request, 1);
+    bool read = slot->code == ZK_OP_GET_DATA || slot->code == ZK_OP_EXISTS;
+    enum request_step step =
+        read ? slot_read(beat, client, slot, &request) : request_take(net, conn, &request, 1);
     if (client->state == BEAT_CLOSING)
         return step;
     if (step == REQUEST_WAIT || step == REQUEST_RETRY) {
-        client->stream.direct = (struct stream_direct){0};
         slot->state = BEAT_SLOT_WHOLE;
         return step;
     }
     client->taken = slot->sequence;
-    slot_direct_end(beat, client, slot);
     conn->received++;
     net_count(net, METRIC_net_packets_received_total, 1);
     net_count(net, METRIC_net_received_bytes_total, (uint64_t)message.size);
@@ -283,8 +283,7 @@ static bool request_now(struct beat *beat, struct beat_client *client, struct be
     struct conn *conn = client->stream.owner;
     if (slot->sequence != client->taken + 1 || conn->runnable || !conn_may_serve(beat->net, conn))
         return false;
-    enum request_step step =
-        slot_give(beat, client, slot, bytes_of(frame->bytes, frame->size));
+    enum request_step step = slot_give(beat, client, slot, bytes_of(frame->bytes, frame->size));
     return step == REQUEST_DONE || step == REQUEST_CLOSE || client->state == BEAT_CLOSING;
 }
 

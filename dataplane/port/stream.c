@@ -121,11 +121,6 @@ inline uint8_t *stream_tx_room(struct stream *stream, uint32_t n)
     uint32_t live = stream_buf_size(tx);
     uint32_t limit = stream->port->setup.tx_limit;
     CHECK(n > 0);
-    if (stream->direct.at) {
-        if (n <= stream->direct.room)
-            return stream->direct.at;
-        stream->direct.at = NULL;
-    }
     if (n > limit || live > limit - n) {
         stream->tx_refused = true;
         return NULL;
@@ -144,11 +139,6 @@ inline uint8_t *stream_tx_room(struct stream *stream, uint32_t n)
 
 inline void stream_tx_commit(struct stream *stream, uint32_t n)
 {
-    if (stream->direct.at) {
-        stream->direct.at = NULL;
-        stream->direct.size = n;
-        return;
-    }
     CHECK(n <= stream->tx.room - stream->tx.end);
     stream->tx.end += n;
     if (n)

@@ -30,19 +30,10 @@ struct stream_buf {
     uint32_t begin, end, room;
 };
 
-/* Where the next room for tx is taken from, once, when it is large enough: of ports that send whole
- * frames and need no stream of them. Set when tx is empty, and cleared, by the port. */
-struct stream_direct {
-    uint8_t *at;   /* NULL: tx itself */
-    uint32_t room; /* bytes */
-    uint32_t size; /* committed; then `at` is NULL again */
-};
-
 struct stream {
     struct port *port;
     void *owner; /* NET's; set in events->opened */
     struct stream_buf rx, tx;
-    struct stream_direct direct;
     uint32_t rx_want; /* bytes NET needs before it can go on */
     uint32_t id;      /* counts up from 1 in each port; not reused before 2^32 streams */
     bool ended;       /* the peer sends no more (half-close). NET answers, then calls port_close */
