@@ -31,7 +31,7 @@ struct side {
     /* as NET */
     uint32_t opened, closed, received, drained;
     bool refuse, hold;
-    bool echo;              /* sends back what comes */
+    bool echo;               /* sends back what comes */
     uint64_t bytes, to_send; /* taken; still to be sent, as far as there is room */
     uint8_t next_in, next_out;
     bool intact;
@@ -44,6 +44,7 @@ static struct rand rng;
 static uint32_t loss_percent;
 static uint64_t now_ns;
 static bool cut; /* the wire loses everything */
+static uint32_t sums_checked;
 
 static struct side *side_of(struct port *port)
 {
@@ -159,6 +160,36 @@ static void wire_put(struct side *to, const uint8_t *bytes, uint32_t size)
     to->inbox[to->inbox_head++ % WIRE_DEPTH] = frame;
 }
 
+/* RFC 1071 by its words, as slow as it is plain: the sum of big-endian words, ones' complement. */
+static uint32_t plain_sum(uint32_t sum, const uint8_t *at, uint32_t size)
+{
+    for (uint32_t i = 0; i < size; i++)
+        sum += i % 2 ? at[i] : (uint32_t)at[i] << 8;
+    while (sum >> 16)
+        sum = (sum >> 16) + (sum & 0xffff);
+    return sum;
+}
+
+/* Every frame of IP that is sent has right sums: of its header, and of TCP or ICMPv6. */
+static void check_sums(const uint8_t *frame, uint32_t size)
+{
+    const uint8_t *ip = frame + 14;
+    bool is_6 = frame[12] == 0x86 && frame[13] == 0xdd;
+    if (!is_6 && (frame[12] != 0x08 || frame[13] != 0x00))
+        return;
+    uint32_t head = is_6 ? 40 : (uint32_t)(ip[0] & 15) * 4;
+    uint32_t length = is_6 ? 40u + (uint32_t)(ip[4] << 8 | ip[5]) : (uint32_t)(ip[2] << 8 | ip[3]);
+    assert_true(14 + length <= size);
+    if (!is_6)
+        assert_int_equal(plain_sum(0, ip, head), 0xffff);
+    uint8_t protocol = is_6 ? ip[6] : ip[9];
+    if (protocol == 6 || protocol == 58) {
+        uint32_t sum = plain_sum(protocol + length - head, is_6 ? ip + 8 : ip + 12, is_6 ? 32 : 8);
+        assert_int_equal(plain_sum(sum, ip + head, length - head), 0xffff);
+        sums_checked++;
+    }
+}
+
 static uint8_t wire_room[2048];
 
 static uint8_t *link_room(void *link, uint32_t size)
@@ -169,6 +200,7 @@ static uint8_t *link_room(void *link, uint32_t size)
 static void link_send(void *link, uint8_t *bytes, uint32_t size)
 {
     struct side *from = link;
+    check_sums(bytes, size);
     memcpy(from->last_sent, bytes, size);
     from->last_sent_size = size;
     from->sent_count++;
@@ -209,8 +241,11 @@ static struct address address(uint8_t last)
 static int start(int i, uint32_t streams_max)
 {
     struct side *side = &sides[i];
-    const struct port_setup port = {.events = &events, .net = side, .slab = &side->slab,
-                                    .rx_limit = 1 << 20, .tx_limit = TX_LIMIT,
+    const struct port_setup port = {.events = &events,
+                                    .net = side,
+                                    .slab = &side->slab,
+                                    .rx_limit = 1 << 20,
+                                    .tx_limit = TX_LIMIT,
                                     .streams_max = streams_max};
     struct stack_setup setup = {
         .port = &side->port,
@@ -296,6 +331,20 @@ static void test_there_and_back(void **state)
     assert_int_equal(sides[1].bytes, 100);
     assert_true(sides[1].intact);
     assert_int_equal(sides[0].slab.in_use, 256); /* no buffer while idle */
+}
+
+static void test_sums_of_every_length(void **state)
+{
+    sides[0].echo = true;
+    dial();
+    sums_checked = 0;
+    for (uint32_t size = 1; size <= 300; size++) {
+        send_bytes(&sides[1], size);
+        turns(NS_PER_MS);
+    }
+    assert_true(sums_checked >= 600);
+    assert_int_equal(sides[1].bytes, 300 * 301 / 2);
+    assert_true(sides[1].intact);
 }
 
 static void test_much_through_a_bad_wire(void **state)
@@ -461,9 +510,55 @@ static void test_port_reused_in_time_wait(void **state)
     port_close(sides[0].last, true);
     turns(20 * NS_PER_MS);
     assert_int_equal(sides[1].closed, 1);
-    uint8_t syn[54] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6,
-                       0, 0, 10, 1, 0, 2, 10, 1, 0, 1, (uint8_t)(number >> 8), (uint8_t)number,
-                       2181 >> 8, 2181 & 0xff, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0x50, 2, 0x10};
+    uint8_t syn[54] = {2,
+                       0,
+                       0,
+                       0,
+                       0,
+                       1,
+                       2,
+                       0,
+                       0,
+                       0,
+                       0,
+                       2,
+                       8,
+                       0,
+                       0x45,
+                       0,
+                       0,
+                       40,
+                       0,
+                       0,
+                       0,
+                       0,
+                       64,
+                       6,
+                       0,
+                       0,
+                       10,
+                       1,
+                       0,
+                       2,
+                       10,
+                       1,
+                       0,
+                       1,
+                       (uint8_t)(number >> 8),
+                       (uint8_t)number,
+                       2181 >> 8,
+                       2181 & 0xff,
+                       0x7f,
+                       0xff,
+                       0xff,
+                       0xff,
+                       0,
+                       0,
+                       0,
+                       0,
+                       0x50,
+                       2,
+                       0x10};
     /* Sequence numbers compare by distance: take one ahead of whatever was received. */
     uint32_t sum, last_ack;
     memcpy(&last_ack, sides[0].last_sent + 42, 4);
@@ -494,18 +589,19 @@ static void test_port_reused_in_time_wait(void **state)
 
 static void test_arp_and_echo_are_answered(void **state)
 {
-    const uint8_t arp[42] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 9, 8, 6,
-                             0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 9, 10, 1, 0, 9,
-                             0, 0, 0, 0, 0, 0, 10, 1, 0, 1};
+    const uint8_t arp[42] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0,  9, 8, 6,
+                             0,    1,    8,    0,    6,    4,    0, 1, 2, 0, 0,  0, 0, 9,
+                             10,   1,    0,    9,    0,    0,    0, 0, 0, 0, 10, 1, 0, 1};
     wire_put(&sides[0], arp, sizeof(arp));
     turn(1000);
     assert_int_equal(sides[0].last_sent[12] << 8 | sides[0].last_sent[13], 0x0806);
-    assert_int_equal(sides[0].last_sent[21], 2); /* a reply */
+    assert_int_equal(sides[0].last_sent[21], 2);     /* a reply */
     assert_int_equal(sides[0].last_sent[22 + 5], 1); /* with its hardware address */
     assert_int_equal(sides[0].last_sent[5], 9);      /* to who asked */
 
-    uint8_t ping[74] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9, 8, 0, 0x45, 0, 0, 60, 0, 1, 0, 0, 64, 1,
-                        0x66, 0xb4, 10, 1, 0, 9, 10, 1, 0, 1, 8, 0, 0xf7, 0xff, 0, 0, 0, 0};
+    uint8_t ping[74] = {2,    0, 0,  0,  0, 1, 2, 0, 0,    0,    0,    9,    8,  0,
+                        0x45, 0, 0,  60, 0, 1, 0, 0, 64,   1,    0x66, 0xb4, 10, 1,
+                        0,    9, 10, 1,  0, 1, 8, 0, 0xf7, 0xff, 0,    0,    0,  0};
     uint32_t sum = 0;
     ping[24] = ping[25] = 0;
     for (int i = 14; i < 34; i += 2)
@@ -597,9 +693,12 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
 #define T6(name)                                                                                   \
-    {#name " over IPv6", test_##name, set_up_ip6, tear_down, NULL}
+    {                                                                                              \
+#name " over IPv6", test_##name, set_up_ip6, tear_down, NULL                               \
+    }
     const struct CMUnitTest tests[] = {
         T(there_and_back),
+        T(sums_of_every_length),
         T(much_through_a_bad_wire),
         T(a_lost_request_is_repeated_soon),
         T(half_close_and_flush),
@@ -615,6 +714,7 @@ int main(void)
         T(bad_frames_are_dropped),
         T(init_says_no),
         T6(there_and_back),
+        T6(sums_of_every_length),
         T6(much_through_a_bad_wire),
         T6(a_lost_request_is_repeated_soon),
         T6(half_close_and_flush),

@@ -1,12 +1,7 @@
 #!/bin/sh
-# Makes copy INDEX of a stack: links all of the archives into one object, renames stack_instance to
-# stack_instance_INDEX and makes every other symbol local, so that each copy has globals of its own.
+# Makes copy INDEX of a stack: renames stack_instance to stack_instance_INDEX and makes every other
+# symbol local, so that each copy has globals of its own.
 #
-# usage: copy.sh LD OBJCOPY OUTPUT INDEX ARCHIVE...
+# usage: copy.sh OBJCOPY OBJECT INDEX OUTPUT
 set -eu
-ld=$1 objcopy=$2 output=$3 index=$4
-shift 4
-"$ld" -r --whole-archive "$@" -o "$output.all"
-"$objcopy" --redefine-sym "stack_instance=stack_instance_$index" \
-    --keep-global-symbol="stack_instance_$index" "$output.all" "$output"
-rm -f "$output.all"
+"$1" --redefine-sym "stack_instance=stack_instance_$3" --keep-global-symbol="stack_instance_$3" "$2" "$4"

@@ -103,21 +103,30 @@ bool stack_ip_known_6(const struct address *address, uint8_t mac[6])
 
 /* ---- what lwIP asks for ---- */
 
-/* The Internet checksum's sum (RFC 1071), eight bytes at a time; not complemented. */
+typedef uint64_t sum_lanes __attribute__((vector_size(16)));
+
+/* The Internet checksum's sum (RFC 1071); not complemented. In lanes of 64 bits: `all` is the sum
+ * of the words, without its carries, and `high` that of their upper halves, which cannot overflow;
+ * what is left of `all` then is that of the lower halves, exactly. No carry to wait for. */
 uint16_t stack_sum(const void *data, int size)
 {
     const uint8_t *at = data;
-    uint64_t sum = 0;
-    for (; size >= 8; size -= 8, at += 8) {
-        uint64_t v;
-        memcpy(&v, at, 8);
-        sum += v;
-        sum += sum < v;
+    sum_lanes all = {0}, high = {0}, v, w;
+    for (; size >= 32; size -= 32, at += 32) {
+        memcpy(&v, at, 16);
+        memcpy(&w, at + 16, 16);
+        all += v + w;
+        high += (v >> 32) + (w >> 32);
     }
-    uint64_t rest = 0;
+    all += high - (high << 32);
+    uint64_t sum = (all[0] >> 32) + (uint32_t)all[0] + (all[1] >> 32) + (uint32_t)all[1];
+    for (uint32_t word; size >= 4; size -= 4, at += 4) {
+        memcpy(&word, at, 4);
+        sum += word;
+    }
+    uint32_t rest = 0;
     memcpy(&rest, at, (size_t)size);
     sum += rest;
-    sum += sum < rest;
     sum = (sum >> 32) + (uint32_t)sum;
     sum = (sum >> 32) + (uint32_t)sum;
     uint32_t half = (uint32_t)(sum >> 16) + (uint16_t)sum;
