@@ -24,13 +24,6 @@ inline uint8_t *beat_room(struct beat *beat)
     return room;
 }
 
-static inline void beat_send(struct beat *beat, const struct address *to,
-                             const struct beat_frame *frame, uint8_t *room)
-{
-    datagram_send(beat->datagrams, to, beat_wire_encode(frame, beat->key, room));
-    net_count(beat->net, METRIC_beat_sent_total, 1);
-}
-
 /* What every frame of a node has. */
 static inline void beat_address(const struct beat *beat, const struct beat_client *client,
                                 struct beat_frame *frame, uint32_t message_size)
@@ -41,18 +34,31 @@ static inline void beat_address(const struct beat *beat, const struct beat_clien
         frame->to = client->endpoint;
         frame->acked = client->taken;
         frame->credits = BEAT_CREDITS;
-        frame->flags = beat_leads(beat) ? BEAT_LEADER : 0;
+        frame->flags = beat->flags;
     }
 }
 
-inline void beat_say_whole(struct beat *beat, const struct address *to,
-                           const struct beat_client *client, struct beat_frame *frame,
-                           struct bytes message, uint8_t *room)
+static inline void beat_send(struct beat *beat, const struct address *to, uint32_t size)
 {
-    beat_address(beat, client, frame, (uint32_t)message.size);
+    datagram_send(beat->datagrams, to, size);
+    net_count(beat->net, METRIC_beat_sent_total, 1);
+}
+
+void beat_attached(const struct beat *beat, struct beat_client *client)
+{
+    struct beat_frame frame = {.session = client->session, .attach = client->attach};
+    beat_address(beat, client, &frame, 0);
+    beat_wire_prepare(&frame, beat->key, &client->head);
+}
+
+inline void beat_say_whole(struct beat *beat, const struct beat_client *client,
+                           struct beat_frame *frame, struct bytes message, uint8_t *room)
+{
+    frame->flags = beat->flags;
+    frame->acked = client->taken;
     frame->size = (uint32_t)message.size;
     frame->bytes = message.at;
-    beat_send(beat, to, frame, room);
+    beat_send(beat, &client->address, beat_wire_encode_as(&client->head, frame, beat->key, room));
 }
 
 void beat_say(struct beat *beat, const struct address *to, const struct beat_client *client,
@@ -67,7 +73,7 @@ void beat_say(struct beat *beat, const struct address *to, const struct beat_cli
         frame->index = (uint16_t)i;
         frame->size = beat_wire_piece_size(frame->message_size, i);
         frame->bytes = frame->size ? message.at + i * BEAT_WIRE_PIECE_SIZE : NULL;
-        beat_send(beat, to, frame, room);
+        beat_send(beat, to, beat_wire_encode(frame, beat->key, room));
     }
 }
 
@@ -88,15 +94,12 @@ void beat_refuse(struct beat *beat, const struct address *to, const struct beat_
 
 static void beat_time(struct beat *beat, const struct address *from, const struct beat_frame *frame)
 {
-    uint8_t *room = beat_room(beat);
-    if (!room)
-        return;
     struct beat_frame told = {.kind = BEAT_TIMED, .to = frame->from, .sequence = frame->sequence};
     uint8_t body[16];
     struct jute_out out = jute_out(body, sizeof(body));
     jute_put_long(&out, (int64_t)beat->datagrams->received_ns);
     jute_put_long(&out, (int64_t)beat->datagrams->received_ns);
-    beat_say_whole(beat, from, NULL, &told, bytes_of(body, sizeof(body)), room);
+    beat_say(beat, from, NULL, &told, bytes_of(body, sizeof(body)));
 }
 
 /* ---- RENEW ----
@@ -139,16 +142,14 @@ static void beat_renewed(struct beat *beat, const struct beat_renewal *renewal)
     uint8_t body[24];
     struct jute_out out = jute_out(body, sizeof(body));
     struct beat_frame told = {.kind = BEAT_RENEWED,
-                              .session = client->session,
                               .sequence = renewal->sequence,
-                              .attach = client->attach,
                               .event = client->event_sent,
                               .time = (uint64_t)beat->net->view.zxid};
     jute_put_long(&out, (int64_t)received_ns);
     jute_put_long(&out, (int64_t)received_ns);
     jute_put_int(&out, (int32_t)beat_lease_us(beat, conn, received_ns));
     jute_put_int(&out, BEAT_MARGIN_US);
-    beat_say_whole(beat, &client->address, client, &told, bytes_of(body, sizeof(body)), room);
+    beat_say_whole(beat, client, &told, bytes_of(body, sizeof(body)), room);
 }
 
 /* Answers the RENEWs of a burst, in order. */
@@ -245,6 +246,7 @@ uint32_t beat_poll(struct beat *beat, struct now now)
 {
     uint32_t work = 0, got = DATAGRAM_BURST;
     beat->now = now;
+    beat->flags = beat_leads(beat) ? BEAT_LEADER : 0;
     for (uint32_t i = 0; i < BEAT_BURSTS && got == DATAGRAM_BURST; i++) {
         got = datagram_poll(beat->datagrams, now);
         beat_renew_all(beat);

@@ -82,6 +82,7 @@ struct beat_client {
     uint32_t attach;
     uint8_t password[ZK_PASSWORD_SIZE];
     uint64_t taken, acked; /* requests given to NET; answers that the client has */
+    struct beat_wire_head head; /* of what is sent to it; LIVE */
     struct beat_event *event_first, *event_end;
     uint32_t event_sent, event_acked, event_count, event_size;
     uint64_t resend_ns;
@@ -100,6 +101,7 @@ struct beat {
     struct beat_config config;
     const struct peer_key *key; /* to send with; NULL: none */
     struct now now;
+    uint8_t flags; /* of what is sent in this turn */
     struct beat_client **chains;
     struct beat_client *closing;
     struct beat_client *telling; /* have events without receipt */
@@ -155,14 +157,15 @@ void beat_event_drop(struct beat *beat, struct beat_client *client);
 
 /* beat.c: sending. beat_say sends frame with `message` in as many pieces as it takes; frame has
  * kind, session, sequence, attach, code, time; the rest is filled in. client NULL: only endpoints
- * are. beat_say_whole: the same for a message that one datagram takes, in room of beat_room, which
- * is asked for first: what a frame is made of need not be kept over that call. beat_room returns
- * NULL when the port has none: counted, the frame is lost. beat_refuse answers a frame with
- * BEAT_REFUSED. */
+ * are. beat_say_whole: the same to an attached client (beat_attached came before), of a message
+ * that one datagram takes, in room of beat_room, which is asked for first: what a frame is made of
+ * need not be kept over that call. beat_room returns NULL when the port has none: counted, the
+ * frame is lost. beat_refuse answers a frame with BEAT_REFUSED. */
+void beat_attached(const struct beat *beat, struct beat_client *client);
 uint8_t *beat_room(struct beat *beat);
 void beat_say(struct beat *beat, const struct address *to, const struct beat_client *client,
               struct beat_frame *frame, struct bytes message);
-void beat_say_whole(struct beat *beat, const struct address *to, const struct beat_client *client,
-                    struct beat_frame *frame, struct bytes message, uint8_t *room);
+void beat_say_whole(struct beat *beat, const struct beat_client *client, struct beat_frame *frame,
+                    struct bytes message, uint8_t *room);
 void beat_refuse(struct beat *beat, const struct address *to, const struct beat_frame *frame,
                  enum beat_refusal why);

@@ -86,6 +86,7 @@ static void client_connected(struct beat *beat, struct beat_client *client, stru
     client->attach = conn->attach;
     client->state = BEAT_LIVE;
     memcpy(client->password, password.at, sizeof(client->password));
+    beat_attached(beat, client);
     client_opened(beat, client, ZK_OK);
 }
 

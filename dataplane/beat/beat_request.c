@@ -97,22 +97,16 @@ void beat_request_acked(struct beat *beat, struct beat_client *client, uint64_t 
 
 /* ---- answers ---- */
 
-static inline struct beat_frame slot_told(const struct beat_client *client,
-                                          const struct beat_slot *slot)
-{
-    return (struct beat_frame){.kind = BEAT_REPLY,
-                               .session = client->session,
-                               .sequence = slot->sequence,
-                               .attach = client->attach,
-                               .event = slot->event,
-                               .time = slot->time,
-                               .code = slot->code};
-}
-
 static void slot_say_pieces(struct beat *beat, const struct beat_client *client,
                             const struct beat_slot *slot)
 {
-    struct beat_frame told = slot_told(client, slot);
+    struct beat_frame told = {.kind = BEAT_REPLY,
+                              .session = client->session,
+                              .sequence = slot->sequence,
+                              .attach = client->attach,
+                              .event = slot->event,
+                              .time = slot->time,
+                              .code = slot->code};
     beat_say(beat, &client->address, client, &told, bytes_of(slot->bytes, slot->size));
 }
 
@@ -127,11 +121,12 @@ static inline void slot_say(struct beat *beat, const struct beat_client *client,
     uint8_t *room = beat_room(beat);
     if (!room)
         return;
-    struct beat_frame told = slot_told(client, slot);
-    struct bytes body = bytes_of(NULL, 0);
-    if (slot->size)
-        body = bytes_of(slot->bytes, slot->size);
-    beat_say_whole(beat, &client->address, client, &told, body, room);
+    struct beat_frame told = {.kind = BEAT_REPLY,
+                              .sequence = slot->sequence,
+                              .event = slot->event,
+                              .time = slot->time,
+                              .code = slot->code};
+    beat_say_whole(beat, client, &told, bytes_of(slot->bytes, slot->size), room);
 }
 
 static void slot_answer(struct beat *beat, struct beat_client *client, struct beat_slot *slot,

@@ -28,11 +28,25 @@ static_assert(offsetof(struct beat_wire, crc) == CRC32C_SUM_AT, "the CRC ends th
 static_assert(BEAT_WIRE_DATAGRAM_MAX <= 1400, "fits every path that carries 1400 bytes of UDP");
 static_assert(BEAT_WIRE_PIECE_COUNT_MAX <= 64, "pieces are counted in one word");
 
-inline uint32_t beat_wire_encode(const struct beat_frame *frame, const struct peer_key *key,
-                                 uint8_t *room)
+/* The piece, behind a header that is whole but for its sum; the sum; the mark. */
+static inline uint32_t beat_wire_end(struct beat_wire *wire, const struct beat_frame *frame,
+                                     const struct peer_key *key)
 {
-    struct beat_wire *wire = (struct beat_wire *)room;
+    uint8_t *room = (uint8_t *)wire;
     uint32_t size = BEAT_WIRE_SIZE + frame->size;
+    if (frame->size && frame->bytes != room + BEAT_WIRE_SIZE)
+        memcpy(room + BEAT_WIRE_SIZE, frame->bytes, frame->size);
+    wire->crc = __builtin_bswap32(crc32c_datagram(room, frame->size));
+    if (UNLIKELY(key != NULL)) {
+        peer_keys_mark(key, room, size, room + size);
+        size += PEER_KEYS_MAC_SIZE;
+    }
+    return size;
+}
+
+static inline void beat_wire_write(const struct beat_frame *frame, const struct peer_key *key,
+                                   struct beat_wire *wire)
+{
     wire->magic = __builtin_bswap32(BEAT_WIRE_MAGIC);
     wire->version = BEAT_WIRE_VERSION;
     wire->kind = frame->kind;
@@ -50,14 +64,38 @@ inline uint32_t beat_wire_encode(const struct beat_frame *frame, const struct pe
     wire->credits = __builtin_bswap16(frame->credits);
     wire->index = __builtin_bswap16(frame->index);
     wire->message_size = __builtin_bswap32(frame->message_size);
-    if (frame->size && frame->bytes != room + BEAT_WIRE_SIZE)
-        memcpy(room + BEAT_WIRE_SIZE, frame->bytes, frame->size);
-    wire->crc = __builtin_bswap32(crc32c_datagram(room, frame->size));
-    if (key) {
-        peer_keys_mark(key, room, size, room + size);
-        size += PEER_KEYS_MAC_SIZE;
-    }
-    return size;
+}
+
+inline uint32_t beat_wire_encode(const struct beat_frame *frame, const struct peer_key *key,
+                                 uint8_t *room)
+{
+    struct beat_wire *wire = (struct beat_wire *)room;
+    beat_wire_write(frame, key, wire);
+    return beat_wire_end(wire, frame, key);
+}
+
+void beat_wire_prepare(const struct beat_frame *frame, const struct peer_key *key,
+                       struct beat_wire_head *head)
+{
+    memset(head, 0, sizeof(*head));
+    beat_wire_write(frame, key, (struct beat_wire *)head->bytes);
+}
+
+inline uint32_t beat_wire_encode_as(const struct beat_wire_head *head,
+                                    const struct beat_frame *frame, const struct peer_key *key,
+                                    uint8_t *room)
+{
+    struct beat_wire *wire = (struct beat_wire *)room;
+    memcpy(wire, head->bytes, BEAT_WIRE_SIZE);
+    wire->kind = frame->kind;
+    wire->flags = frame->flags;
+    wire->sequence = __builtin_bswap64(frame->sequence);
+    wire->acked = __builtin_bswap64(frame->acked);
+    wire->event = __builtin_bswap32(frame->event);
+    wire->time = __builtin_bswap64(frame->time);
+    wire->code = __builtin_bswap32((uint32_t)frame->code);
+    wire->message_size = __builtin_bswap32(frame->size);
+    return beat_wire_end(wire, frame, key);
 }
 
 /* ---- decode ---- */
@@ -90,7 +128,6 @@ struct beat_wire_kind {
 #define KIND_AT(kind)    [KIND_INDEX(kind)]
 static const struct beat_wire_kind beat_wire_kinds[16] = {
     KIND_AT(BEAT_OPEN) = {{NO_EVENT, NO_TIME, NO_CODE, NO_CREDITS}, KIND_KNOWN | KIND_SEQUENCE},
-    KIND_AT(BEAT_REQUEST) = {{NO_CREDITS}, KIND_KNOWN | KIND_SESSION | KIND_SEQUENCE | KIND_PIECES},
     KIND_AT(BEAT_RENEW) = {{NO_TIME, NO_CODE, NO_CREDITS, NO_BODY},
                            KIND_KNOWN | KIND_SESSION | KIND_SEQUENCE},
     KIND_AT(BEAT_TIME) = {{NO_SESSION, NO_ACKED, NO_EVENT, NO_TIME, NO_CODE, NO_CREDITS, NO_BODY},
@@ -120,28 +157,39 @@ static inline bool beat_wire_unused(const struct beat_wire *wire, const struct b
     return seen == 0;
 }
 
-/* True when the fields of a frame can be those of its kind. */
-static inline bool beat_wire_sane(const struct beat_wire *wire, const struct beat_frame *frame)
+/* Are the size of the message and the piece's number those of a datagram with `piece` bytes? */
+static inline bool beat_wire_sized(const struct beat_wire *wire, uint32_t piece, uint32_t most)
 {
-    const struct beat_wire_kind *kind = &beat_wire_kinds[KIND_INDEX(frame->kind)];
-    uint32_t rules = kind->rules;
-    if (!rules || (frame->kind & ~(BEAT_ANSWER | 7)) || (frame->flags & ~BEAT_FLAGS) ||
-        frame->from == 0 || !beat_wire_unused(wire, &kind->zero))
-        return false;
-    if ((rules & KIND_SESSION) && (frame->session == 0 || frame->attach == 0))
-        return false;
-    if ((rules & KIND_SEQUENCE) && frame->sequence == 0)
-        return false;
-    if (frame->index == 0 && frame->size == frame->message_size &&
-        frame->size <= BEAT_WIRE_PIECE_SIZE)
+    uint32_t size = __builtin_bswap32(wire->message_size);
+    if (LIKELY(wire->index == 0 && size == piece && size <= BEAT_WIRE_PIECE_SIZE))
         return true; /* whole */
-    uint32_t most = rules & KIND_PIECES ? BEAT_WIRE_MESSAGE_MAX : BEAT_WIRE_PIECE_SIZE;
-    if (frame->message_size > most || frame->index >= beat_wire_pieces(frame->message_size))
-        return false;
-    return frame->size == beat_wire_piece_size(frame->message_size, frame->index);
+    uint32_t index = __builtin_bswap16(wire->index);
+    return size <= most && index < beat_wire_pieces(size) &&
+           piece == beat_wire_piece_size(size, index);
 }
 
-static void beat_wire_read(const struct beat_wire *wire, struct beat_frame *frame)
+/* True when the fields of a datagram with `piece` bytes can be those of its kind. Zero looks the
+ * same in either order of bytes. */
+static inline bool beat_wire_sane(const struct beat_wire *wire, uint32_t piece)
+{
+    if ((wire->flags & ~BEAT_FLAGS) || wire->from == 0)
+        return false;
+    if (LIKELY(wire->kind == BEAT_REQUEST)) /* the row of the table, without it */
+        return wire->session && wire->attach && wire->sequence && !wire->credits &&
+               beat_wire_sized(wire, piece, BEAT_WIRE_MESSAGE_MAX);
+    const struct beat_wire_kind *kind = &beat_wire_kinds[KIND_INDEX(wire->kind)];
+    uint32_t rules = kind->rules;
+    if (!rules || (wire->kind & ~(BEAT_ANSWER | 7)) || !beat_wire_unused(wire, &kind->zero))
+        return false;
+    if ((rules & KIND_SESSION) && (wire->session == 0 || wire->attach == 0))
+        return false;
+    if ((rules & KIND_SEQUENCE) && wire->sequence == 0)
+        return false;
+    return beat_wire_sized(wire, piece,
+                           rules & KIND_PIECES ? BEAT_WIRE_MESSAGE_MAX : BEAT_WIRE_PIECE_SIZE);
+}
+
+static inline void beat_wire_read(const struct beat_wire *wire, struct beat_frame *frame)
 {
     frame->version = wire->version;
     frame->kind = wire->kind;
@@ -178,9 +226,11 @@ inline int beat_wire_decode(const uint8_t *bytes, uint32_t size, struct beat_fra
     uint32_t piece = size - BEAT_WIRE_SIZE - mark;
     if (crc32c_datagram(bytes, piece) != __builtin_bswap32(wire->crc))
         return ERR_CORRUPT;
+    if (!beat_wire_sane(wire, piece))
+        return ERR_MALFORMED;
     beat_wire_read(wire, frame);
     frame->size = piece;
-    return beat_wire_sane(wire, frame) ? 0 : ERR_MALFORMED;
+    return 0;
 }
 
 bool beat_wire_right(const uint8_t *bytes, uint32_t size, const struct peer_key *key)

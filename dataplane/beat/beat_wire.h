@@ -105,9 +105,20 @@ static inline uint32_t beat_wire_piece_size(uint32_t size, uint32_t index)
 uint32_t beat_wire_encode(const struct beat_frame *frame, const struct peer_key *key,
                           uint8_t *room);
 
+/* What the datagrams of one sender to one session have in common, encoded once: beat_wire_prepare.
+ * beat_wire_encode_as then writes what changes: kind, flags, sequence, acked, event, time, code,
+ * and the piece, which is all of the message. The key is the one it was prepared with. */
+struct beat_wire_head {
+    _Alignas(8) uint8_t bytes[BEAT_WIRE_SIZE];
+};
+void beat_wire_prepare(const struct beat_frame *frame, const struct peer_key *key,
+                       struct beat_wire_head *head);
+uint32_t beat_wire_encode_as(const struct beat_wire_head *head, const struct beat_frame *frame,
+                             const struct peer_key *key, uint8_t *room);
+
 /* beat_wire_decode reads a datagram and checks what needs no state: magic, version, kind, flags,
  * sizes, that what a kind does not use is 0, CRC. frame->bytes points into it. Returns 0, or
- *   ERR_MALFORMED  not beat's, or its fields contradict each other
+ *   ERR_MALFORMED  not beat's, or its fields contradict each other: nothing is set
  *   ERR_VERSION    another version: version, kind, from, to, session and sequence are set
  *   ERR_CORRUPT    the CRC is wrong: nothing is set
  * The mark is not checked: beat_wire_right. */
