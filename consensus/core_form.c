@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void form_send(struct role_core *core, uint8_t to, bool answer)
+void core_form_send(struct role_core *core, uint8_t to, bool answer)
 {
     struct core_greeting greeting;
     struct peer_message head = {.kind = PEER_HELLO,
@@ -40,6 +40,7 @@ void core_on_hello(struct role_core *core, const struct peer_message *message,
     }
     memcpy(&greeting, payload, sizeof(greeting));
     core->hello.memory_heard[message->from] = greeting.memory;
+    core->stuck.greeted_ns[message->from] = now.mono_ns;
     if (first && core->hello.heard[message->from] && !greeting.memory != !core->config.memory)
         say(SAY_WARN,
             "node %u has durability.mode %s and this one %s: each acknowledges by its own; set the "
@@ -57,7 +58,7 @@ void core_on_hello(struct role_core *core, const struct peer_message *message,
         core->hello.target_term = message->term;
     }
     if (!greeting.answer)
-        form_send(core, message->from, true);
+        core_form_send(core, message->from, true);
 }
 
 /* How far the leader's log went must be heard from the leader of this very term. */
@@ -105,7 +106,7 @@ void core_form_turn(struct role_core *core, struct now now)
             !(id == core->raft.leader && form_target_wanted(core)))
             continue;
         unheard++;
-        form_send(core, id, false);
+        core_form_send(core, id, false);
     }
     form_say_waiting(core, voters, voter_count, now);
     if (core_hello_form(&core->hello, voters, voter_count, core->config.node_id,

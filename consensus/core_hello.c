@@ -30,6 +30,9 @@ int core_hello_hear(struct core_hello *hello, uint8_t from, const void *payload,
     bool reborn = greeting.incarnation > hello->heard[from] && hello->heard[from] != 0;
     hello->heard[from] = greeting.incarnation;
     hello->log_seen[from] = greeting.last_index ? LOG_SOME : LOG_NONE;
+    hello->votes[from] = greeting.votes;
+    if (greeting.votes == CORE_HELLO_VOTES_UNKNOWN) /* who has a log, most often does */
+        hello->votes[from] = greeting.last_index ? CORE_HELLO_VOTES : CORE_HELLO_NO_VOTE;
     if (!hello->identity.formed && greeting.formed && greeting.last_index) {
         memcpy(hello->identity.cluster_id, greeting.cluster_id, CORE_CLUSTER_SIZE);
         hello->identity.formed = true;
@@ -68,4 +71,6 @@ void core_hello_fill(const struct core_hello *hello, uint64_t last_index, bool a
     greeting->formed = hello->identity.formed;
     greeting->answer = answer;
     greeting->memory = hello->memory;
+    greeting->votes = hello->identity.formed && !hello->identity.catching_up ? CORE_HELLO_VOTES
+                                                                             : CORE_HELLO_NO_VOTE;
 }

@@ -30,6 +30,13 @@ struct core_identity {
     bool catching_up; /* but no vote yet */
 };
 
+/* Whether a node may vote, as it says itself. */
+enum core_hello_votes {
+    CORE_HELLO_VOTES_UNKNOWN = 0, /* a build that does not say it */
+    CORE_HELLO_VOTES = 1,
+    CORE_HELLO_NO_VOTE = 2, /* it has no part yet, or it catches up */
+};
+
 /* Payload of HELLO. */
 struct core_greeting {
     uint64_t incarnation;
@@ -38,7 +45,8 @@ struct core_greeting {
     uint8_t formed;
     uint8_t answer; /* 1: in answer to one, and wants none */
     uint8_t memory; /* 1: it acknowledges from memory; 0 also from builds without that mode */
-    uint8_t pad[5];
+    uint8_t votes;  /* enum core_hello_votes */
+    uint8_t pad[4];
 };
 static_assert(sizeof(struct core_greeting) == 40, "struct core_greeting is sent");
 
@@ -50,6 +58,7 @@ struct core_hello {
     uint64_t heard[PEER_ID_MAX + 1];   /* incarnation of each peer; 0 = not heard */
     uint8_t log_seen[PEER_ID_MAX + 1]; /* 1: it has a log, 2: it has none */
     bool memory_heard[PEER_ID_MAX + 1]; /* it acknowledges from memory */
+    uint8_t votes[PEER_ID_MAX + 1];     /* enum core_hello_votes of each peer */
     /* catching up: the end of the log of the leader of target_term, told to this incarnation */
     uint64_t target_index, target_term; /* term 0: not known */
 };

@@ -152,6 +152,10 @@ uint32_t core_tell_reads(struct role_core *core);
 void core_on_hello(struct role_core *core, const struct peer_message *message,
                    const uint8_t *payload, struct now now);
 void core_form_turn(struct role_core *core, struct now now);
+void core_form_send(struct role_core *core, uint8_t to, bool answer);
+/* core_stuck.c: while nobody leads, the members are asked whether they have a vote; when too few
+ * have one, or are heard, the log says so now and then, and the page always. */
+void core_stuck_turn(struct role_core *core, struct now now);
 void core_hello_saved(struct role_core *core, struct now now);
 /* core_outlived: member `from` knows this node by a later incarnation than this start's. The disk
  * was set back or replaced, for each start saves its own before anybody hears of it, and the clock

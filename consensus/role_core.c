@@ -104,6 +104,7 @@ static uint32_t core_ensemble_begin(struct role_core *core, struct now now)
     if (now.mono_ns >= raft_deadline_ns(&core->raft))
         core_step(core, &(struct raft_input){.kind = RAFT_INPUT_TICK, .now_ns = now.mono_ns});
     core_form_turn(core, now);
+    core_stuck_turn(core, now);
     core_room_turn(core, now);
     return work;
 }

@@ -43,6 +43,8 @@
 #define CORE_OLD_SIZE          (256u << 10)    /* bytes of old entries read at once */
 #define CORE_OLD_SIZE_MAX      LOG_TAIL_BATCH_SIZE_MAX /* when one entry is longer than that */
 #define CORE_FORM_SAY_NS       (5 * NS_PER_S)  /* a new ensemble: who is awaited */
+#define CORE_STUCK_ASK_NS      NS_PER_S        /* nobody leads: the votes are asked for so often */
+#define CORE_STUCK_SAY_NS      (60 * NS_PER_S) /* and the log told, from CORE_FORM_SAY_NS on */
 #define CORE_SETTLE_NS         (5 * NS_PER_S)  /* of a membership, until others are forgotten */
 #define CORE_GONE_NS           NS_PER_S        /* a member not heard so long is gone */
 #define CORE_OTHERS_SAY_NS     (10 * NS_PER_S) /* between two lines about one member */
@@ -54,6 +56,13 @@
 /* Messages of it on their way to one member: what PEER puts together at once of one sender's bulk
  * (16), less a snapshot's chunk and some that were given up; 75 MB/s when the way takes 10 ms. */
 #define CORE_BULK_COUNT_MAX 12u
+
+/* Nobody leads (core_stuck.c). */
+struct core_stuck {
+    uint64_t since_ns;                    /* 0: one leads, or this node has no part yet */
+    uint64_t ask_ns, say_ns;              /* when the others are asked, and the log told, next */
+    uint64_t greeted_ns[PEER_ID_MAX + 1]; /* last HELLO of each peer; 0 = none */
+};
 
 /* A snapshot on disk. */
 struct core_snapshot_id {
@@ -216,6 +225,7 @@ struct role_core {
     struct forward forward;
     struct core_hello hello;
     uint64_t form_say_ns; /* when it is said next whom a new ensemble waits for; 0: not yet */
+    struct core_stuck stuck;
     struct link reads;               /* own FIFO of struct core_wait */
     uint32_t refusal_count;          /* refusals among them */
     uint64_t read_context;           /* of the last READ */

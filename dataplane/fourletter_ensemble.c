@@ -70,13 +70,15 @@ static const char *fourletter_ensemble_state(const struct fourletter_word *word)
     return names[at % 4];
 }
 
-/* One line a member: "voter streaming lag=3 heard_ms=12"; on others than the leader only its vote.
+/* One line a member: "voter streaming lag=3 heard_ms=12"; on others than the leader only whether it
+ * is a voter, and while nobody leads what is known of its vote: "voter no-vote".
  */
 static void fourletter_ensemble_peers(struct fourletter_word *word, const char *prefix)
 {
     const struct core_status *status = word->net->parts.status;
     uint64_t last = core_status_get(&status->last_index), now_ns = word->net->now.mono_ns;
     bool leads = get_byte(&status->state) == CORE_STATUS_LEADER;
+    static const char *const votes[] = {"", " votes", " no-vote", " silent"};
     for (uint32_t i = 0; i < CORE_STATUS_PEERS; i++) {
         const struct core_status_peer *peer = &status->peers[i];
         uint64_t heard_ns = core_status_get(&peer->heard_ns);
@@ -86,6 +88,7 @@ static void fourletter_ensemble_peers(struct fourletter_word *word, const char *
             continue;
         text_add(&word->text, "%speer_%u\t%s", prefix, id,
                  get_bool(&peer->voter) ? "voter" : "observer");
+        text_add(&word->text, "%s", votes[get_byte(&peer->vote) % 4]);
         if (leads && id != word->net->config.words.server_id) {
             text_add(&word->text, " %s lag=%lu",
                      !fourletter_ensemble_connected(word, peer) ? "silent"
@@ -124,6 +127,7 @@ static void fourletter_ensemble_lines(struct fourletter_word *word, const char *
     uint64_t outage_us = core_status_get(&status->outage_ns) / 1000;
     uint64_t since_ns = core_status_get(&status->leader_ns), now_ns = word->net->now.mono_ns;
     bool led = get_byte(&status->leader) && since_ns;
+    char stuck[CORE_STATUS_STUCK_SIZE];
 
     text_add(text, "%sid\t%u\n", prefix, word->net->config.words.server_id);
     text_add(text, "%sterm\t%lu\n", prefix, core_status_get(&status->term));
@@ -143,6 +147,8 @@ static void fourletter_ensemble_lines(struct fourletter_word *word, const char *
     text_add(text, "%smember\t%s\n", prefix, members[get_byte(&status->member) % 3]);
     fourletter_ensemble_durability(word, prefix);
     text_add(text, "%sjoint\t%s\n", prefix, get_bool(&status->joint) ? "yes" : "no");
+    text_add(text, "%sstuck\t%s\n", prefix,
+             core_status_stuck(status, stuck, sizeof(stuck)) ? stuck : "no");
     fourletter_ensemble_peers(word, prefix);
     fourletter_ensemble_link(word, prefix);
 }

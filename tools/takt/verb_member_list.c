@@ -11,6 +11,7 @@
 struct verb_member_facts {
     bool answers;
     char address[200], state[64], term[24], applied[24], commit[24], peer[64];
+    char stuck[512]; /* why nobody can be elected, as far as it knows */
 };
 
 static void member_ask(const struct verb_member *member, const struct membership_server *server,
@@ -34,6 +35,9 @@ static void member_ask(const struct verb_member *member, const struct membership
         missing |= fourlw_value(text, "commit_index\t", facts->commit, sizeof(facts->commit));
         if (missing)
             facts->term[0] = '\0';
+        if (fourlw_value(text, "stuck\t", facts->stuck, sizeof(facts->stuck)) != 0 ||
+            strcmp(facts->stuck, "no") == 0)
+            facts->stuck[0] = '\0';
     }
     free(text);
     text = NULL;
@@ -89,11 +93,24 @@ static void member_print_json(const struct verb_member *member,
             json_int(&json, "applied", atoll(facts[i].applied));
         }
         json_text(&json, "leader_says", *facts[i].peer ? facts[i].peer : NULL);
+        json_text(&json, "stuck", *facts[i].stuck ? facts[i].stuck : NULL);
         json_close(&json, '}');
     }
     json_close(&json, ']');
     json_close(&json, '}');
     json_line(&json);
+}
+
+/* Once, in the words of the first that knows it. */
+static void member_say_stuck(const struct membership *servers,
+                             const struct verb_member_facts *facts)
+{
+    for (uint32_t i = 0; i < servers->count; i++) {
+        if (!*facts[i].stuck)
+            continue;
+        fprintf(stderr, "takt: %s\n", facts[i].stuck);
+        return;
+    }
 }
 
 int verb_member_list_none(const struct verb_member *member, const char *why)
@@ -158,6 +175,7 @@ int verb_member_list(const struct verb_member *member)
                                    : "not asked",
                facts[i].term, facts[i].applied, facts[i].peer);
     }
+    member_say_stuck(servers, facts);
     if (unasked)
         fprintf(stderr,
                 "takt: %u not asked: where clients reach %s stands behind a ; in the server line, "

@@ -19,17 +19,20 @@ static const struct verb_page verb_ready_page = {
 
 #define VERB_READY_PAUSE_NS (50 * NS_PER_MS)
 
-/* Does it answer words, and gives out no session because nobody leads it? */
-static bool ready_looks(const char *server)
+/* It answers words, and gives out no session because nobody leads it: says so, and why, if the
+ * server knows. */
+static void ready_looks(const char *server)
 {
     struct fault fault;
-    char state[32] = "", *text = NULL;
-    bool looks = fourlw_ask(server, "memb", 1000, &text, &fault) == 0 &&
-                 fourlw_value(text, "state\t", state, sizeof(state)) == 0 &&
-                 strcmp(state, "looking") == 0;
+    char state[32] = "", stuck[512] = "", *text = NULL;
 
+    if (fourlw_ask(server, "memb", 1000, &text, &fault) == 0 &&
+        fourlw_value(text, "state\t", state, sizeof(state)) == 0 && strcmp(state, "looking") == 0) {
+        fprintf(stderr, "takt: it runs, but nobody leads it: takt status --server %s\n", server);
+        if (fourlw_value(text, "stuck\t", stuck, sizeof(stuck)) == 0 && strcmp(stuck, "no") != 0)
+            fprintf(stderr, "takt: %s\n", stuck);
+    }
     free(text);
-    return looks;
 }
 
 int verb_ready(int argc, char **argv)
@@ -71,7 +74,6 @@ int verb_ready(int argc, char **argv)
         usleep(VERB_READY_PAUSE_NS / 1000);
     }
     fprintf(stderr, "takt: not ready within %g s: %s\n", timeout_s, fault.text);
-    if (ready_looks(server))
-        fprintf(stderr, "takt: it runs, but nobody leads it: takt status --server %s\n", server);
+    ready_looks(server);
     return VERB_FAILED;
 }
