@@ -236,9 +236,8 @@ static struct rig *rig_leader(void)
     p "id\t1\n" p "term\t5\n" p "leader\t1\n" p "leader_known_ms\t20[0-9]{2}\n" p                  \
       "last_index\t40\n" p "durable_index\t0\n" p "commit_index\t38\n" p "applied_index\t0\n" p    \
       "elections\t2\n" p "election_ms\t71\\.500\n" p "election_reason\tnode 2 was not heard\n" p   \
-      "voting\tyes\n" p "member\tyes\n" p "durability\tdisk\n" p "joint\tno\n" p               \
-      "peer_1\tvoter\n" p                                                                         \
-      "peer_2\tvoter streaming lag=1 heard_ms=[0-9]+\n" p                                          \
+      "voting\tyes\n" p "member\tyes\n" p "durability\tdisk\n" p "joint\tno\n" p "stuck\tno\n" p   \
+      "peer_1\tvoter\n" p "peer_2\tvoter streaming lag=1 heard_ms=[0-9]+\n" p                      \
       "peer_3\tobserver silent lag=30 heard_ms=[0-9]+\n"
 
 static void test_leader(void **state)
@@ -269,6 +268,15 @@ static void test_looking(void **state)
     core_state_tell(&standing, 3, 0, CORE_ROLE_FOLLOWER, 5, rig->now.mono_ns);
     expect(rig, "mntr", "^This ZooKeeper instance is not currently serving requests\n$");
     expect(rig, "memb", "^state\tlooking\nid\t1\nterm\t5\nleader\t0\nleader_known_ms\t0\n");
+    status.stuck = true;
+    status.peers[0].vote = CORE_STATUS_VOTES;
+    status.peers[1].vote = CORE_STATUS_NO_VOTE;
+    expect(rig, "memb",
+           "\nstuck\tnobody can be elected: 2 voters are needed; with a vote: 1; not "
+           "heard: none; .*is lost: 2. Bring back their disks[^\n]*\n"
+           "peer_1\tvoter votes\npeer_2\tvoter no-vote\npeer_3\tobserver\n");
+    status.stuck = false;
+    status.peers[0].vote = status.peers[1].vote = CORE_STATUS_VOTE_UNKNOWN;
     status.state = CORE_STATUS_FOLLOWER;
     status.leader = 2;
     status.voting = false;
@@ -277,7 +285,7 @@ static void test_looking(void **state)
     core_state_tell(&standing, 3, 2, CORE_ROLE_OBSERVER, 6, rig->now.mono_ns);
     expect(rig, "memb",
            "^state\tobserver\n.*\nvoting\tcatching up\nmember\tremoved\ndurability\tmemory\n"
-           "joint\tno\n"
+           "joint\tno\nstuck\tno\n"
            "peer_1\tvoter\npeer_2\tvoter\npeer_3\tobserver\n$");
     expect(rig, "mntr", "\nzk_peer_state\tobserving - broadcast\nzk_quorum_size\t2\nzk_takt_id");
     rig_free(rig);
