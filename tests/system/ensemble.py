@@ -32,7 +32,7 @@ class Node(harness.Server):
         self.ensemble, self.number, self.role = ensemble, number, role
         self.port_kind = ensemble.port_kind
         self.space, self.paused, self.mounted = None, False, False
-        self.env = None
+        self.env, self.queues = None, int(harness.DEFAULTS.get('roles.nets', 1))
         if ensemble.wires:
             self.space = ensemble.wires.attach(number, self.port_kind == 'kernel')
             self.host, self.port = ensemble.wires.address(number), CLIENT_PORT
@@ -88,7 +88,7 @@ class Node(harness.Server):
         with open('/proc/self/uid_map') as uid_map:
             frames = 8192 if int(uid_map.read().split()[2]) > 1 else 1024
         return ('--no-pci --no-huge -m 256 --no-shconf --vdev net_af_packet0,iface=eth0,qdisc_bypass=1,'
-                'blocksz=65536,framesz=2048,framecnt=%d' % frames)
+                'blocksz=65536,framesz=2048,framecnt=%d,qpairs=%d' % (frames // self.queues, self.queues))
 
     def start(self, wait=False, timeout_s=60.0):
         self.paused = False
