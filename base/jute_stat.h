@@ -19,9 +19,13 @@ static inline uint8_t *jute_stat_put_long(uint8_t *at, int64_t v)
     return at + 8;
 }
 
-/* jute_stat_write writes it to the ZK_STAT_SIZE bytes at `at`. */
-static inline void jute_stat_write(uint8_t *at, const struct zk_stat *stat)
+/* jute_stat_put writes it; out->bad turns true, and nothing is written, when there is no room. One
+ * look at the room, not one for each field: most replies carry a Stat. */
+static inline void jute_stat_put(struct jute_out *out, const struct zk_stat *stat)
 {
+    uint8_t *at = jute_room(out, ZK_STAT_SIZE);
+    if (!at)
+        return;
     at = jute_stat_put_long(at, stat->czxid);
     at = jute_stat_put_long(at, stat->mzxid);
     at = jute_stat_put_long(at, stat->ctime_ms);
@@ -33,15 +37,6 @@ static inline void jute_stat_write(uint8_t *at, const struct zk_stat *stat)
     at = jute_stat_put_int(at, stat->data_length);
     at = jute_stat_put_int(at, stat->num_children);
     jute_stat_put_long(at, stat->pzxid);
-}
-
-/* jute_stat_put does the same; out->bad turns true, and nothing is written, when there is no room.
- * One look at the room, not one for each field: most replies carry a Stat. */
-static inline void jute_stat_put(struct jute_out *out, const struct zk_stat *stat)
-{
-    uint8_t *at = jute_room(out, ZK_STAT_SIZE);
-    if (at)
-        jute_stat_write(at, stat);
 }
 
 /* jute_stat_get reads it, every byte of the struct written; in->bad turns true when it is cut

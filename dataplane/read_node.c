@@ -1,5 +1,4 @@
 /* Reads of one node: exists, getData, getACL, getAllChildrenNumber; and what all reads share. */
-#include "base/jute_stat.h"
 #include "base/zk.h"
 #include "dataplane/net.h"
 #include "dataplane/read.h"
@@ -98,14 +97,15 @@ inline int32_t read_node_ask(struct net *net, struct conn *conn, const struct re
 
 inline void read_node_put(const struct read_node *read, uint8_t *at)
 {
-    struct zk_stat stat;
     if (read->with_data) {
-        struct jute_out out = jute_out(at, read->size);
-        jute_put_bytes(&out, read->data);
-        at = out.at;
+        uint32_t be = __builtin_bswap32((uint32_t)read->data.size); /* -1: null */
+        memcpy(at, &be, 4);
+        at += 4;
+        if (read->data.size > 0)
+            memcpy(at, read->data.at, (size_t)read->data.size);
+        at += read->size - 4 - ZK_STAT_SIZE;
     }
-    znode_stat(read->node, &stat);
-    jute_stat_write(at, &stat);
+    znode_stat_put(read->node, at);
 }
 
 enum request_step read_node_record(struct net *net, struct conn *conn,
@@ -167,11 +167,10 @@ enum request_step read_node_acl(struct net *net, struct conn *conn, const struct
     if (!room)
         return REQUEST_DONE;
     struct jute_out out = jute_out(room + REPLY_HEADER_SIZE, room_size);
-    struct zk_stat stat;
-    znode_stat(node, &stat);
     read_node_put_acl(&out, packed, !(perms & ZK_PERM_ADMIN));
-    reply_stat(&out, &stat);
-    CHECK(!out.bad);
+    uint8_t *stat = jute_room(&out, ZK_STAT_SIZE);
+    CHECK(stat);
+    znode_stat_put(node, stat);
     uint32_t size = (uint32_t)(out.at - room) - REPLY_HEADER_SIZE;
     out = jute_out(room, REPLY_HEADER_SIZE);
     reply_header(&out, request->xid, net->view.zxid, ZK_OK, size);

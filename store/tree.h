@@ -127,6 +127,10 @@ int32_t znode_creations(const struct znode *node); /* children ever created: the
  * containers and TTL nodes. */
 void znode_stat(const struct znode *node, struct zk_stat *stat);
 
+/* znode_stat_put writes it, encoded, to the ZK_STAT_SIZE bytes at `at`: each field from the version
+ * to its place. */
+void znode_stat_put(const struct znode *node, uint8_t *at);
+
 /* ---- memory ------------------------------------------------------------------------------------
  * tree_retired moves versions that may be freed after a grace period to the caller as one opaque
  * batch (NULL when there are none); after the grace period the batch is given to tree_reclaim.

@@ -70,7 +70,7 @@ inline uint64_t tree_hash_of(const struct tree_hash *hash, struct bytes path)
 /* Linear hashing: of `count` buckets, those below count - 2^k have been split at level k. */
 static uint64_t tree_hash_index(uint64_t value, uint64_t count)
 {
-    uint64_t mask = (2ull << (63 - __builtin_clzll(count - 1))) - 1;
+    uint64_t mask = UINT64_MAX >> __builtin_clzll(count - 1);
     uint64_t index = value & mask;
     return index < count ? index : index & mask >> 1;
 }
@@ -132,20 +132,37 @@ static inline struct znode *tree_hash_probe(struct tree_hash_bucket *bucket, str
     }
 }
 
-inline struct znode *tree_hash_get(const struct tree_hash *hash, struct bytes path, uint64_t value)
+/* One look at the table as it is now. */
+static inline struct znode *tree_hash_look(const struct tree_hash *hash, struct bytes path,
+                                           uint64_t value)
+{
+    tree_hash_slot *at;
+    uint64_t count = atomic_load_explicit(&hash->bucket_count, memory_order_acquire);
+    return tree_hash_probe(&hash->buckets[tree_hash_index(value, count)], path, value, &at);
+}
+
+/* Behind a miss: looks again while the table has changed. */
+__attribute__((noinline)) static struct znode *tree_hash_look_again(const struct tree_hash *hash,
+                                                                    struct bytes path,
+                                                                    uint64_t value, uint64_t before)
 {
     for (;;) {
-        tree_hash_slot *at;
-        /* acquire; pairs with the release stores of tree_hash_split (see the header) */
         uint64_t generation = atomic_load_explicit(&hash->generation, memory_order_acquire);
-        uint64_t count = atomic_load_explicit(&hash->bucket_count, memory_order_acquire);
-        struct znode *node =
-            tree_hash_probe(&hash->buckets[tree_hash_index(value, count)], path, value, &at);
+        if (generation == before)
+            return NULL;
+        before = generation;
+        struct znode *node = tree_hash_look(hash, path, value);
         if (node)
             return node;
-        if (atomic_load_explicit(&hash->generation, memory_order_acquire) == generation)
-            return NULL;
     }
+}
+
+inline struct znode *tree_hash_get(const struct tree_hash *hash, struct bytes path, uint64_t value)
+{
+    /* acquire; pairs with the release stores of tree_hash_split (see the header) */
+    uint64_t generation = atomic_load_explicit(&hash->generation, memory_order_acquire);
+    struct znode *node = tree_hash_look(hash, path, value);
+    return LIKELY(node) ? node : tree_hash_look_again(hash, path, value, generation);
 }
 
 tree_hash_slot *tree_hash_find(struct tree_hash *hash, struct bytes path, uint64_t value)

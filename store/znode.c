@@ -1,5 +1,6 @@
 #include "store/znode.h"
 
+#include "base/jute_stat.h"
 #include "store/tree.h"
 
 static uint32_t znode_name_size(struct bytes path)
@@ -201,6 +202,26 @@ inline void znode_stat(const struct znode *node, struct zk_stat *stat)
         .num_children = (int32_t)child_count,
         .pzxid = parent ? parent->pzxid : node->czxid,
     };
+}
+
+inline void znode_stat_put(const struct znode *node, uint8_t *at)
+{
+    const struct znode_parent *parent = znode_parent(node);
+    uint32_t creations = parent ? (uint32_t)parent->creations : 0;
+    uint32_t child_count = parent ? parent->child_count : 0;
+    int64_t pzxid = parent ? parent->pzxid : node->czxid;
+    DCHECK(!znode_is(node, ZNODE_TOMBSTONE));
+    at = jute_stat_put_long(at, node->czxid);
+    at = jute_stat_put_long(at, node->mzxid);
+    at = jute_stat_put_long(at, node->ctime_ms);
+    at = jute_stat_put_long(at, node->mtime_ms);
+    at = jute_stat_put_int(at, node->version);
+    at = jute_stat_put_int(at, (int32_t)(2 * creations - child_count));
+    at = jute_stat_put_int(at, node->aversion);
+    at = jute_stat_put_long(at, znode_owner_is_session(node->owner) ? node->owner : 0);
+    at = jute_stat_put_int(at, node->data_size < 0 ? 0 : node->data_size);
+    at = jute_stat_put_int(at, (int32_t)child_count);
+    jute_stat_put_long(at, pzxid);
 }
 
 struct tree_image znode_image(const struct znode *node)
