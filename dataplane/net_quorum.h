@@ -52,7 +52,8 @@ bool net_quorum_read(struct net *net, struct conn *conn, uint32_t frame_size);
 /* net_quorum_consumed: that many bytes of the connection were taken. */
 static inline void net_quorum_consumed(struct conn *conn, uint32_t size)
 {
-    conn->read_through = conn->read_through > size ? conn->read_through - size : 0;
+    if (UNLIKELY(conn->read_through))
+        conn->read_through = conn->read_through > size ? conn->read_through - size : 0;
 }
 
 /* net_quorum_answered takes the answer to barrier `number`. */

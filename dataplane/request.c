@@ -135,14 +135,16 @@ inline enum request_step request_admit(struct net *net, struct conn *conn,
     return REQUEST_DONE;
 }
 
-inline void request_served(struct net *net, struct conn *conn, const struct request *request)
+static inline void request_note(struct conn *conn, const struct request *request)
 {
     conn->op_last = request->op;
     conn->xid_last = request->xid;
     conn->has_xid = true;
-    if (conn->in_flight != 0 || conn->state != CONN_LIVE)
-        return;
-    /* answered on the spot */
+}
+
+inline void request_answered(struct net *net, struct conn *conn, const struct request *request)
+{
+    request_note(conn, request);
     conn->zxid_last = net->view.zxid;
     conn->response_ms = net->now.wall_ms;
     conn_latency(net, conn, net->now.mono_ns - conn->received_ns);
@@ -160,7 +162,11 @@ inline enum request_step request_take(struct net *net, struct conn *conn,
     if (step != REQUEST_DONE)
         return step;
     step = kind->serve(net, conn, request);
-    if (step == REQUEST_DONE || step == REQUEST_CLOSE)
-        request_served(net, conn, request);
+    if (step != REQUEST_DONE && step != REQUEST_CLOSE)
+        return step;
+    if (conn->in_flight == 0 && conn->state == CONN_LIVE)
+        request_answered(net, conn, request);
+    else
+        request_note(conn, request);
     return step;
 }

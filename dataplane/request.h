@@ -33,11 +33,11 @@ enum request_step request_take(struct net *net, struct conn *conn, const struct 
 
 /* What request_take does around a handler, for who has the answer put elsewhere than into the
  * stream. request_admit: may a request of this order be served now? REQUEST_DONE: yes, and a trace
- * of it is begun; else how to go on: it waits, or was refused. request_served notes it, with an
- * answer or passed on. */
+ * of it is begun; else how to go on: it waits, or was refused. request_answered notes it when it
+ * was answered on the spot. */
 enum request_step request_admit(struct net *net, struct conn *conn, const struct request *request,
                                 enum request_order order, uint32_t frame_size);
-void request_served(struct net *net, struct conn *conn, const struct request *request);
+void request_answered(struct net *net, struct conn *conn, const struct request *request);
 
 /* request_name gives the four-letter-word code of an op ("GETD"), or "NA". */
 const char *request_name(int32_t op);

@@ -52,10 +52,8 @@ static struct beat_slot *slot_of(struct beat_client *client, uint64_t sequence)
 
 /* ---- a slot's memory ---- */
 
-static bool slot_fit(struct beat *beat, struct beat_slot *slot, uint32_t size)
+static bool slot_grow(struct beat *beat, struct beat_slot *slot, uint32_t size)
 {
-    if (size <= slot->room)
-        return true;
     uint32_t room = (uint32_t)slab_size_usable(size);
     uint8_t *bytes = slab_alloc(&beat->net->slab, room);
     if (!bytes) {
@@ -66,6 +64,11 @@ static bool slot_fit(struct beat *beat, struct beat_slot *slot, uint32_t size)
     slot->bytes = bytes;
     slot->room = room;
     return true;
+}
+
+static inline bool slot_fit(struct beat *beat, struct beat_slot *slot, uint32_t size)
+{
+    return size <= slot->room || slot_grow(beat, slot, size);
 }
 
 static void slot_free(struct beat *beat, struct beat_slot *slot, uint32_t kept)
@@ -157,23 +160,60 @@ void beat_request_answer(struct beat *beat, struct beat_client *client, int32_t 
 
 /* ---- to NET ---- */
 
+static inline struct request slot_request(const struct beat_slot *slot, struct bytes message)
+{
+    return (struct request){
+        .xid = (int32_t)(slot->sequence & XID_MASK), .op = slot->code, .body = message};
+}
+
+/* The request of a slot, `size` bytes, is NET's. */
+static inline void slot_taken(struct net *net, struct beat_client *client,
+                              const struct beat_slot *slot, int32_t size)
+{
+    struct conn *conn = client->stream.owner;
+    client->taken = slot->sequence;
+    conn->received++;
+    net_count(net, METRIC_net_packets_received_total, 1);
+    net_count(net, METRIC_net_received_bytes_total, (uint64_t)size);
+    net_quorum_consumed(conn, 1);
+}
+
+/* What NET made of a request. */
+static enum request_step slot_given(struct beat *beat, struct beat_client *client,
+                                    struct beat_slot *slot, int32_t size, enum request_step step)
+{
+    if (client->state == BEAT_CLOSING)
+        return step;
+    if (step == REQUEST_WAIT || step == REQUEST_RETRY) {
+        slot->state = BEAT_SLOT_WHOLE;
+        return step;
+    }
+    slot_taken(beat->net, client, slot, size);
+    if (step == REQUEST_CLOSE)
+        conn_close(beat->net, client->stream.owner, true);
+    return step;
+}
+
 /* A get or an exists: its answer is put into the slot itself, where it lies for a repetition. What
  * NET has written before into the stream, events above all, goes first. */
-static inline enum request_step slot_read(struct beat *beat, struct beat_client *client,
-                                          struct beat_slot *slot, const struct request *request)
+static enum request_step slot_read(struct beat *beat, struct beat_client *client,
+                                   struct beat_slot *slot, struct bytes message)
 {
     struct net *net = beat->net;
     struct conn *conn = client->stream.owner;
+    struct request request = slot_request(slot, message);
     struct read_node read;
 
-    if (stream_tx_size(&client->stream))
+    slot->state = BEAT_SLOT_ASKED;
+    if (stream_tx_size(&client->stream)) {
         beat_client_output(beat, client);
-    if (client->state != BEAT_LIVE)
-        return REQUEST_CLOSE;
-    enum request_step step = request_admit(net, conn, request, REQUEST_READ, 1);
+        if (client->state == BEAT_CLOSING)
+            return REQUEST_CLOSE;
+    }
+    enum request_step step = request_admit(net, conn, &request, REQUEST_READ, 1);
     if (step != REQUEST_DONE)
-        return step;
-    int32_t error = read_node_ask(net, conn, request, &read);
+        return slot_given(beat, client, slot, message.size, step);
+    int32_t error = read_node_ask(net, conn, &request, &read);
     if (!error && read.size > BEAT_WIRE_MESSAGE_MAX) {
         net_count(net, METRIC_net_unanswerable_total, 1);
         error = ZK_SYSTEM_ERROR;
@@ -190,24 +230,21 @@ static inline enum request_step slot_read(struct beat *beat, struct beat_client 
         read_node_note(net, read.size);
     }
     conn_sent_note(net, conn, REPLY_HEADER_SIZE + slot->size);
-    request_served(net, conn, request);
-    client->taken = slot->sequence;
+    request_answered(net, conn, &request);
+    slot_taken(net, client, slot, message.size);
     slot_answer(beat, client, slot, net->view.zxid, error);
     return REQUEST_DONE;
 }
 
-/* Gives the request of a slot to NET; its message may lie anywhere. */
-static inline enum request_step slot_give(struct beat *beat, struct beat_client *client,
-                                          struct beat_slot *slot, struct bytes message)
+/* Everything else goes through NET's table of handlers. */
+static enum request_step slot_pass(struct beat *beat, struct beat_client *client,
+                                   struct beat_slot *slot, struct bytes message, bool late)
 {
     struct net *net = beat->net;
     struct conn *conn = client->stream.owner;
     enum request_fit fit = request_fit(slot->code);
-    struct request request = {
-        .xid = (int32_t)(slot->sequence & XID_MASK), .op = slot->code, .body = message};
-    bool late = slot->time && net->now.mono_ns > slot->time;
+    struct request request = slot_request(slot, message);
 
-    CHECK(slot->sequence == client->taken + 1);
     if (fit == FIT_NOT || (late && fit == FIT_READ)) {
         client->taken = slot->sequence;
         slot->size = 0;
@@ -218,23 +255,19 @@ static inline enum request_step slot_give(struct beat *beat, struct beat_client 
     conn->sequence = slot->sequence;
     conn->late = late;
     slot->state = BEAT_SLOT_ASKED;
-    bool read = slot->code == ZK_OP_GET_DATA || slot->code == ZK_OP_EXISTS;
-    enum request_step step =
-        read ? slot_read(beat, client, slot, &request) : request_take(net, conn, &request, 1);
-    if (client->state == BEAT_CLOSING)
-        return step;
-    if (step == REQUEST_WAIT || step == REQUEST_RETRY) {
-        slot->state = BEAT_SLOT_WHOLE;
-        return step;
-    }
-    client->taken = slot->sequence;
-    conn->received++;
-    net_count(net, METRIC_net_packets_received_total, 1);
-    net_count(net, METRIC_net_received_bytes_total, (uint64_t)message.size);
-    net_quorum_consumed(conn, 1);
-    if (step == REQUEST_CLOSE)
-        conn_close(net, conn, true);
-    return step;
+    enum request_step step = request_take(net, conn, &request, 1);
+    return slot_given(beat, client, slot, message.size, step);
+}
+
+/* Gives the request of a slot to NET; its message may lie anywhere. */
+static inline enum request_step slot_give(struct beat *beat, struct beat_client *client,
+                                          struct beat_slot *slot, struct bytes message)
+{
+    bool late = slot->time && beat->net->now.mono_ns > slot->time;
+    CHECK(slot->sequence == client->taken + 1);
+    if (LIKELY((slot->code == ZK_OP_GET_DATA || slot->code == ZK_OP_EXISTS) && !late))
+        return slot_read(beat, client, slot, message);
+    return slot_pass(beat, client, slot, message, late);
 }
 
 static bool conn_may_serve(const struct net *net, const struct conn *conn)
