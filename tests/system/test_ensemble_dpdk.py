@@ -11,7 +11,7 @@ import harness
 import zkwire as z
 from ensemble import Ensemble, PEER_PORT
 from harness import equal, eventually
-from test_beat import CREATE, NETS, SEQUENTIAL, Client, written_by_net
+from test_beat import CREATE, GET, NETS, SEQUENTIAL, Client, written_by_net
 from test_ensemble import Load
 from test_ensemble_memory import log_files, said
 from vlan_switch import AUXDATA, IPV4, OUTGOING, SOL_PACKET, TAG_VALID, TCP, UDP, Switch
@@ -56,15 +56,20 @@ def test_ensemble_snapshot_comes(t):
     print('# %d writes of 100 kB until the first log file was given up' % writes)
 
 
-def test_ensemble_two_queues(t):
-    """two NETs a node, a queue pair for each: clients of TCP and controllers on both, through a leader's death and return"""
+def two_queues(t):
     e = on_devices(t, **{key.replace('.', '__'): value for key, value in NETS.items()})
     for node in e.nodes.values():
         node.queues = 2
         node.settings['beat.listen'] = '%s:%d' % (node.host, BEAT_PORT)
     e.start()
+    return e, [(node.host, BEAT_PORT) for node in e.nodes.values()]
+
+
+def test_ensemble_two_queues(t):
+    """two NETs a node, a queue pair for each: clients of TCP and controllers on both, through a leader's death and return"""
+    e, places = two_queues(t)
     load = Load(t, e, (), 6)
-    controllers = [Client([(node.host, BEAT_PORT) for node in e.nodes.values()], endpoint=100 + i) for i in range(6)]
+    controllers = [Client(places, endpoint=100 + i) for i in range(6)]
     names = {one: [] for one in controllers}
     controllers[0].do(CREATE, b.create('/beat', b''))
 
@@ -92,6 +97,32 @@ def test_ensemble_two_queues(t):
         equal(names[one], sorted(names[one]))
         one.close()
     print('# most bytes at once from each NET: %s' % written)
+    load.check()
+
+
+def test_ensemble_two_queues_lossy(t):
+    """one frame of sixteen is lost, a fifth comes twice, two queues a node: requests of many pieces, once each, in order"""
+    e, places = two_queues(t)
+    load = Load(t, e, [], 3, answer_s=25.0)
+    e.wires.lose(6)
+    e.wires.double(20)
+    controller = Client(places, timeout_ms=30000)
+    controller.do(CREATE, b.create('/lossy', b''))
+    sent = [os.urandom(size) for size in (10, 2000, 4000, 8000) * 15]
+    asked = [controller.ask(CREATE, b.create('/lossy/n-', one, SEQUENTIAL)) for one in sent]
+    names = ['/lossy/n-%010d' % i for i in range(len(sent))]
+    answers = [controller.answer(number, 60) for number in asked]
+    equal([error for error, _, _ in answers], [0] * len(sent))
+    equal([b.get_bytes(message)[0].decode() for _, message, _ in answers], names)
+    for name, one in zip(names, sent):
+        equal(b.get_bytes(controller.do(GET, b.get(name)))[0], one)
+    load.go_on(15, 120)
+    assert e.wires.dropped() > 30, 'nothing was lost'
+    assert e.wires.sent_twice() > 30, 'nothing came twice'
+    e.wires.heal()
+    load.go_on(10, 60)
+    equal(len(t.kazoo(e.leader()).get_children('/lossy')), len(sent))
+    controller.close()
     load.check()
 
 

@@ -59,7 +59,7 @@ class Wires:
     def __init__(self):
         if not os.environ.get('TAKT_TEST_NETNS'):
             raise CannotWire('not in a network namespace of its own')
-        self.spaces, self.cuts, self.loss = {}, set(), 0
+        self.spaces, self.cuts, self.loss, self.doubled = {}, set(), 0, 0
         run('ip link add tkbr type bridge')
         try:
             run('ip addr add %s/24 dev tkbr' % (self.NETWORK % 254))
@@ -106,9 +106,14 @@ class Wires:
         self.loss = percent
         self.write_rules()
 
+    def double(self, percent):
+        """Sends this share of the IP frames for members twice, at random."""
+        self.doubled = percent
+        self.write_rules()
+
     def heal(self):
         self.cuts.clear()
-        self.loss = 0
+        self.loss = self.doubled = 0
         self.write_rules()
 
     def write_rules(self):
@@ -129,18 +134,35 @@ class Wires:
         for hook, rules in chains.items():
             text += 'chain at_%s {\ntype filter hook %s priority 0; policy accept;\n%s\n}\n' % (
                 hook, hook, '\n'.join(rules))
-        run('nft -f -', text + '}\n')
+        text += '}\ntable netdev takt\ndelete table netdev takt\n'
+        if self.doubled:
+            text += 'table netdev takt {\n'
+            for number in self.spaces:
+                text += ('chain to_%d {\ntype filter hook egress device n%d priority 0;\n'
+                         'ether type ip numgen random mod 100 < %d counter dup to n%d\n}\n'
+                         % (number, number, self.doubled, number))
+            text += '}\n'
+        run('nft -f -', text)
+
+    @staticmethod
+    def counted(family):
+        done = subprocess.run(['nft', 'list', 'table', family, 'takt'], stdout=subprocess.PIPE)
+        words = done.stdout.decode().split()
+        return sum(int(words[i + 1]) for i, word in enumerate(words) if word == 'packets')
 
     def dropped(self):
         """Frames that the rules have dropped since they were written."""
-        done = subprocess.run(['nft', 'list', 'table', 'bridge', 'takt'], stdout=subprocess.PIPE)
-        words = done.stdout.decode().split()
-        return sum(int(words[i + 1]) for i, word in enumerate(words) if word == 'packets')
+        return self.counted('bridge')
+
+    def sent_twice(self):
+        """Frames that went twice since double()."""
+        return self.counted('netdev')
 
     def remove(self):
         for number, space in self.spaces.items():   # a namespace's end is not waited for
             subprocess.run(['ip', 'link', 'del', 'n%d' % number], stderr=subprocess.DEVNULL)
             space.remove()
         self.spaces = {}
-        subprocess.run(['nft', 'delete', 'table', 'bridge', 'takt'], stderr=subprocess.DEVNULL)
+        for family in ('bridge', 'netdev'):
+            subprocess.run(['nft', 'delete', 'table', family, 'takt'], stderr=subprocess.DEVNULL)
         subprocess.run(['ip', 'link', 'del', 'tkbr'], stderr=subprocess.DEVNULL)
