@@ -39,10 +39,13 @@ bool core_status_stuck(const struct core_status *status, char *out, uint32_t siz
     uint32_t lacks = status_voters(status, CORE_STATUS_NO_VOTE, without, sizeof(without));
     uint32_t away = status_voters(status, CORE_STATUS_SILENT, silent, sizeof(silent));
     uint32_t needed = (votes + lacks + away) / 2 + 1;
-    snprintf(out, size,
-             "nobody can be elected: %u voters are needed; with a vote: %s; not heard: %s; without "
-             "a vote until one leads, for what they had is lost: %s. %s",
-             needed, with, silent, without,
-             votes + away >= needed ? "Start those that are not heard" : "Bring back their disks");
+    snprintf(
+        out, size,
+        "nobody can be elected: %u voters are needed; with a vote: %s; not heard: %s; without "
+        "a vote until one leads, for what they had is lost: %s. %s",
+        needed, with, silent, without,
+        votes + away >= needed
+            ? "Start those that are not heard"
+            : "Bring back their disks; else see --recover-from-disk and --begin-anew in taktd(8)");
     return true;
 }

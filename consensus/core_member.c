@@ -44,6 +44,8 @@ void core_member_raft(const struct membership_body *members, struct raft_members
 void core_member_begin(struct role_core *core, struct now now)
 {
     core->member_begun = true;
+    if (core->config.begins_anew)
+        return;
     for (uint64_t i = core->raft.commit_index + 1; i <= core->raft.last_index; i++) {
         const struct log_record *record = log_tail_find(core->tail, i);
         const struct command *command = (const struct command *)(record + 1);

@@ -98,6 +98,7 @@ struct role_core_config {
      * know: who was one before is none any more. False: not now, called again. */
     bool (*members_settled)(void *self, const struct raft_membership *members);
     void *members_self;
+    bool begins_anew; /* memberships behind the commit index do not count: `servers` does */
     uint32_t form_count; /* voters that must be seen, this one included, to begin */
     /* writes the record that tells PEER the cluster id (PEER is above this layer) */
     void (*cluster_update)(void *record, const uint8_t cluster_id[CORE_CLUSTER_SIZE]);

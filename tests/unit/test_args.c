@@ -47,6 +47,24 @@ static void test_actions(void **state)
     assert_int_equal(parse("--dev --recover-from-disk"), 0);
     assert_int_equal(action, ARGS_RUN);
     assert_true(config.recover_from_disk);
+    assert_int_equal(parse("--set standaloneEnabled=false --set server.1=127.0.0.1:2888:3888;2181 "
+                           "--data /a --begin-anew 4711"),
+                     0);
+    assert_int_equal(config.begin_anew, 4711);
+}
+
+static void test_begin_anew_is_refused(void **state)
+{
+    static const char *const wrong[] = {"0", "-1", "x", "12x", "18446744073709551615", ""};
+    char line[64];
+
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        snprintf(line, sizeof(line), "--dev --begin-anew=%s", wrong[i]);
+        assert_int_equal(parse(line), ERR_CONFIG);
+        assert_non_null(strstr(fault.text, "--begin-anew takes the entry"));
+    }
+    assert_int_equal(parse("--dev --begin-anew 7"), ERR_CONFIG);
+    assert_non_null(strstr(fault.text, "is for a member of an ensemble"));
 }
 
 static void test_flags_win(void **state)
@@ -129,11 +147,9 @@ static void test_help_names_each_flag(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_actions),
-        cmocka_unit_test(test_flags_win),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_too_many),
-        cmocka_unit_test(test_help_names_each_flag),
+        cmocka_unit_test(test_actions),   cmocka_unit_test(test_begin_anew_is_refused),
+        cmocka_unit_test(test_flags_win), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_too_many),  cmocka_unit_test(test_help_names_each_flag),
     };
     return cmocka_run_group_tests_name("args", tests, NULL, NULL);
 }

@@ -46,7 +46,9 @@ static int resolve(void *self, const char *host, struct address *at, struct faul
 
 static void fill_random(void *self, void *out, uint32_t size)
 {
-    memset(out, 7, size);
+    static uint8_t next;
+
+    memset(out, ++next, size);
 }
 
 static int open_node(struct node **node, struct fault *fault)
@@ -432,6 +434,50 @@ static void test_a_clean_stop_keeps_what_was_saved_meanwhile(void **state)
     assert_false(superblock_now().unflushed || superblock_now().catching_up);
 }
 
+/* ---- --begin-anew ---- */
+
+/* The power fails at each operation of that start in turn. Until its first entry is in the log the
+ * same flag does it; from then on it is refused, and a start without it goes on. */
+static void test_begins_anew_alone_from_what_it_has(void **state)
+{
+    struct superblock_state before = superblock_now();
+    struct sim_disk *whole = disk;
+    bool dark = true;
+
+    config.durability_mode = CONFIG_DURABILITY_DISK;
+    struct node *node = opened();
+    config.begin_anew = node->core.raft.last_index;
+    stopped(node);
+    for (uint32_t nth = 1; dark && nth < POWER_MAX; nth++) {
+        struct fault fault;
+        disk = sim_disk_copy(whole, nth);
+        sim_disk_power(disk, nth, false);
+        listen_begin();
+        int err = open_node(&node, &fault);
+        dark = sim_disk_powerless(disk);
+        if (!err)
+            node_abandon(node);
+        sim_disk_crash(disk, SIM_DISK_POWER);
+        node = opened();
+        turns(node, 2000); /* an election, and what follows */
+        (void)listen_end();
+        assert_int_equal(node->core.raft.state, RAFT_LEADER);
+        assert_true(node->core.raft.commit_index > config.begin_anew);
+        assert_int_equal(raft_membership(&node->core.raft)->count, 1);
+        assert_int_equal(
+            machine_members(node->machine, NULL, &(const struct membership *){0})->count, 1);
+        stopped(node);
+        assert_true(superblock_now().formed && !superblock_now().catching_up);
+        assert_memory_not_equal(superblock_now().cluster_id, before.cluster_id, 16);
+        assert_int_equal(open_node(&node, &fault), ERR_CONFIG);
+        assert_non_null(strstr(fault.text, "start without the flag if it has begun anew already"));
+        sim_disk_destroy(disk);
+    }
+    disk = whole;
+    assert_false(dark);
+    config.begin_anew = 0;
+}
+
 /* ---- names ---- */
 
 static void test_a_name_that_is_not_found_is_said(void **state)
@@ -463,6 +509,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_log_given_up_is_put_aside, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_clean_stop_keeps_what_was_saved_meanwhile, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_begins_anew_alone_from_what_it_has, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_name_that_is_not_found_is_said, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

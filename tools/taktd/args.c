@@ -16,6 +16,7 @@ enum args_flag {
     FLAG_HELP_CONFIG,
     FLAG_VERSION,
     FLAG_RECOVER,
+    FLAG_ANEW,
     FLAG_DEVICE,
     FLAG_SETTING, /* + index in args_flags: a flag that is short for a setting */
 };
@@ -39,6 +40,8 @@ static const struct {
     {"ip", "ADDR/LEN", FLAG_SETTING, "port.address", "the dpdk port's own address and network"},
     {"recover-from-disk", NULL, FLAG_RECOVER, NULL,
      "durability.mode memory, when a majority lost power: vote as the disk is"},
+    {"begin-anew", "ENTRY", FLAG_ANEW, NULL,
+     "a majority of the disks is lost for good: be an ensemble of one (see below)"},
     {"check-config", NULL, FLAG_CHECK, NULL, "only say whether the configuration is good"},
     {"print-config", NULL, FLAG_PRINT, NULL, "only print the settings in force, and their sources"},
     {"help-config", NULL, FLAG_HELP_CONFIG, NULL, "print every setting with its help, as YAML"},
@@ -65,11 +68,18 @@ void args_help(FILE *to)
                  args_flags[i].value ? args_flags[i].value : "");
         fprintf(to, "  %-20s %s\n", left, args_flags[i].help);
     }
-    fputs("\nLater wins: defaults, --dev, the file, --set, the other flags.\n"
-          "SIGTERM or Ctrl-C: closes the log and leaves; SIGHUP too, unless peers.key_file is\n"
-          "set, which it reads again. Exit code: 0 stopped as asked, 1 failed, 2 the command line\n"
-          "or the configuration is wrong.\n",
-          to);
+    fputs(
+        "\nA majority of the disks is lost for good: nobody can be elected, and the logs say so.\n"
+        "Stop all servers. Of those that are left take the one whose log goes furthest (log at N,\n"
+        "in its start lines), copy its data directory, and start it with --begin-anew N, this "
+        "once:\n"
+        "it is an ensemble of one, with all it had. What only the others had is lost. Empty the\n"
+        "data directories of the others, but for myid, start them, and add each: takt member add.\n"
+        "\nLater wins: defaults, --dev, the file, --set, the other flags.\n"
+        "SIGTERM or Ctrl-C: closes the log and leaves; SIGHUP too, unless peers.key_file is\n"
+        "set, which it reads again. Exit code: 0 stopped as asked, 1 failed, 2 the command line\n"
+        "or the configuration is wrong.\n",
+        to);
 }
 
 /* What the command line asks for, before anything is applied. */
@@ -79,6 +89,7 @@ struct args {
     const char *sets[128];
     uint32_t set_count;
     bool recover;
+    uint64_t anew;
     const char *flags[FLAG_COUNT]; /* value of the flag i; the last one counts */
     char listen[2048];             /* all --listen, joined by commas */
 };
@@ -94,6 +105,20 @@ static int args_setting(struct args *args, size_t index, const char *value, stru
         return fault_set(fault, ERR_CONFIG, "too many --listen");
     snprintf(args->listen + n, sizeof(args->listen) - n, "%s%s", n ? "," : "", value);
     args->flags[index] = args->listen;
+    return 0;
+}
+
+/* --begin-anew ENTRY */
+static int args_anew(struct args *args, const char *value, struct fault *fault)
+{
+    char *end;
+
+    args->anew = strtoull(value, &end, 10);
+    if (*value < '1' || *value > '9' || *end || args->anew == UINT64_MAX)
+        return fault_set(fault, ERR_CONFIG,
+                         "--begin-anew takes the entry that the log ends at, as its start says "
+                         "(log at N), not '%s'",
+                         value);
     return 0;
 }
 
@@ -113,6 +138,7 @@ static int args_flag(struct args *args, int flag, const char *value, enum args_a
         args->sets[args->set_count++] = value;
         return 0;
     case FLAG_RECOVER: args->recover = true; return 0;
+    case FLAG_ANEW: return args_anew(args, value, fault);
     case FLAG_CHECK: *action = ARGS_CHECK; return 0;
     case FLAG_PRINT: *action = ARGS_PRINT; return 0;
     case FLAG_HELP: *action = ARGS_HELP; return 0;
@@ -167,6 +193,7 @@ int args_parse(int argc, char **argv, enum args_action *action, struct config *c
         return 0;
     config_init(config);
     config->recover_from_disk = args.recover;
+    config->begin_anew = args.anew;
     if (args.dev)
         config_dev(config);
     if (args.file)
@@ -180,5 +207,11 @@ int args_parse(int argc, char **argv, enum args_action *action, struct config *c
         if (err)
             fault_wrap(fault, err, "--%s", args_flags[i].name);
     }
-    return err || *action == ARGS_DEVICE ? err : config_check(config, fault);
+    if (!err && *action != ARGS_DEVICE)
+        err = config_check(config, fault);
+    if (!err && config->begin_anew && !config_is_ensemble(config))
+        err = fault_set(fault, ERR_CONFIG,
+                        "--begin-anew is for a member of an ensemble, and the "
+                        "configuration has no servers");
+    return err;
 }

@@ -176,6 +176,7 @@ struct config {
     bool peers_listen_all;    /* quorumListenOnAllIPs */
     uint32_t durability_mode; /* enum config_durability */
     bool recover_from_disk;   /* --recover-from-disk: of this start only */
+    uint64_t begin_anew;      /* --begin-anew: the entry its log ends at; 0 = not given */
     uint32_t reads_mode;      /* enum config_reads */
     uint32_t reads_catch_up_ms;
     bool reads_without_quorum; /* readonlymode.enabled */

@@ -74,6 +74,7 @@ struct node {
     uint32_t beat_count;
     struct core_state state;
     struct node_peers *peers; /* NULL: a node alone */
+    bool begins_anew;         /* --begin-anew: it alone is the ensemble, whatever the log says */
     uint32_t nets_ready;
     char words[NODE_WORDS_SIZE], schemes[NODE_WORDS_SIZE]; /* comma lists, lent to the NETs */
 

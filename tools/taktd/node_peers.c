@@ -221,6 +221,12 @@ bool node_members(const struct node *node, struct membership_body *to)
     const struct membership *next, *now = machine_members(node->machine, NULL, &next);
 
     memset(to, 0, sizeof(*to));
+    if (node->begins_anew) {
+        struct membership_server self = *config_self(node->config);
+        self.observer = false;
+        CHECK(membership_add(&to->after, &self) == 0);
+        return false;
+    }
     to->after = now->count == 0 ? node->config->servers : next ? *next : *now;
     if (now->count > 0 && next) {
         to->flags = MEMBERSHIP_JOINT;
@@ -258,6 +264,7 @@ void node_peers_core(struct node *node, struct role_core_config *config)
                              : membership_voter_count(&c->servers);
     struct membership_body members;
     config->member_index = node_members(node, &members) ? 1 : 0;
+    config->begins_anew = node->begins_anew;
     config->servers = members.after;
     config->snapshot = node->snapshot;
     config->cluster_update = peers_cluster_update;

@@ -254,6 +254,44 @@ static void recover_durability(struct node *node, struct superblock_state *state
                       "disk follows");
 }
 
+/* --begin-anew: the operator says that a majority of the disks is lost for good. This node is an
+ * ensemble of its own then: another cluster, so that no member of the old one is heard, or hears
+ * it. The entry that the log ends at must be named: when the flag is left in a script, the next
+ * start refuses, and throws nobody out. */
+static int recover_anew(struct node *node, const struct wal_position *last,
+                        struct superblock_state *state, struct fault *fault)
+{
+    const struct config *c = node->config;
+
+    if (!c->begin_anew || node->env.again)
+        return 0;
+    if (last->index == 0)
+        return fault_set(fault, ERR_CONFIG, "--begin-anew: there is no log in %s to begin from",
+                         node->env.disk->where);
+    if (last->index != c->begin_anew)
+        return fault_set(
+            fault, ERR_CONFIG,
+            "--begin-anew %llu: the log in %s ends at entry %llu; give that one if this "
+            "is the member whose log goes furthest, and start without the flag if it "
+            "has begun anew already",
+            (unsigned long long)c->begin_anew, node->env.disk->where,
+            (unsigned long long)last->index);
+    state->formed = false; /* a cluster id may change until then */
+    int err = superblock_save(&node->superblock, state, fault);
+    if (err)
+        return err;
+    node->env.random(node->env.random_self, state->cluster_id, sizeof(state->cluster_id));
+    state->formed = true;
+    state->catching_up = state->disk_lacks = state->unflushed = false;
+    node->log_damaged = false;
+    node->begins_anew = true;
+    say(SAY_WARN,
+        "--begin-anew: node %u alone is the ensemble from here on, with entries up to %llu; empty "
+        "the data directories of the others, but for myid, and add them: takt member add",
+        state->node_id, (unsigned long long)last->index);
+    return 0;
+}
+
 static int recover_raft(struct node *node, const struct wal_position *last, struct fault *fault)
 {
     struct superblock_state state = node->superblock.state;
@@ -267,6 +305,9 @@ static int recover_raft(struct node *node, const struct wal_position *last, stru
     state.incarnation = wall_ms > state.incarnation ? wall_ms : state.incarnation + 1;
     state.snapshot_index = node->recovery.snapshot_index;
     state.forget = false;
+    int err = recover_anew(node, last, &state, fault);
+    if (err)
+        return err;
     recover_durability(node, &state);
     return config_is_ensemble(node->config) ? recover_follow(node, &state, fault)
                                             : recover_lead(node, last, &state, fault);
