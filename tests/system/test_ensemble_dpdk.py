@@ -96,6 +96,8 @@ def test_ensemble_two_queues(t):
     for one in controllers:
         equal(names[one], sorted(names[one]))
         one.close()
+    for node in e.nodes.values():
+        assert 'handed over to queue 0 by who gets them, as the device takes no rule (' in said(node), said(node)
     print('# most bytes at once from each NET: %s' % written)
     load.check()
 

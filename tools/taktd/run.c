@@ -387,6 +387,22 @@ static struct node_page *run_page_open(void *self)
     return process->page;
 }
 
+/* Which of several queues gets the datagrams of whom, where that is not every queue. */
+static void run_flows_say(const struct device_facts *facts)
+{
+    for (uint32_t i = 0; i < facts->flow_count; i++) {
+        const struct device_flow *flow = &facts->flows[i];
+        if (flow->steer == DEVICE_STEER_DEVICE)
+            say(SAY_INFO, "device: %s (UDP port %u): rte_flow gives them to queue %u", flow->name,
+                flow->number, flow->queue);
+        else if (flow->steer == DEVICE_STEER_SOFTWARE)
+            say(SAY_INFO,
+                "device: %s (UDP port %u): handed over to queue %u by who gets them, as "
+                "the device takes no rule (%s)",
+                flow->name, flow->number, flow->queue, flow->why);
+    }
+}
+
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 static int run_open(struct run *run, struct fault *fault)
@@ -408,9 +424,14 @@ static int run_open(struct run *run, struct fault *fault)
                                  .again = run->again,
                                  .threads = true};
     err = node_open(&run->node, run->config, &env, fault);
-    if (!err && run->process->device && run->process->page)
-        run->process->page->device = *port_dpdk_facts(run->process->device);
-    return err;
+    if (err || !run->process->device)
+        return err;
+    const struct device_facts *facts = port_dpdk_facts(run->process->device);
+    if (!run->again)
+        run_flows_say(facts);
+    if (run->process->page)
+        run->process->page->device = *facts;
+    return 0;
 }
 
 /* One life of the node, from recovery to its end. */
