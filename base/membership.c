@@ -179,8 +179,7 @@ static const char *membership_client_written(const struct membership_server *ser
     return *server->client_host ? server->client_host : "0.0.0.0";
 }
 
-static bool membership_server_equal(const struct membership_server *a,
-                                    const struct membership_server *b)
+bool membership_server_equal(const struct membership_server *a, const struct membership_server *b)
 {
     return a->id == b->id && a->quorum_port == b->quorum_port &&
            a->election_port == b->election_port && a->client_port == b->client_port &&

@@ -83,6 +83,7 @@ bool membership_remove(struct membership *m, uint32_t id);
 /* membership_find gives the server of that id or NULL. Lent with m. */
 const struct membership_server *membership_find(const struct membership *m, uint32_t id);
 bool membership_equal(const struct membership *a, const struct membership *b);
+bool membership_server_equal(const struct membership_server *a, const struct membership_server *b);
 uint32_t membership_voter_count(const struct membership *m);
 uint32_t membership_quorum(const struct membership *m); /* votes that decide: more than half */
 

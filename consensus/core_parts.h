@@ -186,6 +186,8 @@ void core_member_transfer(struct role_core *core, uint8_t to, struct now now);
 void core_member_begin(struct role_core *core, struct now now);
 void core_member_turn(struct role_core *core, struct now now);
 void core_member_settle(struct role_core *core, struct now now);
+/* core_member_say.c: says once that another membership is committed. */
+void core_member_say(struct role_core *core);
 /* core_member_truncate: the entries from `from` on are gone, and with them what they changed. */
 void core_member_truncate(struct role_core *core, uint64_t from, struct now now);
 void core_member_entry(struct role_core *core, uint64_t index, const uint8_t *body, uint32_t size,

@@ -22,7 +22,8 @@ static int core_ensemble_init(struct role_core *core)
     core->hello.memory = config->memory;
     core->read_context = config->incarnation << 20; /* never used before, nor after a restart */
     core->member_index = config->member_index;
-    core->member_next = config->servers;
+    core->member_next = core->member_said = config->servers;
+    core->member_said_index = config->member_index;
     core->was_member =
         config->member_index && raft_member_index(&core->raft, config->node_id) >= 0;
     core->settle_index = raft_membership(&core->raft)->index;
@@ -133,6 +134,7 @@ static uint32_t core_ensemble_end(struct role_core *core, struct now now)
     core_touch_turn(core, now);
     core_member_turn(core, now);
     core_member_settle(core, now);
+    core_member_say(core);
     core_install_turn(core, now);
     core_replicate(core, now);
     core_vouch(core);

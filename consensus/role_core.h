@@ -251,6 +251,8 @@ struct role_core {
     /* What the two were before each membership entry that may still be truncated, oldest first. */
     struct core_member_past member_past[RAFT_CONFIG_COUNT_MAX];
     uint32_t member_past_count;
+    uint64_t member_said_index;    /* the committed membership that the log last told */
+    struct membership member_said; /* ... which is this one */
     bool member_asked;             /* member_wanted is wanted by a client */
     int64_t member_zxid;           /* of the reconfig last begun, in member_term */
     uint64_t member_term;

@@ -2,6 +2,7 @@
  * committed; and a restart, or another leader, in the middle of it finds the membership that is in
  * force. Method: member 1 leads, and follows, with the others played by hand. */
 #include "tests/unit/core_kit.h"
+#include "tests/unit/listen.h"
 
 #include "base/zk.h"
 
@@ -89,6 +90,35 @@ static void test_learner_then_joint_then_the_new_one(void **state)
     wanted(4, 7);                 /* told twice: it was begun */
     all_agree("234");
     assert_int_equal(kit.core.raft.last_index, joint + 1);
+}
+
+/* Each committed membership is one line, with what it changed; the joint one is none. */
+static void test_the_log_has_a_line_for_each(void **state)
+{
+    char line[128];
+
+    listen_begin();
+    wanted(4, 7);
+    uint64_t first = kit.core.raft.last_index;
+    all_agree("23");
+    kit_agrees(4);
+    all_agree("24");
+    all_agree("234");
+    wanted(2, 8); /* 3 and 4 leave */
+    all_agree("234");
+    all_agree("234");
+    kit_turn();
+    const char *said = listen_end();
+    snprintf(line, sizeof(line),
+             "members from entry %llu on: voters 1 2 3; observers 4 (4 joined)\n",
+             (unsigned long long)first);
+    assert_int_equal(listen_count(said, line), 1);
+    snprintf(line, sizeof(line),
+             "members from entry %llu on: voters 1 2 3 4; observers none (4 votes now)\n",
+             (unsigned long long)first + 2);
+    assert_int_equal(listen_count(said, line), 1);
+    assert_int_equal(listen_count(said, " on: voters 1 2; observers none (3 left, 4 left)\n"), 1);
+    assert_int_equal(listen_count(said, "members from entry"), 3);
 }
 
 /* Who is to join is not heard of: the reconfig is refused, and the learner goes again. */
@@ -271,11 +301,32 @@ static void test_what_cannot_be_read_stops_the_node(void **state)
     assert_int_equal(kit.failed, ERR_VERSION);
 }
 
+/* A follower says it when it hears that the entry is committed, and of the first one no changes. */
+static void test_a_follower_says_what_is_committed(void **state)
+{
+    listen_begin();
+    kit_append(2, 2, kit_entry(2, COMMAND_NOOP, NULL, 0), 0, 1);
+    kit_append(2, 2, config_entry(2, MEMBERSHIP_INITIAL, 0, 3), 1, 2);
+    kit_append(2, 2, config_entry(2, 0, 0, 2), 2, 3);
+    kit_disk();
+    kit_turn();
+    const char *said = listen_end();
+    assert_int_equal(listen_count(said, "members from entry"), 0); /* 2 is overtaken by 3 */
+    listen_begin();
+    kit_append(2, 2, 0, 3, 4);
+    kit_turn();
+    kit_turn();
+    said = listen_end();
+    assert_int_equal(listen_count(said, "members from entry 3 on: voters 1 2; observers none\n"),
+                     1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_learner_then_joint_then_the_new_one, setup_leader,
                                         kit_end),
+        cmocka_unit_test_setup_teardown(test_the_log_has_a_line_for_each, setup_leader, kit_end),
         cmocka_unit_test_setup_teardown(test_a_learner_that_never_comes_ends_it, setup_leader,
                                         kit_end),
         cmocka_unit_test_setup_teardown(test_a_restart_finds_the_joint_membership_in_force,
@@ -283,6 +334,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_truncated_joint_membership_is_forgotten, setup_joint,
                                         kit_end),
         cmocka_unit_test_setup_teardown(test_what_cannot_be_read_stops_the_node, setup_joint,
+                                        kit_end),
+        cmocka_unit_test_setup_teardown(test_a_follower_says_what_is_committed, setup_follower,
                                         kit_end),
         cmocka_unit_test_setup_teardown(test_the_oldest_memberships_are_let_go, setup_follower,
                                         kit_end),
