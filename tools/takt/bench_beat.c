@@ -55,7 +55,8 @@ static int bench_beat_open(struct bench_beat *bench, struct fault *fault)
     for (uint64_t i = 0; i < config->connections; i++)
         if (takt_wait_live(bench->conns[i].client, BENCH_BEAT_OPEN_NS) != 0)
             return fault_set(fault, ERR_IO,
-                             "no node answers beat at %s: is beat.listen set, and this its port?",
+                             "no node answers beat (UDP) at %s: is beat.listen set, and this its "
+                             "port?",
                              config->server);
     return 0;
 }

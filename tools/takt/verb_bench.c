@@ -5,9 +5,10 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-#define VERB_BENCH_BEAT "127.0.0.1:2182" /* the server, when none is named */
+#define VERB_BENCH_BEAT "127.0.0.1:2182" /* the server of beat, when none is named */
 
 static const struct verb_page verb_bench_page = {
     .usage = "takt bench [--scenario mix|beat|load|watch|sessions] [options]",
@@ -53,9 +54,15 @@ static int verb_bench_check(struct bench_config *config, struct fault *fault)
     struct bench_proc proc;
     if (config->server_pids && bench_proc_read_all(config->server_pids, &proc) == ERR_MALFORMED)
         return fault_set(fault, ERR_CONFIG, "--server-pid is a number, or several with commas");
+    if (!config->server)
+        config->server = beat ? VERB_BENCH_BEAT : ADDRESS_DEFAULT;
     if (beat) { /* libtakt looks up its nodes itself */
-        if (strcmp(config->server, ADDRESS_DEFAULT) == 0)
-            config->server = VERB_BENCH_BEAT;
+        static char
+            own[sizeof("127.0.0.1:65535")]; /* ":2182" is this machine, as with other verbs */
+        if (config->server[0] == ':' && strlen(config->server) <= strlen(":65535")) {
+            snprintf(own, sizeof(own), "127.0.0.1%s", config->server);
+            config->server = own;
+        }
         return bench_beat_check(config, fault);
     }
     err = address_resolve(config->server, &config->address, fault);
@@ -90,8 +97,7 @@ static int verb_bench_run(struct bench_config *config)
 
 int verb_bench(int argc, char **argv)
 {
-    struct bench_config config = {.server = ADDRESS_DEFAULT,
-                                  .scenario = "mix",
+    struct bench_config config = {.scenario = "mix",
                                   .ops = "get=80,set=20",
                                   .root = "/takt-bench",
                                   .connections = 16,
@@ -108,7 +114,8 @@ int verb_bench(int argc, char **argv)
     int rest;
     struct fault fault;
     const struct opts_item items[] = {
-        {"server", 's', OPTS_STRING, &config.server, "HOST:PORT", "whom to load"},
+        {"server", 's', OPTS_STRING, &config.server, "HOST:PORT",
+         "whom to load (default " ADDRESS_DEFAULT "; with beat " VERB_BENCH_BEAT ")"},
         {"scenario", 0, OPTS_CHOICE, &config.scenario, "NAME", "what to do",
          .choices = "mix|beat|load|watch|sessions"},
         {"ops", 0, OPTS_STRING, &config.ops, "MIX",
