@@ -88,6 +88,14 @@ int node_page_path(const char *data_dir, char path[NODE_PAGE_PATH_MAX])
     return 0;
 }
 
+void node_page_data(struct node_page *page, const char *data_dir)
+{
+    char real[PATH_MAX];
+
+    snprintf(page->data_dir, sizeof(page->data_dir), "%s",
+             realpath(data_dir, real) && strlen(real) < sizeof(page->data_dir) ? real : data_dir);
+}
+
 /* Puts the page of a node that ended out of the way. */
 static int node_page_clear(const char *path, struct fault *fault)
 {
@@ -152,8 +160,7 @@ int node_page_create(const char *path, uint32_t ring_count, struct node_page **t
     close(fd);
     if (at == MAP_FAILED) {
         unlink(path);
-        return fault_set(fault, ERR_NOMEM, "%s: no room for %zu KiB", path,
-                         (size_t)used >> 10);
+        return fault_set(fault, ERR_NOMEM, "%s: no room for %zu KiB", path, (size_t)used >> 10);
     }
     *to = at;
     node_page_init(*to);

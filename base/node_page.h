@@ -108,6 +108,10 @@ struct node_page {
  * of the directory's real path. Returns 0 or ERR_NOTFOUND (there is no such directory). */
 MUST_USE int node_page_path(const char *data_dir, char path[NODE_PAGE_PATH_MAX]);
 
+/* node_page_data writes which directory the page is of, as it is found from everywhere; as it is
+ * given, where there is no such directory (a simulated disk). */
+void node_page_data(struct node_page *page, const char *data_dir);
+
 /* node_page_create makes the file, with room for ring_count rings, and maps it. A file that is
  * there is of a node that ended: one that crashed is kept as PATH.crashed, others are replaced;
  * those of nodes whose process and data directory are both gone are removed. Returns 0, ERR_IO or

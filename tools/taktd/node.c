@@ -391,7 +391,7 @@ static int node_page_set(struct node *node, struct fault *fault)
     page->started_ns = node->env.now.mono_ns;
     page->started_ms = node->env.now.wall_ms;
     snprintf(page->build, sizeof(page->build), "%s, %s", TAKT_VERSION, TAKT_BUILT);
-    snprintf(page->data_dir, sizeof(page->data_dir), "%s", c->data_dir);
+    node_page_data(page, c->data_dir);
     snprintf(page->cluster, sizeof(page->cluster), "%s", c->cluster_name);
     config_value_print(c, config_table_find("listen"), page->listen, sizeof(page->listen));
     config_value_print(c, config_table_find("roles.layout"), page->layout_name,
