@@ -6,7 +6,7 @@ set -uo pipefail
 cd "$(dirname "$0")/../.."
 case ${1:-} in -*) sed -n '2,4s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
 takt=build/tools/takt number=0 failed=0 taktd_pid=
-work=$(mktemp -d)
+work=$(realpath "$(mktemp -d)")
 export NO_COLOR=1
 stop() {
     [ -z "$taktd_pid" ] || { kill "${1:--TERM}" "$taktd_pid"; wait "$taktd_pid"; } 2>/dev/null
@@ -19,12 +19,13 @@ cleanup() {
 }
 trap cleanup EXIT
 
+# By a relative directory: who looks at its page stands somewhere else.
 start() {
-    local try
+    local try taktd=$PWD/build/tools/taktd
     for try in 1 2 3 4 5; do
         server=127.0.0.1:$((20000 + RANDOM % 10000))
-        build/tools/taktd --dev --listen "$server" --data "$work/data" \
-            --set page.trace_every=2 "$@" >"$work/taktd.log" 2>&1 &
+        (cd "$work" && exec "$taktd" --dev --listen "$server" --data data \
+            --set page.trace_every=2 "$@") >"$work/taktd.log" 2>&1 &
         taktd_pid=$!
         timeout 20 "$takt" ready -s "$server" --timeout 5 2>/dev/null &&
             kill -0 $taktd_pid 2>/dev/null && return
@@ -121,6 +122,9 @@ if [ -e "$page" ]; then
 else
     echo "ok $number - a node that ends in order takes its page away"
 fi
+start --set page.trace_every=100000
+check "latency: nothing was stamped yet" 1 'no request was stamped so far; one in 100000 is' latency "${node[@]}"
+stop
 start --set page.shown=false
 check "page.shown=false: nothing is shown" 1 'page.shown' top "${node[@]}" --once
 echo "1..$number"

@@ -82,6 +82,19 @@ static uint32_t verb_latency_lines(const struct node_page *page, const char *onl
     return count;
 }
 
+/* Says so when nothing was stamped that could be shown. */
+static bool verb_latency_none(const struct node_page *page, const char *only)
+{
+    for (int i = 0; i < TRACE_STEPS; i++)
+        if (page->steps[i].all.count &&
+            (!only || strcmp(only, trace_step_name((enum trace_step)i)) == 0))
+            return false;
+    if (page->trace_every)
+        fprintf(stderr, "takt latency: no request was stamped so far; one in %u is\n",
+                page->trace_every);
+    return true;
+}
+
 static int verb_latency_show(const struct node_page *page, const char *only, bool plot,
                              const char *svg)
 {
@@ -90,13 +103,10 @@ static int verb_latency_show(const struct node_page *page, const char *only, boo
     char title[400];
     struct fault fault;
 
+    if (!svg && verb_latency_none(page, only))
+        return VERB_FAILED;
     if (plot) {
         uint32_t count = verb_latency_lines(page, only, false, lines);
-        if (count == 0 && page->trace_every) {
-            fprintf(stderr, "takt latency: no request was stamped so far; one in %u is\n",
-                    page->trace_every);
-            return VERB_FAILED;
-        }
         for (uint32_t i = 0; i < count; i++)
             histplot_text(stdout, &lines[i]);
     } else if (!svg) {
