@@ -77,14 +77,14 @@ void beat_say(struct beat *beat, const struct address *to, const struct beat_cli
     }
 }
 
-void beat_refuse(struct beat *beat, const struct address *to, const struct beat_frame *frame,
+void beat_refuse(struct beat *beat, const struct address *to, struct beat_frame frame,
                  enum beat_refusal why)
 {
     struct beat_frame told = {.kind = BEAT_REFUSED,
-                              .to = frame->from,
-                              .session = frame->session,
-                              .sequence = frame->sequence,
-                              .attach = frame->attach,
+                              .to = frame.from,
+                              .session = frame.session,
+                              .sequence = frame.sequence,
+                              .attach = frame.attach,
                               .code = (int32_t)why};
     net_count(beat->net, METRIC_beat_refused_total, 1);
     beat_say(beat, to, NULL, &told, bytes_of(NULL, 0));
@@ -92,9 +92,9 @@ void beat_refuse(struct beat *beat, const struct address *to, const struct beat_
 
 /* ---- in ---- */
 
-static void beat_time(struct beat *beat, const struct address *from, const struct beat_frame *frame)
+static void beat_time(struct beat *beat, const struct address *from, struct beat_frame frame)
 {
-    struct beat_frame told = {.kind = BEAT_TIMED, .to = frame->from, .sequence = frame->sequence};
+    struct beat_frame told = {.kind = BEAT_TIMED, .to = frame.from, .sequence = frame.sequence};
     uint8_t body[16];
     struct jute_out out = jute_out(body, sizeof(body));
     jute_put_long(&out, (int64_t)beat->datagrams->received_ns);
@@ -188,6 +188,12 @@ static void beat_take(struct beat *beat, struct beat_client *client, const struc
         beat_renew(beat, client, frame);
 }
 
+/* Whoever listens may answer it. */
+static bool beat_is_anybodys(const struct beat_frame *frame)
+{
+    return frame->to == 0 && (frame->kind == BEAT_OPEN || frame->kind == BEAT_TIME);
+}
+
 /* True when the datagram is whole, right, and for this node. */
 static bool beat_accepts(struct beat *beat, const struct address *from, const uint8_t *bytes,
                          uint32_t size, struct beat_frame *frame)
@@ -195,13 +201,12 @@ static bool beat_accepts(struct beat *beat, const struct address *from, const ui
     const struct peer_keys *keys = &beat->config.keys;
     int err = beat_wire_decode(bytes, size, frame);
     if (err == ERR_VERSION && keys->count == 0 && !(frame->kind & BEAT_ANSWER))
-        beat_refuse(beat, from, frame, BEAT_OTHER_VERSION);
+        beat_refuse(beat, from, *frame, BEAT_OTHER_VERSION);
     if (err) {
         net_count(beat->net, METRIC_beat_malformed_total, 1);
         return false;
     }
-    bool anybody = frame->kind == BEAT_OPEN || frame->kind == BEAT_TIME;
-    if (frame->to != beat->config.endpoint && !(anybody && frame->to == 0)) {
+    if (frame->to != beat->config.endpoint && !beat_is_anybodys(frame)) {
         net_count(beat->net, METRIC_beat_misrouted_total, 1);
         return false;
     }
@@ -222,17 +227,17 @@ static void beat_received(void *self, const struct address *from, const uint8_t 
     if (!beat_accepts(beat, from, bytes, size, &frame))
         return;
     if (frame.kind == BEAT_TIME) {
-        beat_time(beat, from, &frame);
+        beat_time(beat, from, frame);
         return;
     }
     if (frame.kind == BEAT_OPEN) {
-        beat_client_open(beat, from, &frame);
+        beat_client_open(beat, from, frame);
         return;
     }
     struct beat_client *client = beat_client_find(beat, from, frame.from);
     if (!client || client->state != BEAT_LIVE || client->session != frame.session ||
         client->attach != frame.attach) {
-        beat_refuse(beat, from, &frame, BEAT_NOT_ATTACHED);
+        beat_refuse(beat, from, frame, BEAT_NOT_ATTACHED);
         return;
     }
     beat_take(beat, client, &frame);

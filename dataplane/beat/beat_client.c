@@ -133,19 +133,19 @@ static void client_connect(struct beat *beat, struct beat_client *client, struct
         conn_close(beat->net, stream->owner, false);
 }
 
-void beat_client_open(struct beat *beat, const struct address *from, const struct beat_frame *frame)
+void beat_client_open(struct beat *beat, const struct address *from, struct beat_frame frame)
 {
-    struct beat_client *client = beat_client_find(beat, from, frame->from);
+    struct beat_client *client = beat_client_find(beat, from, frame.from);
     struct handshake_request request;
-    struct bytes message = bytes_of(frame->bytes, frame->size);
-    if (client && frame->sequence <= client->opening) {
-        if (frame->sequence == client->opening && client->state == BEAT_LIVE)
+    struct bytes message = bytes_of(frame.bytes, frame.size);
+    if (client && frame.sequence <= client->opening) {
+        if (frame.sequence == client->opening && client->state == BEAT_LIVE)
             client_opened(beat, client, ZK_OK);
         return;
     }
     if (message.size != BEAT_CONNECT_SIZE || handshake_parse(&request, message) ||
-        request.session != frame->session || request.password.size != ZK_PASSWORD_SIZE ||
-        request.read_only || (request.session == 0 && frame->acked != 0)) {
+        request.session != frame.session || request.password.size != ZK_PASSWORD_SIZE ||
+        request.read_only || (request.session == 0 && frame.acked != 0)) {
         beat_refuse(beat, from, frame, BEAT_UNFIT);
         return;
     }
@@ -153,14 +153,14 @@ void beat_client_open(struct beat *beat, const struct address *from, const struc
         client->quiet = true;
         conn_close(beat->net, client->stream.owner, false);
     }
-    client = client_make(beat, from, frame->from);
+    client = client_make(beat, from, frame.from);
     if (!client) {
         beat_refuse(beat, from, frame, BEAT_BUSY);
         return;
     }
-    client->opening = frame->sequence;
-    client->session = frame->session;
-    client->taken = client->acked = frame->acked;
+    client->opening = frame.sequence;
+    client->session = frame.session;
+    client->taken = client->acked = frame.acked;
     client_connect(beat, client, message);
 }
 
@@ -219,7 +219,7 @@ void beat_client_end(struct beat *beat, struct beat_client *client)
                                   .session = client->session,
                                   .attach = client->attach,
                                   .sequence = live ? 0 : client->opening};
-        beat_refuse(beat, &client->address, &open, live ? BEAT_NOT_ATTACHED : BEAT_BUSY);
+        beat_refuse(beat, &client->address, open, live ? BEAT_NOT_ATTACHED : BEAT_BUSY);
     }
     client_off(beat, client);
     beat_event_drop(beat, client);

@@ -317,23 +317,23 @@ static bool request_now(struct beat *beat, struct beat_client *client, struct be
 
 /* Keeps a piece. What there is no room for is lost: it will be sent again. */
 static void request_keep(struct beat *beat, struct beat_client *client, struct beat_slot *slot,
-                         const struct beat_frame *frame)
+                         struct beat_frame frame)
 {
-    uint32_t pieces = beat_wire_pieces(frame->message_size);
+    uint32_t pieces = beat_wire_pieces(frame.message_size);
     if (slot->state == BEAT_SLOT_FREE) {
-        if (!slot_fit(beat, slot, frame->message_size))
+        if (!slot_fit(beat, slot, frame.message_size))
             return;
         slot->state = BEAT_SLOT_PIECES;
-        slot->size = frame->message_size;
+        slot->size = frame.message_size;
         slot->missing = pieces == 64 ? UINT64_MAX : (1ull << pieces) - 1;
     }
-    if (slot->size != frame->message_size || slot->code != frame->code) {
+    if (slot->size != frame.message_size || slot->code != frame.code) {
         net_count(beat->net, METRIC_beat_malformed_total, 1);
         return;
     }
-    if (frame->size)
-        memcpy(slot->bytes + frame->index * BEAT_WIRE_PIECE_SIZE, frame->bytes, frame->size);
-    slot->missing &= ~(1ull << frame->index);
+    if (frame.size)
+        memcpy(slot->bytes + frame.index * BEAT_WIRE_PIECE_SIZE, frame.bytes, frame.size);
+    slot->missing &= ~(1ull << frame.index);
     if (slot->missing)
         return;
     slot->state = BEAT_SLOT_WHOLE;
@@ -359,7 +359,7 @@ void beat_request(struct beat *beat, struct beat_client *client, const struct be
         return;
     }
     if (n - client->acked > BEAT_CREDITS) {
-        beat_refuse(beat, &client->address, frame, BEAT_UNFIT);
+        beat_refuse(beat, &client->address, *frame, BEAT_UNFIT);
         return;
     }
     if (slot->sequence == n && slot->state > BEAT_SLOT_PIECES) {
@@ -380,5 +380,5 @@ void beat_request(struct beat *beat, struct beat_client *client, const struct be
     }
     if (slot->state == BEAT_SLOT_WHOLE) /* NET gave it back: not in the slot yet */
         slot->state = BEAT_SLOT_FREE;
-    request_keep(beat, client, slot, frame);
+    request_keep(beat, client, slot, *frame);
 }
