@@ -64,13 +64,27 @@ inline void read_node_done(struct net *net, struct conn *conn, uint32_t body_siz
     read_node_note(net, body_size);
 }
 
+/* A path that is not null, and a bool: one look at the size for both. */
+static inline bool read_node_decode(struct bytes body, struct bytes *path, bool *watch)
+{
+    uint32_t size, most = (uint32_t)body.size - 5;
+    if (body.size < 5)
+        return false;
+    memcpy(&size, body.at, 4);
+    size = __builtin_bswap32(size);
+    if (size > most)
+        return false;
+    *path = bytes_of(body.at + 4, size);
+    *watch = body.at[4 + size] != 0;
+    return true;
+}
+
 inline int32_t read_node_ask(struct net *net, struct conn *conn, const struct request *request,
                              struct read_node *read)
 {
-    struct jute_in in = jute_in(request->body.at, (size_t)request->body.size);
-    struct bytes path = jute_get_bytes(&in);
-    bool watch = jute_get_bool(&in), exists = request->op == ZK_OP_EXISTS;
-    if (in.bad || path.size < 0)
+    bool watch, exists = request->op == ZK_OP_EXISTS;
+    struct bytes path;
+    if (!read_node_decode(request->body, &path, &watch))
         return ZK_MARSHALLING_ERROR;
     if (exists && memchr(path.at, 0, (size_t)path.size))
         return ZK_BAD_ARGUMENTS;

@@ -362,9 +362,15 @@ static void test_bad_requests(void **state)
     client_bare(&c, 10, ZK_OP_SASL);
     client_bare(&c, 11, ZK_OP_AUTH);
     client_path(&c, 12, ZK_OP_SYNC, NULL, -1);
+    client_bare(&c, 13, ZK_OP_GET_DATA);
+    client_bare(&c, 14, ZK_OP_EXISTS);
+    client_path(&c, 15, ZK_OP_GET_DATA, NULL, 0);
+    client_path(&c, 16, ZK_OP_EXISTS, NULL, 0);
+    client_path(&c, 17, ZK_OP_GET_DATA, "/a", -1); /* no watch */
+    client_path(&c, 18, ZK_OP_EXISTS, "/a", -1);
     rig_run(rig);
     assert_null(rig_peek(rig));
-    for (int xid = 1; xid <= 12; xid++)
+    for (int xid = 1; xid <= 18; xid++)
         client_expect(&c, xid, ZK_MARSHALLING_ERROR);
     port_sim_send(c.peer, "\0\0\0\x07\0\0\0\x01\0\0\0", 11); /* half a header */
     expect_closed(rig, &c);

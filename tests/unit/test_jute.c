@@ -68,6 +68,25 @@ static void test_full_output_writes_nothing_more(void **state)
     assert_int_equal(room[4], 0);
 }
 
+/* Goal: bytes_same is memcmp. Method: each size around its bounds, equal, and with one bit changed
+ * at each place. */
+static void test_same(void **state)
+{
+    uint8_t a[80], b[80];
+    (void)state;
+    for (size_t n = 0; n <= sizeof(a); n++) {
+        memset(a, 0x5a, sizeof(a));
+        memset(b, 0xa5, sizeof(b));
+        memcpy(b, a, n);
+        assert_true(bytes_same(a, b, n));
+        for (size_t i = 0; i < n; i++) {
+            b[i] ^= (uint8_t)(1u << (i & 7));
+            assert_false(bytes_same(a, b, n));
+            b[i] = a[i];
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -75,6 +94,7 @@ int main(void)
         cmocka_unit_test(test_every_truncation_is_bad),
         cmocka_unit_test(test_lengths_that_lie),
         cmocka_unit_test(test_full_output_writes_nothing_more),
+        cmocka_unit_test(test_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

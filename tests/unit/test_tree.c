@@ -3,6 +3,7 @@
  * programs against a naive twin (tree_twin.h) with views of different ages kept open. */
 #include "tests/unit/tree_twin.h"
 
+#include "base/jute_stat.h"
 #include "base/rand.h"
 
 #include <setjmp.h>
@@ -34,13 +35,19 @@ static void settle(struct tree *tree)
         tree_reclaim(tree, batch);
 }
 
+/* What is encoded at once is what is encoded of the struct. */
 static struct zk_stat stat_of(struct tree *tree, const char *path)
 {
+    uint8_t at_once[ZK_STAT_SIZE], of_struct[ZK_STAT_SIZE];
+    struct jute_out out = jute_out(of_struct, sizeof(of_struct));
     struct tree_view view = tree_view(tree);
     struct zk_stat stat = {0};
     const struct znode *node = tree_get(&view, b(path));
     assert_non_null(node);
     znode_stat(node, &stat);
+    znode_stat_put(node, at_once);
+    jute_stat_put(&out, &stat);
+    assert_memory_equal(at_once, of_struct, ZK_STAT_SIZE);
     return stat;
 }
 
