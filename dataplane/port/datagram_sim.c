@@ -12,7 +12,7 @@
 #define SIM_COUNT_MAX    (1u << 16)
 
 struct sim_head {
-    struct address address;
+    _Alignas(32) struct address address;
     uint32_t size;
 };
 
@@ -46,7 +46,7 @@ static int sim_ring_init(struct sim_ring *ring, uint32_t count)
     ring->count = count;
     ring->mask = slots - 1;
     ring->memory_size = ((size_t)slots * SIM_SLOT_SIZE + 4095) & ~(size_t)4095;
-    ring->heads = calloc(slots, sizeof(*ring->heads));
+    ring->heads = aligned_alloc(_Alignof(struct sim_head), slots * sizeof(*ring->heads));
     ring->bytes = pages_take(ring->memory_size);
     return ring->heads && ring->bytes ? 0 : ERR_NOMEM;
 }
@@ -78,19 +78,22 @@ static bool sim_ring_full(const struct sim_ring *ring)
 static uint32_t sim_poll(struct datagram_port *base, struct now now)
 {
     struct datagram_sim *port = sim_of(base);
+    uint64_t size = 0;
     uint32_t n = 0;
     base->received_ns = now.mono_ns;
     while (n < DATAGRAM_BURST && port->in.begin < port->in.end) {
         const struct sim_head *head = sim_ring_head(&port->in, port->in.begin);
-        datagram_count(&base->counters.rx, 1);
-        datagram_count(&base->counters.rx_bytes, head->size);
+        size += head->size;
         base->events->received(base->role, &head->address,
                                sim_ring_bytes(&port->in, port->in.begin), head->size);
         port->in.begin++;
         n++;
     }
-    if (n)
-        datagram_count(&base->counters.reads, 1);
+    if (n == 0)
+        return 0;
+    datagram_count(&base->counters.rx, n);
+    datagram_count(&base->counters.rx_bytes, size);
+    datagram_count(&base->counters.reads, 1);
     return n;
 }
 
@@ -109,7 +112,8 @@ static uint8_t *sim_room(struct datagram_port *base)
 static void sim_send(struct datagram_port *base, const struct address *to, uint32_t size)
 {
     struct datagram_sim *port = sim_of(base);
-    CHECK(!sim_ring_full(&port->out) && size >= 1 && size <= DATAGRAM_SIZE_MAX);
+    DCHECK(!sim_ring_full(&port->out)); /* room was given */
+    CHECK(size >= 1 && size <= DATAGRAM_SIZE_MAX);
     datagram_count(&base->counters.tx_bytes, size);
     if (size > port->size_max) {
         datagram_count(&base->counters.tx_too_large, 1);
