@@ -160,10 +160,10 @@ void beat_request_answer(struct beat *beat, struct beat_client *client, int32_t 
 
 /* ---- to NET ---- */
 
-static inline struct request slot_request(const struct beat_slot *slot, struct bytes message)
+static inline struct request slot_request(const struct beat_slot *slot, int32_t op,
+                                          struct bytes message)
 {
-    return (struct request){
-        .xid = (int32_t)(slot->sequence & XID_MASK), .op = slot->code, .body = message};
+    return (struct request){.xid = (int32_t)(slot->sequence & XID_MASK), .op = op, .body = message};
 }
 
 /* The request of a slot, `size` bytes, is NET's. */
@@ -195,13 +195,14 @@ static enum request_step slot_given(struct beat *beat, struct beat_client *clien
 }
 
 /* A get or an exists: its answer is put into the slot itself, where it lies for a repetition. What
- * NET has written before into the stream, events above all, goes first. */
+ * NET has written before into the stream, events above all, goes first. op: the slot's code, a
+ * constant where it is called, so that each has a function of its own. */
 static enum request_step slot_read(struct beat *beat, struct beat_client *client,
-                                   struct beat_slot *slot, struct bytes message)
+                                   struct beat_slot *slot, struct bytes message, int32_t op)
 {
     struct net *net = beat->net;
     struct conn *conn = client->stream.owner;
-    struct request request = slot_request(slot, message);
+    struct request request = slot_request(slot, op, message);
     struct read_node read;
 
     slot->state = BEAT_SLOT_ASKED;
@@ -243,7 +244,7 @@ static enum request_step slot_pass(struct beat *beat, struct beat_client *client
     struct net *net = beat->net;
     struct conn *conn = client->stream.owner;
     enum request_fit fit = request_fit(slot->code);
-    struct request request = slot_request(slot, message);
+    struct request request = slot_request(slot, slot->code, message);
 
     if (fit == FIT_NOT || (late && fit == FIT_READ)) {
         client->taken = slot->sequence;
@@ -265,8 +266,10 @@ static inline enum request_step slot_give(struct beat *beat, struct beat_client 
 {
     bool late = slot->time && beat->net->now.mono_ns > slot->time;
     CHECK(slot->sequence == client->taken + 1);
-    if (LIKELY((slot->code == ZK_OP_GET_DATA || slot->code == ZK_OP_EXISTS) && !late))
-        return slot_read(beat, client, slot, message);
+    if (LIKELY(slot->code == ZK_OP_GET_DATA && !late))
+        return slot_read(beat, client, slot, message, ZK_OP_GET_DATA);
+    if (slot->code == ZK_OP_EXISTS && !late)
+        return slot_read(beat, client, slot, message, ZK_OP_EXISTS);
     return slot_pass(beat, client, slot, message, late);
 }
 
@@ -350,16 +353,21 @@ static void request_repeated(struct beat *beat, struct beat_client *client,
         slot_say(beat, client, slot);
 }
 
+/* Of a number that is not among those that may be asked now. */
+static void request_outside(struct beat *beat, struct beat_client *client, struct beat_frame frame)
+{
+    if (frame.sequence <= client->acked)
+        request_repeated(beat, client, NULL);
+    else
+        beat_refuse(beat, &client->address, frame, BEAT_UNFIT);
+}
+
 void beat_request(struct beat *beat, struct beat_client *client, const struct beat_frame *frame)
 {
     uint64_t n = frame->sequence;
     struct beat_slot *slot = slot_of(client, n);
-    if (n <= client->acked) {
-        request_repeated(beat, client, NULL);
-        return;
-    }
-    if (n - client->acked > BEAT_CREDITS) {
-        beat_refuse(beat, &client->address, *frame, BEAT_UNFIT);
+    if (UNLIKELY(n - client->acked - 1 >= BEAT_CREDITS)) { /* 0 is below, and large */
+        request_outside(beat, client, *frame);
         return;
     }
     if (slot->sequence == n && slot->state > BEAT_SLOT_PIECES) {

@@ -28,15 +28,13 @@ static_assert(offsetof(struct beat_wire, crc) == CRC32C_SUM_AT, "the CRC ends th
 static_assert(BEAT_WIRE_DATAGRAM_MAX <= 1400, "fits every path that carries 1400 bytes of UDP");
 static_assert(BEAT_WIRE_PIECE_COUNT_MAX <= 64, "pieces are counted in one word");
 
-/* The piece, behind a header that is whole but for its sum; the sum; the mark. */
-static inline uint32_t beat_wire_end(struct beat_wire *wire, const struct beat_frame *frame,
+/* The sum and the mark of a datagram that is whole but for them. */
+static inline uint32_t beat_wire_end(struct beat_wire *wire, uint32_t piece,
                                      const struct peer_key *key)
 {
     uint8_t *room = (uint8_t *)wire;
-    uint32_t size = BEAT_WIRE_SIZE + frame->size;
-    if (frame->size && frame->bytes != room + BEAT_WIRE_SIZE)
-        memcpy(room + BEAT_WIRE_SIZE, frame->bytes, frame->size);
-    wire->crc = __builtin_bswap32(crc32c_datagram(room, frame->size));
+    uint32_t size = BEAT_WIRE_SIZE + piece;
+    wire->crc = __builtin_bswap32(crc32c_datagram(room, piece));
     if (UNLIKELY(key != NULL)) {
         peer_keys_mark(key, room, size, room + size);
         size += PEER_KEYS_MAC_SIZE;
@@ -71,7 +69,9 @@ inline uint32_t beat_wire_encode(const struct beat_frame *frame, const struct pe
 {
     struct beat_wire *wire = (struct beat_wire *)room;
     beat_wire_write(frame, key, wire);
-    return beat_wire_end(wire, frame, key);
+    if (frame->size && frame->bytes != room + BEAT_WIRE_SIZE)
+        memcpy(room + BEAT_WIRE_SIZE, frame->bytes, frame->size);
+    return beat_wire_end(wire, frame->size, key);
 }
 
 void beat_wire_prepare(const struct beat_frame *frame, const struct peer_key *key,
@@ -86,7 +86,7 @@ inline uint32_t beat_wire_encode_as(const struct beat_wire_head *head,
                                     uint8_t *room)
 {
     struct beat_wire *wire = (struct beat_wire *)room;
-    memcpy(wire, head->bytes, BEAT_WIRE_SIZE);
+    memcpy(wire, head->bytes, offsetof(struct beat_wire, message_size));
     wire->kind = frame->kind;
     wire->flags = frame->flags;
     wire->sequence = __builtin_bswap64(frame->sequence);
@@ -95,7 +95,9 @@ inline uint32_t beat_wire_encode_as(const struct beat_wire_head *head,
     wire->time = __builtin_bswap64(frame->time);
     wire->code = __builtin_bswap32((uint32_t)frame->code);
     wire->message_size = __builtin_bswap32(frame->size);
-    return beat_wire_end(wire, frame, key);
+    if (frame->size)
+        memcpy(room + BEAT_WIRE_SIZE, frame->bytes, frame->size);
+    return beat_wire_end(wire, frame->size, key);
 }
 
 /* ---- decode ---- */

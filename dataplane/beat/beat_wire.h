@@ -107,7 +107,8 @@ uint32_t beat_wire_encode(const struct beat_frame *frame, const struct peer_key 
 
 /* What the datagrams of one sender to one session have in common, encoded once: beat_wire_prepare.
  * beat_wire_encode_as then writes what changes: kind, flags, sequence, acked, event, time, code,
- * and the piece, which is all of the message. The key is the one it was prepared with. */
+ * and the piece, which is all of the message and lies elsewhere. The key is the one it was prepared
+ * with. */
 struct beat_wire_head {
     _Alignas(8) uint8_t bytes[BEAT_WIRE_SIZE];
 };

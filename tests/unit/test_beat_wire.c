@@ -136,6 +136,27 @@ static void assert_same(const struct beat_frame *a, const struct beat_frame *b)
         assert_memory_equal(a->bytes, b->bytes, a->size);
 }
 
+/* Goal: a header that was prepared gives the same datagram. Method: it is prepared from a frame in
+ * which everything else is that may change. */
+static void assert_prepared(const struct vector *v, const struct peer_key *key)
+{
+    uint8_t room[BEAT_WIRE_DATAGRAM_MAX];
+    struct beat_wire_head head;
+    struct beat_frame other = v->frame;
+    other.kind ^= BEAT_ANSWER;
+    other.flags ^= BEAT_LEADER;
+    other.code = ~other.code;
+    other.event = ~other.event;
+    other.sequence = ~other.sequence;
+    other.acked = ~other.acked;
+    other.time = ~other.time;
+    other.size = 1;
+    other.message_size = 1;
+    beat_wire_prepare(&other, key, &head);
+    assert_int_equal(beat_wire_encode_as(&head, &v->frame, key, room), v->size);
+    assert_memory_equal(room, v->datagram, v->size);
+}
+
 static void test_vectors(void **state)
 {
     (void)state;
@@ -157,6 +178,8 @@ static void test_vectors(void **state)
         in_place.bytes = room + BEAT_WIRE_SIZE;
         assert_int_equal(beat_wire_encode(&in_place, key, room), v->size);
         assert_memory_equal(room, v->datagram, v->size);
+        if (v->frame.size == v->frame.message_size)
+            assert_prepared(v, key);
         kinds |= 1u << (v->frame.kind & 7) << (v->frame.kind & BEAT_ANSWER ? 8 : 0);
     }
     assert_int_equal(kinds, 0x7e3e); /* each kind has one */
@@ -251,6 +274,13 @@ static void test_rules(void **state)
         {"ack", "\1", 24, 1, ERR_MALFORMED},             /* a sequence */
         {"event", "\1", 24, 1, ERR_MALFORMED},
         {"renew", "\0\0\0\1", 64, 4, ERR_MALFORMED},     /* a message that is not there */
+        {"set_piece_0", "\x04", 6, 1, ERR_MALFORMED},    /* REQUEST has no row in the table */
+        {"set_piece_0", "\0\0\0\0", 8, 4, ERR_MALFORMED},
+        {"set_piece_0", "\0\0\0\0\0\0\0\0", 16, 8, ERR_MALFORMED},
+        {"set_piece_0", "\0\0\0\0\0\0\0\0", 24, 8, ERR_MALFORMED},
+        {"set_piece_0", "\0\0\0\0", 40, 4, ERR_MALFORMED},
+        {"set_piece_0", "\1", 60, 1, ERR_MALFORMED},
+        {"set_piece_0", "\1", 61, 1, ERR_MALFORMED},
         {"set_piece_0", "\0\1", 62, 2, ERR_MALFORMED},   /* the last piece is not so long */
         {"set_piece_1", "\0\2", 62, 2, ERR_MALFORMED},   /* behind the last piece */
         {"set_piece_1", "\0\0\x07\xe6", 64, 4, ERR_MALFORMED},
