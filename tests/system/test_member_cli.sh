@@ -31,7 +31,8 @@ not_ok() {
 }
 
 # Ports of one run: peers at base + 10 + N, the unused election ports at + 20, clients at base + N.
-base=$((20000 + RANDOM % 400 * 100))
+# Below the ports that the kernel gives to whoever connects (32768 and up).
+base=$((20000 + RANDOM % 120 * 100))
 client() { echo "127.0.0.1:$((base + $1))"; }
 line() { echo "127.0.0.1:$((base + 10 + $1)):$((base + 20 + $1)):$2;127.0.0.1:$((base + $1))"; }
 
