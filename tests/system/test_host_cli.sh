@@ -80,7 +80,7 @@ test_doctor() {
     gives "doctor explain: one check" 0 "$takt" doctor explain mem-thp -- 'madvise' 'class B at best'
     gives "doctor explain: no such check" 1 "$takt" doctor explain nonsense -- 'no check "nonsense"'
     gives "doctor: a cpu that is not there" 1 "$takt" doctor --cpus 900 -- 'no cpu 900 here'
-    gives "doctor: no list of cpus" 1 "$takt" doctor --cpus x -- 'no list of cpus'
+    gives "doctor: no list of cpus" 2 "$takt" doctor --cpus x -- 'no list of cpus'
     gives "doctor: no machine" 1 "$takt" doctor --root "$work/nothing" -- 'cannot be read'
     gives "doctor: fixtures are not measured" 1 "$takt" doctor --root "$work/vm" --measure -- \
         'does not go with --root'
@@ -263,6 +263,8 @@ PYTHON
     code=$?
     [ $code = 0 ] && [ ! -e "$data/control.sock" ] && ok "cores: a stopped node takes its socket along" ||
         not_ok "cores: a stopped node takes its socket along" "code $code" "$(tail -n 5 "$work/taktd.log")"
+    gives "cores workers: whose, is looked up" 1 "$takt" cores workers --config tools/etc/takt.yaml -- \
+        'which node\? --data DIR; --config has no data.dir: no node with a page runs here|[0-9]+ nodes run here'
     gives "cores workers: no node there" 1 "$takt" cores workers --data "$data" -- 'no node runs there'
     gives "roles.idles: more spinning threads than cores are refused" 2 "$build/tools/taktd" --dev \
         --data "$data" --set roles.layout=spread --set roles.nets=16 --set roles.idles=net-spin -- \

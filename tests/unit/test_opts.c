@@ -22,6 +22,8 @@ static const struct opts_item items[] = {
     {"number", 'n', OPTS_NUMBER, &number, "N", "a number", 2, 1000},
     {"real", 'r', OPTS_REAL, &real, "R", "a real", 1, 10},
     {"form", 'o', OPTS_CHOICE, &form, "FORM", "a choice", .choices = "table|json"},
+    {"servers", 's', OPTS_SERVERS, &text, "HOST:PORT,...", "servers"},
+    {"cpus", 'c', OPTS_CPUS, &text, "LIST", "cpus"},
     {"number-free", 0, OPTS_NUMBER, &number, "N", "no bound", 1, 0},
     {0},
 };
@@ -36,6 +38,29 @@ static int parse(const char *line, int *rest, char **argv, struct fault *fault)
     for (char *word = strtok_r(room, " ", &save); word; word = strtok_r(NULL, " ", &save))
         argv[argc++] = word;
     return opts_parse(items, argc, argv, rest, fault);
+}
+
+static void test_servers_and_cpus(void **state)
+{
+    static const char *const good[] = {
+        "-s a", "-s a:1,[::1]:65535,b", "-s :2181", "-c 0", "-c 2-5,8", "-s ,a:1,"};
+    static const char *const wrong[] = {"-s a:x", "-s a:0", "-s a:65536", "-s a:1,b:", "-s [::1",
+                                        "-s ::1", "-c x",   "-c 5-2",     "-c -1",     "-c 99999"};
+    char *argv[16];
+    int rest;
+    struct fault fault;
+
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_int_equal(parse(good[i], &rest, argv, &fault), 0);
+        assert_string_equal(text, good[i] + 3);
+    }
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_int_equal(parse(wrong[i], &rest, argv, &fault), ERR_CONFIG);
+        assert_null(text);
+        assert_non_null(strstr(fault.text, wrong[i][1] == 's' ? "--servers: " : "--cpus "));
+    }
+    assert_int_equal(parse("--servers=", &rest, argv, &fault), ERR_CONFIG);
+    assert_int_equal(parse("--cpus=", &rest, argv, &fault), ERR_CONFIG);
 }
 
 static void test_spellings(void **state)
@@ -130,6 +155,7 @@ static void test_help_names_every_option(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_servers_and_cpus),
         cmocka_unit_test(test_spellings),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_numbers),

@@ -42,6 +42,24 @@ int address_split(const char *text, char host[256], uint16_t *port, struct fault
     return 0;
 }
 
+int address_check(const char *list, struct fault *fault)
+{
+    char one[512], host[256];
+    uint16_t port;
+    int err = *list ? 0 : fault_set(fault, ERR_MALFORMED, "no server is named");
+
+    for (const char *at = list; !err && *at != '\0';) {
+        size_t size = strcspn(at, ",");
+        if (size >= sizeof(one))
+            return fault_set(fault, ERR_MALFORMED, "a server's name is too long");
+        snprintf(one, sizeof(one), "%.*s", (int)size, at);
+        if (size > 0)
+            err = address_split(one, host, &port, fault);
+        at += size + (at[size] == ',');
+    }
+    return err;
+}
+
 int address_resolve(const char *text, struct address_tcp *address, struct fault *fault)
 {
     char host[256], service[8];

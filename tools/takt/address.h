@@ -18,6 +18,10 @@ struct address_tcp {
  * host (room for 256 bytes) and *port. Pure. Returns 0 or ERR_MALFORMED with a sentence. */
 MUST_USE int address_split(const char *text, char host[256], uint16_t *port, struct fault *fault);
 
+/* address_check says whether each of a list, with commas between, can be split so. Pure. Returns 0
+ * or ERR_MALFORMED with a sentence. */
+MUST_USE int address_check(const char *list, struct fault *fault);
+
 /* address_resolve asks the resolver for the first TCP address of `text`. Returns 0, ERR_MALFORMED
  * or ERR_NOTFOUND, with a sentence. */
 MUST_USE int address_resolve(const char *text, struct address_tcp *address, struct fault *fault);

@@ -1,5 +1,8 @@
 #include "tools/takt/opts.h"
 
+#include "tools/host/cpulist.h"
+#include "tools/takt/address.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -63,22 +66,30 @@ static int opts_store_real(const struct opts_item *item, const char *value, stru
 
 static int opts_store(const struct opts_item *item, const char *value, struct fault *fault)
 {
+    struct cpulist cpus;
     int err;
     switch (item->kind) {
-    case OPTS_FLAG:
-        *(bool *)item->into = true;
-        return 0;
-    case OPTS_STRING:
-        *(const char **)item->into = value;
-        return 0;
+    case OPTS_FLAG: *(bool *)item->into = true; return 0;
+    case OPTS_STRING: *(const char **)item->into = value; return 0;
     case OPTS_CHOICE:
         if (!opts_choice(item->choices, value))
             return fault_set(fault, ERR_CONFIG, "--%s is one of %s, not \"%s\"", item->name,
                              item->choices, value);
         *(const char **)item->into = value;
         return 0;
-    case OPTS_REAL:
-        return opts_store_real(item, value, fault);
+    case OPTS_SERVERS:
+        err = address_check(value, fault);
+        if (err != 0)
+            return fault_wrap(fault, ERR_CONFIG, "--%s", item->name);
+        *(const char **)item->into = value;
+        return 0;
+    case OPTS_CPUS:
+        if (cpulist_parse(value, &cpus) != 0 || cpulist_is_empty(&cpus))
+            return fault_set(fault, ERR_CONFIG, "--%s %s is no list of cpus such as 2-5,8",
+                             item->name, value);
+        *(const char **)item->into = value;
+        return 0;
+    case OPTS_REAL: return opts_store_real(item, value, fault);
     case OPTS_NUMBER:
         err = opts_number(value, item->min, item->max, item->into);
         if (err == ERR_RANGE && item->max != 0)
@@ -157,19 +168,16 @@ int opts_parse(const struct opts_item *items, int argc, char **argv, int *rest_c
 static void opts_help_default(const struct opts_item *item, FILE *to)
 {
     switch (item->kind) {
-    case OPTS_FLAG:
-        break;
+    case OPTS_FLAG: break;
     case OPTS_STRING:
     case OPTS_CHOICE:
+    case OPTS_SERVERS:
+    case OPTS_CPUS:
         if (*(const char **)item->into != NULL)
             fprintf(to, " [%s]", *(const char **)item->into);
         break;
-    case OPTS_NUMBER:
-        fprintf(to, " [%" PRIu64 "]", *(uint64_t *)item->into);
-        break;
-    case OPTS_REAL:
-        fprintf(to, " [%g]", *(double *)item->into);
-        break;
+    case OPTS_NUMBER: fprintf(to, " [%" PRIu64 "]", *(uint64_t *)item->into); break;
+    case OPTS_REAL: fprintf(to, " [%g]", *(double *)item->into); break;
     }
 }
 

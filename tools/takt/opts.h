@@ -14,6 +14,8 @@ enum opts_kind {
     OPTS_NUMBER, /* uint64_t in [min, max]; suffixes k, M, G are powers of 1000 */
     OPTS_REAL,   /* double in [min, max] */
     OPTS_CHOICE, /* const char *: one of the words of `choices`, separated by | */
+    OPTS_SERVERS, /* const char *: HOST:PORT, or several with commas between (address.h) */
+    OPTS_CPUS,    /* const char *: a list of cpus that is not empty, such as 2-5,8 */
 };
 
 struct opts_item {

@@ -114,7 +114,7 @@ int verb_bench(int argc, char **argv)
     int rest;
     struct fault fault;
     const struct opts_item items[] = {
-        {"server", 's', OPTS_STRING, &config.server, "HOST:PORT",
+        {"server", 's', OPTS_SERVERS, &config.server, "HOST:PORT",
          "whom to load (default " ADDRESS_DEFAULT "; with beat " VERB_BENCH_BEAT ")"},
         {"scenario", 0, OPTS_CHOICE, &config.scenario, "NAME", "what to do",
          .choices = "mix|beat|load|watch|sessions"},

@@ -265,7 +265,8 @@ int verb_cores(int argc, char **argv)
          "apply, undo: what was there before; "
          "default: the configuration's name with .cores-journal"},
         {"data", 'd', OPTS_STRING, &cores.data_dir, "DIR",
-         "workers, move: the data directory of the node"},
+         "workers, move: the data directory of the node; default: as --config says, else the one "
+         "that runs here"},
         {"root", 0, OPTS_STRING, &cores.where.root, "DIR",
          "a tree with proc and sys instead of "
          "this machine's"},

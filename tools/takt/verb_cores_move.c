@@ -1,9 +1,11 @@
 /* takt cores workers, move: at a running node, by the socket in its data directory. */
 #include "tools/takt/json.h"
+#include "tools/takt/page.h"
 #include "tools/takt/verb_cores.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -85,14 +87,36 @@ static void verb_cores_workers_print(char *answer, bool as_json)
     }
 }
 
+/* Of the node that is meant: --data, else as --config says, else the one that runs here. */
+static int verb_cores_where(const struct verb_cores *cores, char *dir, size_t size,
+                            struct fault *fault)
+{
+    const char *said = cores->data_dir ? cores->data_dir : cores->config.data_dir;
+    const struct page_choice any = {0};
+    const struct node_page *page;
+
+    snprintf(dir, size, "%s", said);
+    if (*said)
+        return 0;
+    int err = page_find(&any, &page, fault);
+    if (err)
+        return fault_wrap(fault, err, "which node? --data DIR%s",
+                          cores->where.config ? "; --config has no data.dir"
+                                              : ", or --config FILE");
+    snprintf(dir, size, "%s", page->data_dir);
+    page_close(page);
+    return 0;
+}
+
 static int verb_cores_talk(struct verb_cores *cores, const char *line)
 {
-    const char *dir = cores->data_dir ? cores->data_dir : cores->config.data_dir;
-    char answer[4096];
+    char answer[4096], dir[PATH_MAX];
     struct fault fault;
 
-    if (*dir == '\0')
-        return verb_usage(&verb_cores_page, "which node? --data DIR, or --config FILE");
+    if (verb_cores_where(cores, dir, sizeof(dir), &fault) != 0) {
+        fprintf(stderr, "takt: %s\n", fault.text);
+        return VERB_FAILED;
+    }
     if (verb_cores_ask(dir, line, answer, sizeof(answer), &fault) != 0) {
         fprintf(stderr, "takt: %s\n", fault.text);
         return VERB_FAILED;

@@ -1,5 +1,7 @@
 #include "tools/takt/verb_host.h"
 
+#include "base/check.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -13,8 +15,15 @@ int verb_host_read(const struct verb_host *from, struct host *host, struct confi
     if (from->config == NULL)
         return 0;
     int err = config_load(config, from->config, fault);
-    /* Another machine's cpus are not this one's. */
-    return err || *from->root != '\0' ? err : config_check(config, fault);
+    if (err || *from->root != '\0') /* another machine's cpus are not this one's */
+        return err;
+    bool anywhere = !*config->data_dir; /* as in the sample: which one it is matters not here */
+    if (anywhere)
+        snprintf(config->data_dir, sizeof(config->data_dir), ".");
+    err = config_check(config, fault);
+    if (anywhere)
+        config->data_dir[0] = '\0';
+    return err;
 }
 
 /* The NUMA node of the card, by interface or PCI address; -1 when unknown. */
@@ -56,9 +65,7 @@ int verb_host_hot(const struct verb_host *from, const struct host *host,
     struct plan plan;
 
     if (from->cpus) {
-        if (cpulist_parse(from->cpus, hot) != 0 || cpulist_is_empty(hot))
-            return fault_set(fault, ERR_CONFIG, "--cpus %s is no list of cpus such as 2-5,8",
-                             from->cpus);
+        CHECK(cpulist_parse(from->cpus, hot) == 0); /* as OPTS_CPUS has seen */
         struct cpulist absent = cpulist_without(hot, &host->online);
         char text[256];
         if (!cpulist_is_empty(&absent))

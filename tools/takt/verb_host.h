@@ -40,7 +40,7 @@ enum doctor_class verb_host_class(const struct host *host, const struct cpulist 
      &(at).config, "FILE", "a node's configuration: its cpus and peers"},                          \
         {"cpus",                                                                                   \
          0,                                                                                        \
-         OPTS_STRING,                                                                              \
+         OPTS_CPUS,                                                                                \
          &(at).cpus,                                                                               \
          "LIST",                                                                                   \
          "the hot cpus, such as 2-5; default: as "                                                 \

@@ -273,7 +273,7 @@ int verb_jitter(int argc, char **argv)
     jitter = (struct verb_jitter){.where = {.root = ""}, .output = "table", .seconds = 5};
     const struct opts_item items[] = {
         {"seconds", 't', OPTS_REAL, &jitter.seconds, "SECONDS", "how long", 0, 86400},
-        {"cpus", 0, OPTS_STRING, &jitter.where.cpus, "LIST", "which, such as 2-5; default: all"},
+        {"cpus", 0, OPTS_CPUS, &jitter.where.cpus, "LIST", "which, such as 2-5; default: all"},
         {"config", 'c', OPTS_STRING, &jitter.where.config, "FILE",
          "those that a node's "
          "configuration names"},

@@ -2,6 +2,7 @@
  * of /zookeeper/config), so list, add, remove, promote and demote work at ZooKeeper too. */
 #include "tools/takt/verb_member.h"
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "tools/takt/fourlw.h"
 #include "tools/takt/verb.h"
@@ -79,9 +80,7 @@ static int member_auth(struct verb_member *member)
     struct fault fault;
     const char *auth = member->auth, *colon = strchr(auth, ':');
 
-    if (!colon || colon == auth)
-        return verb_usage(&verb_member_page, "--auth takes SCHEME:CREDENTIALS, such as "
-                                             "digest:super:secret");
+    CHECK(colon && colon > auth); /* as verb_member has seen */
     struct jute_out *out = zkclient_request(&member->client, ZK_OP_AUTH, 16 + strlen(auth));
     if (!out)
         return VERB_FAILED;
@@ -292,21 +291,15 @@ static int member_id_free(const struct verb_member *member, const struct members
     return VERB_FAILED;
 }
 
-static int member_add(struct verb_member *member, const char *word)
+static int member_add(struct verb_member *member)
 {
-    char line[MEMBERSHIP_LINE_SIZE + 16];
-    struct membership parsed;
-    struct fault fault;
+    char text[MEMBERSHIP_LINE_SIZE], line[MEMBERSHIP_LINE_SIZE + 16];
+    int exit_code = member_id_free(member, &member->joins);
 
-    snprintf(line, sizeof(line), "%s%s", strncmp(word, "server.", 7) ? "server." : "", word);
-    if (membership_parse(&parsed, line, strlen(line), NULL, &fault) != 0 || parsed.count != 1)
-        return verb_usage(&verb_member_page, "%s",
-                          *fault.text ? fault.text : "one server at a time");
-    if (!parsed.server[0].client_port)
-        return verb_usage(&verb_member_page, "%s has no client part, such as ;2181", word);
-    int exit_code = member_id_free(member, &parsed.server[0]);
     if (exit_code != VERB_GO_ON)
         return exit_code;
+    membership_server_print(&member->joins, text, sizeof(text));
+    snprintf(line, sizeof(line), "server.%u=%s", member->joins.id, text);
     exit_code = member_reconfig(member, line, NULL, NULL, member->version);
     return exit_code ? exit_code : member_done(member);
 }
@@ -388,24 +381,46 @@ static int member_transfer(struct verb_member *member, uint32_t id)
     return VERB_FAILED;
 }
 
-static int member_run(struct verb_member *member, const char *what, const char *word)
+/* The word behind what is to be done, before anybody is asked: a server for add, else an id. */
+static int member_word(struct verb_member *member, const char *what, const char *word)
 {
-    char *end = NULL;
-    unsigned long id = word && isdigit((unsigned char)*word) ? strtoul(word, &end, 10) : 0;
+    char line[MEMBERSHIP_LINE_SIZE + 16], *end = NULL;
+    struct membership parsed;
+    struct fault fault = {.text = ""};
+
+    if (strcmp(what, "list") == 0)
+        return VERB_GO_ON;
+    if (strcmp(what, "add") != 0) {
+        unsigned long id = isdigit((unsigned char)*word) ? strtoul(word, &end, 10) : 0;
+        member->id = (uint32_t)id;
+        return id >= 1 && id <= MEMBERSHIP_ID_MAX && !*end
+                   ? VERB_GO_ON
+                   : verb_usage(&verb_member_page, "\"%s\" is not the id of a server, 1 to %d",
+                                word, MEMBERSHIP_ID_MAX);
+    }
+    snprintf(line, sizeof(line), "%s%s", strncmp(word, "server.", 7) ? "server." : "", word);
+    if (membership_parse(&parsed, line, strlen(line), NULL, &fault) != 0 || parsed.count != 1)
+        return verb_usage(&verb_member_page, "%s",
+                          *fault.text ? fault.text : "one server at a time");
+    if (!parsed.server[0].client_port)
+        return verb_usage(&verb_member_page, "%s has no client part, such as ;2181", word);
+    member->joins = parsed.server[0];
+    return VERB_GO_ON;
+}
+
+static int member_run(struct verb_member *member, const char *what)
+{
     int exit_code = member_read(member);
 
     if (exit_code || strcmp(what, "list") == 0)
         return exit_code ? exit_code : verb_member_list(member);
     if (strcmp(what, "add") == 0)
-        return member_add(member, word);
-    if (id < 1 || id > MEMBERSHIP_ID_MAX || *end)
-        return verb_usage(&verb_member_page, "\"%s\" is not the id of a server, 1 to %d", word,
-                          MEMBERSHIP_ID_MAX);
+        return member_add(member);
     if (strcmp(what, "remove") == 0)
-        return member_remove(member, (uint32_t)id);
+        return member_remove(member, member->id);
     if (strcmp(what, "transfer") == 0)
-        return member_transfer(member, (uint32_t)id);
-    return member_role(member, (uint32_t)id, strcmp(what, "demote") == 0);
+        return member_transfer(member, member->id);
+    return member_role(member, member->id, strcmp(what, "demote") == 0);
 }
 
 static bool member_known(const char *what)
@@ -425,7 +440,7 @@ int verb_member(int argc, char **argv)
     double timeout_s = 15;
     int rest;
     const struct opts_item items[] = {
-        {"server", 's', OPTS_STRING, &member.addresses, "HOST:PORT,...",
+        {"server", 's', OPTS_SERVERS, &member.addresses, "HOST:PORT,...",
          "whom to ask; any member will do"},
         {"auth", 'a', OPTS_STRING, &member.auth, "SCHEME:AUTH",
          "who changes it: digest:super:PASSWORD"},
@@ -447,6 +462,13 @@ int verb_member(int argc, char **argv)
                           strcmp(what, "list") == 0  ? "no more words"
                           : strcmp(what, "add") == 0 ? "one server"
                                                      : "one id");
+    exit_code = member_word(&member, what, rest > 1 ? argv[2] : NULL);
+    if (exit_code != VERB_GO_ON)
+        return exit_code;
+    const char *colon = member.auth ? strchr(member.auth, ':') : NULL;
+    if (member.auth && (!colon || colon == member.auth))
+        return verb_usage(&verb_member_page, "--auth takes SCHEME:CREDENTIALS, such as "
+                                             "digest:super:secret");
     member.as_json = strcmp(output, "json") == 0;
     member.timeout_ms = (uint32_t)(timeout_s * 1000);
     member.ask_ms = member.timeout_ms < MEMBER_ASK_MS ? member.timeout_ms : MEMBER_ASK_MS;
@@ -456,7 +478,7 @@ int verb_member(int argc, char **argv)
     exit_code = member_open(&member);
     if (exit_code)
         return exit_code;
-    exit_code = member_run(&member, what, rest > 1 ? argv[2] : NULL);
+    exit_code = member_run(&member, what);
     zkclient_close(&member.client);
     return exit_code;
 }

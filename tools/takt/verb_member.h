@@ -9,6 +9,8 @@ struct verb_member {
     bool as_json, replace, lists;
     const char *addresses, *auth; /* of the command line; auth may be NULL */
     uint32_t timeout_ms, ask_ms;  /* of a request of a session; of a word of four letters */
+    struct membership_server joins; /* of add */
+    uint32_t id;                  /* of remove, promote, demote, transfer */
     struct membership servers;    /* as /zookeeper/config has them */
     int64_t version;
 };

@@ -42,7 +42,7 @@ int verb_ready(int argc, char **argv)
     bool verbose = false;
     int rest;
     const struct opts_item items[] = {
-        {"server", 's', OPTS_STRING, &server, "HOST:PORT", "whom to ask"},
+        {"server", 's', OPTS_SERVERS, &server, "HOST:PORT", "whom to ask"},
         {"timeout", 't', OPTS_REAL, &timeout_s, "SECONDS", "how long to go on asking", 0, 86400},
         {"verbose", 'v', OPTS_FLAG, &verbose, NULL, "say on stderr how it went"},
         {0},

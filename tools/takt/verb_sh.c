@@ -64,7 +64,7 @@ int verb_sh(int argc, char **argv)
     uint64_t session_ms = 30000, timeout_ms = 15000;
     int rest;
     const struct opts_item items[] = {
-        {"server", 's', OPTS_STRING, &server, "HOST:PORT,...", "whom to talk to, in this order"},
+        {"server", 's', OPTS_SERVERS, &server, "HOST:PORT,...", "whom to talk to, in this order"},
         {"command", 'c', OPTS_STRING, &commands, "COMMANDS", "run these and leave"},
         {"session", 0, OPTS_NUMBER, &session_ms, "MS", "session timeout to ask for", 1, 3600000},
         {"timeout", 't', OPTS_NUMBER, &timeout_ms, "MS", "how long to wait for an answer", 1,

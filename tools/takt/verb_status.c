@@ -137,7 +137,7 @@ int verb_status(int argc, char **argv)
     double timeout_s = 5;
     int rest;
     const struct opts_item items[] = {
-        {"server", 's', OPTS_STRING, &server, "HOST:PORT", "whom to ask"},
+        {"server", 's', OPTS_SERVERS, &server, "HOST:PORT", "whom to ask"},
         {"timeout", 't', OPTS_REAL, &timeout_s, "SECONDS", "for each question", 0, 3600},
         {"output", 'o', OPTS_CHOICE, &output, "FORM", "table or json", .choices = "table|json"},
         {0},
