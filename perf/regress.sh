@@ -3,20 +3,32 @@
 # its event, a get with two NETs, a write through three nodes. They are counted by valgrind, so other work on the machine does not show; the
 # count of one request is the difference of two runs that differ only in their iterations.
 #
-# usage: perf/regress.sh [--accept]
+# usage: perf/regress.sh [--accept] [--build DIR] [--below PERCENT] [NAME...]
 #   --accept   takes what is counted now into perf/results/instructions.txt
+#   --build    counts the benchmarks of another build directory than build/
+#   --below    fails unless each is so much below what was accepted (tools/pgo.sh --check)
+#   NAME       only these of its rows
 #
 # Prints TAP. Fails above 3 %; far below says so, that it may be accepted. Another compiler than the
-# accepted figures' gives other counts: then each is a SKIP. Needs build/perf; takes half a minute.
+# accepted figures' gives other counts: then each is a SKIP. Takes half a minute.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-accepted=perf/results/instructions.txt limit_percent=3 accept=0
-case ${1:-} in
-'') ;;
---accept) accept=1 ;;
-*) sed -n '2,11s/^# \{0,1\}//p' "$0"; [ "$1" = --help ] && exit 0; exit 2 ;;
-esac
+accepted=perf/results/instructions.txt limit_percent=3 accept=0 build=build only=
+while [ $# -gt 0 ]; do
+    case $1 in
+    --accept) accept=1 ;;
+    --build) build=${2:?--build needs a directory}; shift ;;
+    --below) : "${2:?--below needs a number}"; limit_percent=-$2; shift ;;
+    -*) sed -n '2,15s/^# \{0,1\}//p' "$0"; [ "$1" = --help ] && exit 0; exit 2 ;;
+    *) only="$only $1" ;;
+    esac
+    shift
+done
+if [ "$accept" = 1 ] && [ "$build$only" != build ]; then
+    echo "perf/regress.sh: --accept takes all rows, of build/" >&2
+    exit 2
+fi
 
 # name, benchmark, filter, iterations of the shorter run, requests in an iteration
 cases='
@@ -44,7 +56,7 @@ trap 'rm -rf "$work"' EXIT
 
 # count NAME BENCH FILTER ITERATIONS: the instructions of a whole run, into a file.
 count() {
-    if timeout 120 valgrind --tool=callgrind --callgrind-out-file=/dev/null "build/perf/bench_$2" \
+    if timeout 120 valgrind --tool=callgrind --callgrind-out-file=/dev/null "$build/perf/bench_$2" \
         --benchmark_filter="$3" --iterations="$4" >"$work/log.$4" 2>&1; then
         sed -n 's/.*Collected : \([0-9]*\).*/\1/p' "$work/log.$4" >"$work/$1.$4"
     else
@@ -77,6 +89,7 @@ printf '# Instructions per request, by perf/regress.sh --accept on %s\n# %s\n' "
     "$compiler" >"$new"
 while read -r name bench filter iterations requests; do
     [ -n "$name" ] || continue
+    [ -z "$only" ] || [[ "$only " == *" $name "* ]] || continue
     if ! now=$(measure "$name" "$bench" "$filter" "$iterations" "$requests"); then
         echo "not ok - instructions of $name: the benchmark could not be counted"
         accept=0
@@ -89,8 +102,9 @@ while read -r name bench filter iterations requests; do
         change = was ? (now / was - 1) * 100 : 1000
         printf "%sok - %s: %s instructions, accepted %s (%+.1f %%)\n",
             (change > limit ? "not " : ""), name, now, was ? was : "never", change
-        if (change < -limit) print "# perf/regress.sh --accept keeps that" }'
+        if (change < -3 && limit > 0) print "# perf/regress.sh --accept keeps that" }'
 done <<<"$cases"
+[ -z "$only" ] || exit 0
 # A second NET, on a thread of its own, must not make a read dearer.
 awk '$1 == "nets-1" { one = $2 } $1 == "nets-2" { two = $2 }
     END { change = one ? (two / one - 1) * 100 : 1000
