@@ -76,3 +76,13 @@ def test_ensemble_begins_anew(t):
     e.wait_whole(60)
     eventually(lambda: t.wire(saved).err('sync', z.path_body('/')) == 0, 60)
     equal(t.wire(saved).get('/after')[0], b'')
+    other = e.nodes[1]              # the log has its line: another one in the file has no effect, and that is said
+    assert 'another line for this node' not in said(other)
+    other.stop()
+    with open(other.config) as file:
+        text = file.read()
+    with open(other.config, 'w') as file:
+        file.write(text.replace(other.line, other.line.replace(':%d:' % other.election_port, ':3999:')))
+    other.start()
+    eventually(lambda: "another line for this node than the ensemble: %s:%d:3999:" % (other.host, other.peer_port)
+               in said(other), 60, what='the line that has no effect is named')

@@ -285,6 +285,20 @@ static void test_ensemble_notes(void **state)
 {
     three("1:2");
     set("node.id=1");
+    expect_checked(0, NULL);
+    assert_string_equal(config.notes,
+                        "the line of server 1 has no client part and no clientPort is given, so "
+                        "only this machine's clients reach it, at 127.0.0.1:2181: put ;2181 behind "
+                        "the line");
+    set("clientPort=2199");
+    set("server.1=h1:1:2;2181");
+    expect_checked(0, NULL);
+    assert_string_equal(config.notes,
+                        "listen (--set) is 127.0.0.1:2199, but the line of server 1 tells clients "
+                        "port 2181: make both the same");
+    set("clientPort=2181");
+    expect_checked(0, NULL);
+    assert_string_equal(config.notes, "");
     set("server.4=h4:1:2");
     expect_checked(0, NULL);
     assert_string_equal(config.notes, "4 voting members survive no more failures than 3");

@@ -134,6 +134,31 @@ static void config_ensemble_notes(struct config *config)
     }
 }
 
+/* Do clients reach this node where its line says? */
+static void config_ensemble_note_listen(struct config *config)
+{
+    const struct membership_server *self = config_self(config);
+    bool given = config_is_given(config, "listen"), same = false;
+    char text[256], where[128];
+
+    for (uint32_t i = 0; i < config->listen.count; i++)
+        same |= config->listen.at[i].port == self->client_port;
+    config_value_print(config, config_table_find("listen"), where, sizeof(where));
+    if (self->client_port && given && !same) {
+        snprintf(text, sizeof(text),
+                 "%s is %.80s, but the line of server %u tells clients port %u: make both the same",
+                 config_named(config, "listen"), where, self->id, self->client_port);
+        config_ensemble_note(config, text);
+    } else if (!self->client_port && !given) {
+        snprintf(
+            text, sizeof(text),
+            "the line of server %u has no client part and no clientPort is given, so only this "
+            "machine's clients reach it, at %.80s: put ;2181 behind the line",
+            self->id, where);
+        config_ensemble_note(config, text);
+    }
+}
+
 static int config_ensemble_times(const struct config *config, struct fault *fault)
 {
     if (config->ensemble_election_ms_min < 2 * config->ensemble_heartbeat_ms)
@@ -165,6 +190,8 @@ int config_ensemble_check(struct config *config, struct fault *fault)
                          config->node_id, ids);
     if (config_is_ensemble(config))
         config_ensemble_notes(config);
+    if (config_is_ensemble(config))
+        config_ensemble_note_listen(config);
     return config_ensemble_listen(config, fault);
 }
 

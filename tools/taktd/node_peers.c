@@ -339,6 +339,30 @@ static int peers_listen(struct node *node, const struct peer_config *config, str
     return 0;
 }
 
+/* The line in force is the log's: another one in the file changes nothing for the others. */
+static void peers_compare(const struct node *node, const struct membership_body *members)
+{
+    const struct membership_server *own = config_self(node->config);
+    const struct membership_server *there = membership_find(&members->after, own->id);
+    char is[MEMBERSHIP_LINE_SIZE], shall[MEMBERSHIP_LINE_SIZE];
+
+    if (!there)
+        return;
+    struct membership_server wanted = *own;
+    if (!there->client_port) { /* told by nobody, and so not changed either */
+        wanted.client_port = 0;
+        wanted.client_host[0] = '\0';
+    }
+    if (membership_server_equal(there, &wanted))
+        return;
+    membership_server_print(there, is, sizeof(is));
+    membership_server_print(&wanted, shall, sizeof(shall));
+    say(SAY_WARN,
+        "the configuration has another line for this node than the ensemble: %s, which has no "
+        "effect for the others; in force is %s; takt member add '%u=%s' --replace changes it",
+        shall, is, own->id, shall);
+}
+
 int node_peers_init(struct node *node, struct fault *fault)
 {
     const struct config *c = node->config;
@@ -362,6 +386,7 @@ int node_peers_init(struct node *node, struct fault *fault)
     if (node_members(node, &members)) {
         peers_know(peers, &members.before);
         peers_know(peers, &members.after);
+        peers_compare(node, &members);
     }
     peers_everybody(node, &servers);
     peers_members(node, &servers, &config);
@@ -372,12 +397,12 @@ int node_peers_init(struct node *node, struct fault *fault)
     if (!err && c->peers_mtu && c->peers_mtu < PEERS_HEADERS_SIZE + DATAGRAM_SIZE_MIN)
         err = fault_set(fault, ERR_CONFIG, "peers.mtu is %u: at least %u, or 0", c->peers_mtu,
                         PEERS_HEADERS_SIZE + DATAGRAM_SIZE_MIN);
-    struct node_datagrams want = {
-        .listen = listen,
-        .size_limit = c->peers_mtu ? c->peers_mtu - PEERS_HEADERS_SIZE : 0,
-        .count = 1,
-        .name = "peers",
-        .priority = (uint8_t)c->peers_priority};
+    struct node_datagrams want = {.listen = listen,
+                                  .size_limit =
+                                      c->peers_mtu ? c->peers_mtu - PEERS_HEADERS_SIZE : 0,
+                                  .count = 1,
+                                  .name = "peers",
+                                  .priority = (uint8_t)c->peers_priority};
     if (!err)
         err = node->env.datagram_open(node->env.port_self, &want, &peers->port, fault);
     if (err)
