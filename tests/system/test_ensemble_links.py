@@ -16,7 +16,7 @@ from test_ensemble import Load, cut_test
 
 SECRETS = {number: ('%02x' % number) * 32 for number in (7, 8, 9)}
 REFUSED, READ_AGAIN = ' is refused: ', "the peers' keys are read again"
-READY = 'ready after '
+READY = 'up after '
 
 
 def lines(node, text):
@@ -189,6 +189,7 @@ def test_ensemble_two_with_one_id(t):
     with open(os.path.join(twin.data, 'myid'), 'w') as out:
         out.write('%d\n' % victim.number)
     restarts = len(lines(victim, READY))
+    assert restarts > 0
     twin.start()
     eventually(lambda: not twin.alive(), 60, what='the second one ends')
     assert twin.process.returncode != 0

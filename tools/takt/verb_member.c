@@ -48,7 +48,8 @@ static const struct {
     {ZK_UNIMPLEMENTED, "this server is alone, not a member of an ensemble"},
     {ZK_NEW_CONFIG_NO_QUORUM,
      "of the servers wanted too few are running and caught up: start those that join first"},
-    {ZK_RECONFIG_IN_PROGRESS, "another change is under way; try again"},
+    {ZK_RECONFIG_IN_PROGRESS, "another change is under way; one that cannot be done is given up "
+                              "after 10 s: try again then"},
     {ZK_BAD_ARGUMENTS, "it makes no sense to the server: a port that somebody else has, too few "
                        "voters left, or no such voter"},
     {ZK_BAD_VERSION, "the membership has changed meanwhile; look at it and try again"},

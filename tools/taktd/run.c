@@ -311,9 +311,11 @@ static void run_say_ready(const struct run *run, uint64_t begin_ns)
     config_value_print(config, config_table_find("roles.idle"), idle, sizeof(idle));
     say(SAY_INFO, "%u NET, roles %s, idle %s; log by %s in blocks of %u", config->net_count, layout,
         idle, run->disk.name, run->disk.block_size);
-    say(SAY_INFO, "ready after %" PRIu64 " ms: node %u of '%s' listens on %s (%s port)",
-        (uint64_t)((clock_now().mono_ns - begin_ns) / NS_PER_MS), config->node_id,
-        config->cluster_name, listen, port);
+    bool ensemble = config_is_ensemble(config); /* which serves when it has a leader */
+    say(SAY_INFO, "%s after %" PRIu64 " ms: node %u of '%s' listens on %s (%s port)%s",
+        ensemble ? "up" : "ready", (uint64_t)((clock_now().mono_ns - begin_ns) / NS_PER_MS),
+        config->node_id, config->cluster_name, listen, port,
+        ensemble ? ", and serves when a leader is known" : "");
     if (config->beat_listen[0])
         say(SAY_INFO, "controllers reach it by beat (UDP) at %s, %s", config->beat_listen,
             config->beat_key_file[0] ? "with the keys of beat.key_file" : "without keys");
