@@ -178,9 +178,12 @@ int32_t znode_creations(const struct znode *node)
     return parent ? parent->creations : 0;
 }
 
-static bool znode_owner_is_session(int64_t owner)
+/* Of containers and nodes with a TTL the wire shows no owner. */
+static inline int64_t znode_owner_shown(int64_t owner)
 {
-    return owner != ZK_OWNER_CONTAINER && ((uint64_t)owner & ZK_OWNER_TTL_TOP) != ZK_OWNER_TTL_TOP;
+    if (LIKELY(owner == 0) || owner == ZK_OWNER_CONTAINER)
+        return 0;
+    return ((uint64_t)owner & ZK_OWNER_TTL_TOP) == ZK_OWNER_TTL_TOP ? 0 : owner;
 }
 
 inline void znode_stat(const struct znode *node, struct zk_stat *stat)
@@ -197,7 +200,7 @@ inline void znode_stat(const struct znode *node, struct zk_stat *stat)
         .version = node->version,
         .cversion = (int32_t)(2 * creations - child_count),
         .aversion = node->aversion,
-        .ephemeral_owner = znode_owner_is_session(node->owner) ? node->owner : 0,
+        .ephemeral_owner = znode_owner_shown(node->owner),
         .data_length = node->data_size < 0 ? 0 : node->data_size,
         .num_children = (int32_t)child_count,
         .pzxid = parent ? parent->pzxid : node->czxid,
@@ -218,7 +221,7 @@ inline void znode_stat_put(const struct znode *node, uint8_t *at)
     at = jute_stat_put_int(at, node->version);
     at = jute_stat_put_int(at, (int32_t)(2 * creations - child_count));
     at = jute_stat_put_int(at, node->aversion);
-    at = jute_stat_put_long(at, znode_owner_is_session(node->owner) ? node->owner : 0);
+    at = jute_stat_put_long(at, znode_owner_shown(node->owner));
     at = jute_stat_put_int(at, node->data_size < 0 ? 0 : node->data_size);
     at = jute_stat_put_int(at, (int32_t)child_count);
     jute_stat_put_long(at, pzxid);
