@@ -312,9 +312,10 @@ inline uint8_t *conn_answer_room(struct net *net, struct conn *conn, int32_t xid
 
 inline void conn_sent_note(struct net *net, struct conn *conn, uint32_t n)
 {
+    struct counters *page = net->parts.counters;
     conn->sent++;
-    net_count(net, METRIC_net_packets_sent_total, 1);
-    net_count(net, METRIC_net_sent_bytes_total, n);
+    counters_add(page, METRIC_net_packets_sent_total, 1);
+    counters_add(page, METRIC_net_sent_bytes_total, n);
 }
 
 inline void conn_sent(struct net *net, struct conn *conn, uint32_t n)

@@ -40,7 +40,7 @@ struct beat_config {
 };
 
 enum beat_slot_state {
-    BEAT_SLOT_FREE,     /* nothing of it has come, or its answer is receipted */
+    BEAT_SLOT_FREE,     /* nothing of it has come; so is one whose number is receipted */
     BEAT_SLOT_PIECES,   /* some pieces have come */
     BEAT_SLOT_WHOLE,    /* waits for its turn */
     BEAT_SLOT_ASKED,    /* with NET: not answered yet */
@@ -82,6 +82,7 @@ struct beat_client {
     uint32_t attach;
     uint8_t password[ZK_PASSWORD_SIZE];
     uint64_t taken, acked; /* requests given to NET; answers that the client has */
+    uint32_t large_count;  /* slots with more room than BEAT_SLOT_KEPT */
     struct beat_wire_head head; /* of what is sent to it; LIVE */
     struct beat_event *event_first, *event_end;
     uint32_t event_sent, event_acked, event_count, event_size;

@@ -52,7 +52,16 @@ static struct beat_slot *slot_of(struct beat_client *client, uint64_t sequence)
 
 /* ---- a slot's memory ---- */
 
-static bool slot_grow(struct beat *beat, struct beat_slot *slot, uint32_t size)
+static void slot_give_back(struct beat *beat, struct beat_client *client, struct beat_slot *slot)
+{
+    client->large_count -= slot->room > BEAT_SLOT_KEPT;
+    slab_free(&beat->net->slab, slot->bytes, slot->room);
+    slot->bytes = NULL;
+    slot->room = 0;
+}
+
+static bool slot_grow(struct beat *beat, struct beat_client *client, struct beat_slot *slot,
+                      uint32_t size)
 {
     uint32_t room = (uint32_t)slab_size_usable(size);
     uint8_t *bytes = slab_alloc(&beat->net->slab, room);
@@ -60,42 +69,38 @@ static bool slot_grow(struct beat *beat, struct beat_slot *slot, uint32_t size)
         net_count(beat->net, METRIC_net_no_memory_total, 1);
         return false;
     }
-    slab_free(&beat->net->slab, slot->bytes, slot->room);
+    slot_give_back(beat, client, slot);
     slot->bytes = bytes;
     slot->room = room;
+    client->large_count += room > BEAT_SLOT_KEPT;
     return true;
 }
 
-static inline bool slot_fit(struct beat *beat, struct beat_slot *slot, uint32_t size)
+static inline bool slot_fit(struct beat *beat, struct beat_client *client, struct beat_slot *slot,
+                            uint32_t size)
 {
-    return size <= slot->room || slot_grow(beat, slot, size);
-}
-
-static void slot_free(struct beat *beat, struct beat_slot *slot, uint32_t kept)
-{
-    slot->state = BEAT_SLOT_FREE;
-    slot->size = 0;
-    if (slot->room <= kept)
-        return;
-    slab_free(&beat->net->slab, slot->bytes, slot->room);
-    slot->bytes = NULL;
-    slot->room = 0;
+    return size <= slot->room || slot_grow(beat, client, slot, size);
 }
 
 void beat_request_drop(struct beat *beat, struct beat_client *client)
 {
-    for (uint32_t i = 0; i < BEAT_CREDITS; i++)
-        slot_free(beat, &client->slots[i], 0);
+    for (uint32_t i = 0; i < BEAT_CREDITS; i++) {
+        client->slots[i].state = BEAT_SLOT_FREE;
+        slot_give_back(beat, client, &client->slots[i]);
+    }
 }
 
+/* A slot whose number is receipted is found free when another number wants it. */
 void beat_request_acked(struct beat *beat, struct beat_client *client, uint64_t acked)
 {
     if (acked > client->taken)
         acked = client->taken; /* nobody can have the answer to what was not asked */
-    for (uint64_t n = client->acked + 1; n <= acked; n++)
-        slot_free(beat, slot_of(client, n), BEAT_SLOT_KEPT);
-    if (acked > client->acked)
-        client->acked = acked;
+    if (acked <= client->acked)
+        return;
+    for (uint64_t n = client->acked + 1; client->large_count && n <= acked; n++)
+        if (slot_of(client, n)->room > BEAT_SLOT_KEPT)
+            slot_give_back(beat, client, slot_of(client, n));
+    client->acked = acked;
 }
 
 /* ---- answers ---- */
@@ -146,9 +151,10 @@ void beat_request_answer(struct beat *beat, struct beat_client *client, int32_t 
                          int32_t error, struct bytes body)
 {
     struct beat_slot *slot = slot_of(client, (uint64_t)xid);
-    if (slot->state != BEAT_SLOT_ASKED || (slot->sequence & XID_MASK) != (uint32_t)xid)
+    if (slot->state != BEAT_SLOT_ASKED || (slot->sequence & XID_MASK) != (uint32_t)xid ||
+        slot->sequence <= client->acked)
         return; /* its client says that it has the answer */
-    if (!slot_fit(beat, slot, (uint32_t)body.size)) {
+    if (!slot_fit(beat, client, slot, (uint32_t)body.size)) {
         conn_close(beat->net, client->stream.owner, false);
         return;
     }
@@ -170,11 +176,12 @@ static inline struct request slot_request(const struct beat_slot *slot, int32_t 
 static inline void slot_taken(struct net *net, struct beat_client *client,
                               const struct beat_slot *slot, int32_t size)
 {
+    struct counters *page = net->parts.counters;
     struct conn *conn = client->stream.owner;
     client->taken = slot->sequence;
     conn->received++;
-    net_count(net, METRIC_net_packets_received_total, 1);
-    net_count(net, METRIC_net_received_bytes_total, (uint64_t)size);
+    counters_add(page, METRIC_net_packets_received_total, 1);
+    counters_add(page, METRIC_net_received_bytes_total, (uint64_t)size);
     net_quorum_consumed(conn, 1);
 }
 
@@ -220,7 +227,7 @@ static enum request_step slot_read(struct beat *beat, struct beat_client *client
         error = ZK_SYSTEM_ERROR;
     }
     slot->size = error ? 0 : read.size;
-    if (!slot_fit(beat, slot, slot->size)) {
+    if (!slot_fit(beat, client, slot, slot->size)) {
         conn_close(net, conn, false);
         return REQUEST_CLOSE;
     }
@@ -324,7 +331,7 @@ static void request_keep(struct beat *beat, struct beat_client *client, struct b
 {
     uint32_t pieces = beat_wire_pieces(frame.message_size);
     if (slot->state == BEAT_SLOT_FREE) {
-        if (!slot_fit(beat, slot, frame.message_size))
+        if (!slot_fit(beat, client, slot, frame.message_size))
             return;
         slot->state = BEAT_SLOT_PIECES;
         slot->size = frame.message_size;
@@ -374,11 +381,13 @@ void beat_request(struct beat *beat, struct beat_client *client, const struct be
         request_repeated(beat, client, slot);
         return;
     }
-    if (slot->sequence != n || slot->state == BEAT_SLOT_FREE) {
-        CHECK(slot->sequence == n || slot->state == BEAT_SLOT_FREE);
+    if (slot->sequence != n) {
+        CHECK(slot->sequence <= client->acked);
         slot->sequence = n;
-        slot->code = frame->code;
+        slot->state = BEAT_SLOT_FREE;
     }
+    if (slot->state == BEAT_SLOT_FREE)
+        slot->code = frame->code;
     slot->time = frame->time;
     if (slot->state == BEAT_SLOT_FREE && beat_wire_pieces(frame->message_size) == 1 &&
         request_now(beat, client, slot, frame)) {
