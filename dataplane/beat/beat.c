@@ -223,7 +223,6 @@ static void beat_received(void *self, const struct address *from, const uint8_t 
 {
     struct beat *beat = self;
     struct beat_frame frame;
-    net_count(beat->net, METRIC_beat_received_total, 1);
     if (!beat_accepts(beat, from, bytes, size, &frame))
         return;
     if (frame.kind == BEAT_TIME) {
@@ -254,6 +253,7 @@ uint32_t beat_poll(struct beat *beat, struct now now)
     beat->flags = beat_leads(beat) ? BEAT_LEADER : 0;
     for (uint32_t i = 0; i < BEAT_BURSTS && got == DATAGRAM_BURST; i++) {
         got = datagram_poll(beat->datagrams, now);
+        net_count(beat->net, METRIC_beat_received_total, got);
         beat_renew_all(beat);
         work += got;
     }

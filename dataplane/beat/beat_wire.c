@@ -222,10 +222,11 @@ inline int beat_wire_decode(const uint8_t *bytes, uint32_t size, struct beat_fra
         frame->size = 0;
         return ERR_VERSION;
     }
-    uint32_t mark = wire->key ? PEER_KEYS_MAC_SIZE : 0;
-    if (size < BEAT_WIRE_SIZE + mark || size > BEAT_WIRE_DATAGRAM_MAX)
+    uint32_t piece = size - BEAT_WIRE_SIZE;
+    if (size > BEAT_WIRE_DATAGRAM_MAX || (wire->key && piece < PEER_KEYS_MAC_SIZE))
         return ERR_MALFORMED;
-    uint32_t piece = size - BEAT_WIRE_SIZE - mark;
+    if (wire->key)
+        piece -= PEER_KEYS_MAC_SIZE;
     if (crc32c_datagram(bytes, piece) != __builtin_bswap32(wire->crc))
         return ERR_CORRUPT;
     if (!beat_wire_sane(wire, piece))
