@@ -10,6 +10,8 @@
  * is no such node: it may grow at any time. */
 #pragma once
 
+#include "base/lines.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,6 +32,7 @@ struct core_state {
     _Atomic uint64_t since_ns; /* monotonic: when leader last became what it is */
     _Atomic uint64_t vouched_ns; /* core_state_vouched_ns */
 };
+LINES_APART(struct core_state, cut_off_after_ns, member_count);
 
 /* core_state_init: a node alone leads; one of an ensemble knows no leader yet. Before the roles
  * start. */

@@ -3,11 +3,20 @@
  * of it, or a struct with several of them, keeps them apart. */
 #pragma once
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define LINES_SIZE 64u /* of x86-64 and of nearly all ARM */
+
+/* LINES_OWN: two objects of the type share no line, however many lie side by side. LINES_APART: a
+ * and b, of different writers in one object, lie on different lines. Else it does not compile. */
+#define LINES_OWN(type)                                                                            \
+    static_assert(_Alignof(type) % LINES_SIZE == 0, #type " has lines of its own")
+#define LINES_APART(type, a, b)                                                                    \
+    static_assert(offsetof(type, a) / LINES_SIZE != offsetof(type, b) / LINES_SIZE,                \
+                  #a " and " #b " have different writers")
 
 /* lines_calloc gives count objects of size bytes, zeroed, from the start of a line to the end of
  * one; free() takes it back. NULL: no memory. */

@@ -19,6 +19,7 @@
 #pragma once
 
 #include "base/err.h"
+#include "base/lines.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -48,6 +49,8 @@ struct link {
     link_take *take; /* NULL: every record goes by the ring */
     void *taker;
 };
+LINES_APART(struct link, full_count, tail);
+LINES_APART(struct link, high_water, data);
 
 /* The largest record a link of this depth takes, in bytes: with what is skipped at the ring's end
  * it still fits into an empty ring. */

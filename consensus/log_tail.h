@@ -23,6 +23,7 @@
 #pragma once
 
 #include "base/err.h"
+#include "base/lines.h"
 #include "base/messages.h"
 #include "consensus/log_format.h"
 
@@ -61,6 +62,7 @@ struct log_tail {
     uint64_t applied_seen; /* of `applied`, when log_tail_is_roomy last had to look at it */
     _Alignas(64) _Atomic uint64_t applied; /* written by APPLY: it is done with all before this */
 };
+LINES_APART(struct log_tail, applied_seen, applied);
 
 /* log_tail_init maps `size` bytes twice. Continues behind config->last_index. Returns 0, ERR_RANGE
  * (a size, a count) or ERR_NOMEM. Before the roles start. */

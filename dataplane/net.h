@@ -146,6 +146,7 @@ struct net {
     uint64_t started_ns;
     struct trace_sampler sampler;
 };
+LINES_OWN(struct net);
 
 /* net_init takes all memory; no port yet. Returns 0, ERR_RANGE (a configured value, or net_core too
  * small for the largest frame) or ERR_NOMEM. Before the roles start. */

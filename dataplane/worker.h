@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/lines.h"
 #include "base/turns.h"
 
 #include <pthread.h>
@@ -105,6 +106,7 @@ struct worker {
     /* written by the worker and by whoever wakes it */
     _Alignas(64) _Atomic uint32_t parked;
 };
+LINES_APART(struct worker, move_error, parked);
 
 /* worker_init prepares a worker with no roles. name must outlive it. Returns 0 or ERR_LIMIT (no
  * descriptor left). Before start. */

@@ -110,6 +110,7 @@ struct beat {
     uint32_t renewal_count;      /* RENEWs of this burst */
     struct beat_renewal renewals[DATAGRAM_BURST];
 };
+LINES_OWN(struct beat);
 
 /* beat_init makes the front end of a NET; takes the datagram port, also when it fails. Returns 0,
  * ERR_RANGE (a configured value) or ERR_NOMEM. Copies config. Before the roles start. */

@@ -1,6 +1,7 @@
 #include "dataplane/port/datagram_kernel.h"
 
 #include "base/check.h"
+#include "base/lines.h"
 #include "dataplane/port/kernel_listener.h"
 
 #include <errno.h>
@@ -24,7 +25,7 @@ struct kernel_slots {
 };
 
 struct datagram_kernel {
-    struct datagram_port base;
+    _Alignas(LINES_SIZE) struct datagram_port base; /* of one NET, or of PEER */
     int fd;
     uint32_t size_limit, buffer_size;
     bool v6, rx_full;
@@ -34,6 +35,7 @@ struct datagram_kernel {
     struct sockaddr_storage rx_from[DATAGRAM_BURST], tx_to[DATAGRAM_QUEUE];
     uint8_t *memory; /* rx slots, then tx slots */
 };
+LINES_OWN(struct datagram_kernel);
 
 #define KERNEL_MEMORY_SIZE ((size_t)(DATAGRAM_BURST + DATAGRAM_QUEUE) * KERNEL_SLOT_SIZE)
 
@@ -264,7 +266,7 @@ static int kernel_prepare(struct datagram_kernel *port, const struct datagram_ke
 
 static struct datagram_kernel *kernel_new(void)
 {
-    struct datagram_kernel *port = calloc(1, sizeof(*port));
+    struct datagram_kernel *port = lines_calloc(1, sizeof(*port));
     if (!port)
         return NULL;
     port->memory =
@@ -306,8 +308,10 @@ int datagram_kernel_open(const struct datagram_kernel_setup *setup, struct datag
         munmap(port->memory, KERNEL_MEMORY_SIZE);
         free(port);
         if (refused)
-            return fault_set(fault, ERR_UNSUPPORTED, "priority %u: %s; above 6 it needs "
-                             "CAP_NET_ADMIN", setup->priority, strerror(code));
+            return fault_set(fault, ERR_UNSUPPORTED,
+                             "priority %u: %s; above 6 it needs "
+                             "CAP_NET_ADMIN",
+                             setup->priority, strerror(code));
         return kernel_listener_fault(code, &setup->listen, fault);
     }
     *out = &port->base;

@@ -1,5 +1,6 @@
 #include "dataplane/port/port_kernel.h"
 
+#include "base/lines.h"
 #include "dataplane/port/kernel_listener.h"
 
 #include <errno.h>
@@ -10,10 +11,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define KERNEL_ACCEPT_BURST 64                /* connections accepted in one poll */
-#define KERNEL_FLUSH_NS     (5 * NS_PER_S)    /* a flushing stream may stand still for so long */
+#define KERNEL_ACCEPT_BURST 64             /* connections accepted in one poll */
+#define KERNEL_FLUSH_NS     (5 * NS_PER_S) /* a flushing stream may stand still for so long */
 #define KERNEL_LINGER_NS    (1 * NS_PER_S)
-#define KERNEL_DRAIN_READS  4                 /* reads of a lingering stream in one poll */
+#define KERNEL_DRAIN_READS  4 /* reads of a lingering stream in one poll */
 
 enum kernel_state { KERNEL_OPEN, KERNEL_FLUSHING, KERNEL_DOOMED, KERNEL_LINGERING, KERNEL_GONE };
 
@@ -23,14 +24,14 @@ enum kernel_tag { KERNEL_TAG_STREAM = 0, KERNEL_TAG_LISTENER = 1, KERNEL_TAG_WAK
 struct kernel_stream {
     struct stream base;
     int fd;
-    bool readable;    /* the last read was not short: there may be more */
-    bool finished;    /* epoll has seen the peer's end: read until 0 or an error, however short */
-    bool hung_up;     /* epoll has seen the end of both directions, or an error */
-    bool blocked;     /* the last write was short: wait for EPOLLOUT */
-    bool queued;      /* on the port's queue */
+    bool readable; /* the last read was not short: there may be more */
+    bool finished; /* epoll has seen the peer's end: read until 0 or an error, however short */
+    bool hung_up;  /* epoll has seen the end of both directions, or an error */
+    bool blocked;  /* the last write was short: wait for EPOLLOUT */
+    bool queued;   /* on the port's queue */
     bool drained_due;
-    bool linger;      /* after closed: shut down and drain rather than close */
-    bool timed;       /* on the list of its state's deadline */
+    bool linger;       /* after closed: shut down and drain rather than close */
+    bool timed;        /* on the list of its state's deadline */
     uint64_t since_ns; /* flushing, lingering: start of the deadline */
     struct kernel_stream *queue_next;
     struct kernel_stream *timed_next, *timed_prev;
@@ -42,21 +43,22 @@ struct kernel_list {
 };
 
 struct port_kernel {
-    struct port base;
+    _Alignas(LINES_SIZE) struct port base; /* of one NET; each has one */
     int epoll_fd, wake_fd, spare_fd;
     uint32_t listener_count;
     struct kernel_listener listeners[PORT_KERNEL_LISTEN_MAX];
     struct kernel_stream *queue_first, *queue_last; /* to be handled in the next poll */
-    struct kernel_list flushing, lingering; /* oldest deadline first */
+    struct kernel_list flushing, lingering;         /* oldest deadline first */
     struct kernel_stream *all;
-    uint64_t now_ns; /* of the last poll */
-    int event_count; /* fetched by wait, not handled yet */
+    uint64_t now_ns;  /* of the last poll */
+    int event_count;  /* fetched by wait, not handled yet */
     bool more_events; /* the last fetch was full */
     struct epoll_event events[PORT_BURST];
     uint8_t scratch[2 * PORT_READ_SIZE]; /* kept bytes go before, read ones behind the middle */
 };
 
 static_assert(sizeof(struct kernel_stream) <= 256, "an idle connection costs one 256 B piece");
+LINES_OWN(struct port_kernel);
 
 static struct port_kernel *kernel_of(struct port *port)
 {
@@ -615,7 +617,7 @@ int port_kernel_open(const struct port_kernel_setup *setup, struct port **port_o
     if (setup->listen_count == 0 || setup->listen_count > PORT_KERNEL_LISTEN_MAX)
         return fault_set(fault, ERR_RANGE, "between 1 and %d addresses can be listened on, not %u",
                          PORT_KERNEL_LISTEN_MAX, setup->listen_count);
-    struct port_kernel *port = calloc(1, sizeof(*port));
+    struct port_kernel *port = lines_calloc(1, sizeof(*port));
     if (!port)
         return fault_set(fault, ERR_NOMEM, "no memory for a port");
     int err = port_init(&port->base, &kernel_ops, &setup->port);

@@ -25,8 +25,9 @@ struct port_dpdk {
     struct rte_mbuf *tx_next; /* given out as room, not sent yet */
     struct rte_mbuf *tx[DPDK_BURST];
     int epoll_fd, wake_fd;
-    struct port_dpdk_counters counters;
+    struct port_dpdk_counters counters; /* the same NET writes them */
 };
+LINES_OWN(struct port_dpdk);
 
 struct port_dpdk_device {
     struct device device;
