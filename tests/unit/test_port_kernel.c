@@ -129,6 +129,17 @@ static void turns(void)
         quiet = turn() ? 0 : quiet + 1;
 }
 
+/* Turns until *count is there, and then as above: a loaded kernel delivers later, by a thread of
+ * its own. The bound is for a test that fails. */
+static void turns_until(const uint32_t *count, uint32_t wanted)
+{
+    for (uint32_t i = 0; *count < wanted && i < 60000; i++)
+        if (turn() == 0)
+            usleep(1000);
+    assert_int_equal(*count, wanted);
+    turns();
+}
+
 static struct address loopback(uint16_t number)
 {
     struct address address = {.ip = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1},
@@ -575,8 +586,7 @@ static void test_many_idle_streams_are_cheap(void **state)
         if (i % 50 == 0)
             turns();
     }
-    turns();
-    assert_int_equal(net.opened, COUNT);
+    turns_until(&net.opened, COUNT);
     assert_int_equal(slab.in_use, COUNT * 256);
     assert_int_equal(turn(), 0);
     assert_true(port_idle(port));
@@ -585,10 +595,12 @@ static void test_many_idle_streams_are_cheap(void **state)
         put(fds[i], "\0\0\0\1x", 5);
         take(fds[i], back, 5);
     }
-    for (int i = 0; i < COUNT; i++)
+    const struct linger none = {.l_onoff = 1}; /* 4000 ports that wait a minute add up */
+    for (int i = 0; i < COUNT; i++) {
+        setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &none, sizeof(none));
         close(fds[i]);
-    turns();
-    assert_int_equal(net.closed, COUNT);
+    }
+    turns_until(&net.closed, COUNT);
 }
 
 static void test_wait_ends_by_bytes_by_the_wake_fd_and_by_time(void **state)
