@@ -424,6 +424,12 @@ def limit(seconds):
     return mark
 
 
+def wants_namespace(function):
+    """Whether the test's file says NAMESPACE = True: its nodes are joined by cables where the host
+    allows it, and use distinct loopback addresses where not."""
+    return getattr(sys.modules[function.__module__], 'NAMESPACE', False)
+
+
 def load_tests(names=None):
     """The test functions of this directory's test_*.py, in the order of their files."""
     import importlib

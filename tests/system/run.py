@@ -38,7 +38,7 @@ def main():
         except harness.Skip as why:
             print('ok - system tests on the dpdk port # SKIP %s\n1..1' % why)
             return 0
-    elif any('ensemble' in name for name in names):
+    elif any(harness.wants_namespace(f) for f in tests):
         try:
             harness.enter_namespace()
         except harness.Skip:

@@ -15,6 +15,8 @@ from ensemble import Ensemble
 from harness import equal, eventually, limit
 from wires import CLIENTS
 
+NAMESPACE = True
+
 ROOT = '/h'
 # The sessions of the clients outlive every pause that a test makes.
 SESSION_MS = 60000

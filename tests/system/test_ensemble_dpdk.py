@@ -16,6 +16,8 @@ from test_ensemble import Load
 from test_ensemble_memory import log_files, said
 from vlan_switch import AUXDATA, IPV4, OUTGOING, SOL_PACKET, TAG_VALID, TCP, UDP, Switch
 
+NAMESPACE = True
+
 BEAT_PORT = 2182
 
 

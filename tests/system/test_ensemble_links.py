@@ -14,6 +14,8 @@ from harness import equal, eventually
 from test_beat import CREATE, SEQUENTIAL, Client
 from test_ensemble import Load, cut_test
 
+NAMESPACE = True
+
 SECRETS = {number: ('%02x' % number) * 32 for number in (7, 8, 9)}
 REFUSED, READ_AGAIN = ' is refused: ', "the peers' keys are read again"
 READY = 'up after '

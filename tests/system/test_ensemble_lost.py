@@ -7,6 +7,8 @@ from ensemble import Ensemble
 from harness import equal, eventually, limit
 from test_ensemble import members, reconfig
 
+NAMESPACE = True
+
 
 def said(node):
     with open(node.log) as log:

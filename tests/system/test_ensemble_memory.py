@@ -8,6 +8,8 @@ from ensemble import Ensemble
 from harness import equal, eventually
 from test_ensemble import Load
 
+NAMESPACE = True
+
 CLOSED = 'stopped; the log is closed'
 
 

@@ -7,6 +7,8 @@ from ensemble import Ensemble
 from harness import equal, eventually, skip
 from test_ensemble import SESSION_MS, cut_test, zkwire_word
 
+NAMESPACE = True
+
 
 LINEAR = {'reads.mode': 'linearizable'}
 
