@@ -5,7 +5,7 @@ import harness
 import zkwire as z
 from ensemble import Ensemble
 from harness import equal, eventually, limit
-from test_ensemble import members, reconfig
+from test_ensemble_members import members, reconfig
 
 NAMESPACE = True
 
