@@ -300,15 +300,16 @@ void core_member_settle(struct role_core *core, struct now now)
 {
     const struct raft *raft = &core->raft;
     const struct raft_membership *members = raft_membership(raft);
-    bool known = raft->leader && raft_member_index(raft, raft->leader) >= 0 &&
-                 raft->commit_index >= raft->leader_commit;
 
     if (members->index != core->settle_index) {
         core->settle_index = members->index;
         core->settle_ns = now.mono_ns + CORE_SETTLE_NS;
     }
-    if (core->settle_ns == 0 || now.mono_ns < core->settle_ns || members->joint ||
-        members->index > raft->commit_index || !known)
+    if (core->settle_ns == 0 || now.mono_ns < core->settle_ns)
+        return;
+    bool known = raft->leader && raft_member_index(raft, raft->leader) >= 0 &&
+                 raft->commit_index >= raft->leader_commit;
+    if (members->joint || members->index > raft->commit_index || !known)
         return;
     CHECK(members->count > 0);
     if (!core->config.members_settled ||

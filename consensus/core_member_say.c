@@ -66,14 +66,10 @@ static void member_put_changes(struct member_text *text, const struct membership
         member_put(text, ")");
 }
 
-void core_member_say(struct role_core *core)
+static void member_say(struct role_core *core)
 {
-    const struct raft_membership *members = raft_membership(&core->raft);
     struct member_text text = {.used = 0};
 
-    if (core->member_index == core->member_said_index || members->joint ||
-        core->member_index > core->raft.commit_index || members->index != core->member_index)
-        return;
     member_put_list(&text, &core->member_next, false);
     member_put(&text, "; observers");
     member_put_list(&text, &core->member_next, true);
@@ -83,4 +79,15 @@ void core_member_say(struct role_core *core)
     core->member_said = core->member_next;
     say(SAY_INFO, "members from entry %llu on: voters%s", (unsigned long long)core->member_index,
         text.at);
+}
+
+/* Asked each turn: the room for a line is taken only when there is one to say. */
+void core_member_say(struct role_core *core)
+{
+    if (core->member_index == core->member_said_index)
+        return;
+    const struct raft_membership *members = raft_membership(&core->raft);
+    if (!members->joint && core->member_index <= core->raft.commit_index &&
+        members->index == core->member_index)
+        member_say(core);
 }
