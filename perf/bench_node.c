@@ -75,8 +75,8 @@ static int port_open(void *self, uint32_t index, const struct port_setup *setup,
     return err;
 }
 
-static int datagram_open(void *self, const struct node_datagrams *want,
-                         struct datagram_port **port, struct fault *fault)
+static int datagram_open(void *self, const struct node_datagrams *want, struct datagram_port **port,
+                         struct fault *fault)
 {
     struct bench_node *n = self;
     struct datagram_sim_setup setup = {.local = want->listen, .size_max = want->size_limit};
@@ -153,7 +153,7 @@ void bench_node_close(struct bench_node *n)
 
 void bench_node_turn(struct bench_node *n, struct now now)
 {
-    struct fault fault = {.text = ""};
+    struct fault fault; /* as below */
     if (node_turn(n->node, now, NULL, &fault) < 0) {
         say(SAY_ERROR, "%s", fault.text);
         CHECK(false);
@@ -162,7 +162,7 @@ void bench_node_turn(struct bench_node *n, struct now now)
 
 void bench_node_turn_and_park(struct bench_node *n, struct now now)
 {
-    struct fault fault = {.text = ""};
+    struct fault fault; /* written by a turn that fails: it is not cleared for each */
     if (node_turn(n->node, now, &n->deadline_ns, &fault) < 0) {
         say(SAY_ERROR, "%s", fault.text);
         CHECK(false);
