@@ -55,8 +55,7 @@ static bool nets_take(struct role_core *core, const struct command *command, uin
     }
 }
 
-bool core_take(struct role_core *core, const struct command *command, uint32_t size,
-                    struct now now)
+bool core_take(struct role_core *core, const struct command *command, uint32_t size, struct now now)
 {
     if (core->stopped || core->handed >= CORE_TURN_COMMANDS_MAX ||
         (!core->config.ensemble && log_tail_batch_full(core->tail)) ||
@@ -74,7 +73,8 @@ static uint32_t nets_drain(struct role_core *core, struct now now)
     core->handed = 0;
     while (quiet < core->net_count && taken < CORE_TURN_COMMANDS_MAX) {
         struct link *link = core->net_core[core->net_next];
-        core->net_next = (core->net_next + 1) % core->net_count;
+        if (++core->net_next == core->net_count) /* a division would be asked for each turn */
+            core->net_next = 0;
         uint32_t size, before = taken;
         for (const struct command *c; taken - before < 64 && (c = link_peek(link, &size));) {
             bool full = !core->config.ensemble && log_tail_batch_full(core->tail);

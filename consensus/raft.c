@@ -361,7 +361,7 @@ uint64_t raft_deadline_ns(const struct raft *raft)
         return raft_lead_deadline_ns(raft);
     if (!raft->started)
         return 0; /* the first TICK starts the clock */
-    uint64_t at = raft_vote_eligible(raft) || raft->leader ? raft->election_ns : UINT64_MAX;
+    uint64_t at = raft->leader || raft_vote_eligible(raft) ? raft->election_ns : UINT64_MAX;
     bool asks = raft->state == RAFT_CANDIDATE || (raft->own_read_count && raft->leader);
     return asks && raft->resend_ns < at ? raft->resend_ns : at;
 }

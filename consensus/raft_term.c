@@ -88,7 +88,7 @@ void raft_terms_compact(struct raft_terms *terms, uint64_t index)
     terms->count -= gone;
 }
 
-uint64_t raft_terms_at(const struct raft_terms *terms, uint64_t index)
+uint64_t raft_terms_look_up(const struct raft_terms *terms, uint64_t index)
 {
     if (index == terms->base_index)
         return terms->base_term;

@@ -40,8 +40,20 @@ void raft_terms_truncate(struct raft_terms *terms, uint64_t from);
  * last_index. */
 void raft_terms_compact(struct raft_terms *terms, uint64_t index);
 
-/* raft_terms_at is the term of the entry at index; 0 for index 0 and for what is not known. */
-uint64_t raft_terms_at(const struct raft_terms *terms, uint64_t index);
+/* raft_terms_look_up is raft_terms_at for any entry. */
+uint64_t raft_terms_look_up(const struct raft_terms *terms, uint64_t index);
+
+/* raft_terms_at is the term of the entry at index; 0 for index 0 and for what is not known. Asked
+ * is nearly always for one of the newest term. */
+static inline uint64_t raft_terms_at(const struct raft_terms *terms, uint64_t index)
+{
+    const struct raft_run *last =
+        &terms->runs[(terms->start + terms->count - 1) % RAFT_TERM_RUN_MAX];
+
+    if (terms->count && index >= last->first_index && index <= terms->last_index)
+        return last->term;
+    return raft_terms_look_up(terms, index);
+}
 
 /* raft_terms_last is the term of the last entry. */
 uint64_t raft_terms_last(const struct raft_terms *terms);
