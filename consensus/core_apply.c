@@ -125,7 +125,6 @@ bool core_may_expire(const struct role_core *core)
 uint32_t core_expire(struct role_core *core, struct now now)
 {
     uint64_t heard_ns = PLANTED(52) ? now.mono_ns : core->heard_ns;
-    struct command command = {.kind = COMMAND_EXPIRE, .version = COMMAND_VERSION};
     uint32_t n = 0;
 
     if (!raft_may_propose(&core->raft) || !core_may_expire(core))
@@ -133,8 +132,10 @@ uint32_t core_expire(struct role_core *core, struct now now)
     for (int64_t id; n < CORE_TURN_COMMANDS_MAX && core_disk_has_room(core, 0) &&
                      (id = timers_next(&core->timers, heard_ns));
          n++) {
-        command.node = core->config.node_id;
-        command.session = id;
+        struct command command = {.kind = COMMAND_EXPIRE,
+                                  .version = COMMAND_VERSION,
+                                  .node = core->config.node_id,
+                                  .session = id};
         if (!core_propose(core, &command, NULL, now))
             break; /* offered again in a tick */
         counters_add(core->counters, METRIC_core_expired_total, 1);

@@ -57,15 +57,17 @@ static bool core_tell_waiting(struct role_core *core)
 
 static bool core_tell_commit(struct role_core *core)
 {
-    struct core_apply head = {.kind = CORE_APPLY_COMMIT, .index = core_commit_next(core)};
+    uint64_t index = core_commit_next(core);
 
-    if (core->disk_awaited || head.index <= core->commit_told ||
-        (!link_pass(core->core_apply, &head, sizeof(head)) &&
-         !core_put(core->core_apply, &head, NULL, 0)))
+    if (core->disk_awaited || index <= core->commit_told)
         return false;
-    core->commit_told = head.index;
+    struct core_apply head = {.kind = CORE_APPLY_COMMIT, .index = index};
+    if (!link_pass(core->core_apply, &head, sizeof(head)) &&
+        !core_put(core->core_apply, &head, NULL, 0))
+        return false;
+    core->commit_told = index;
     if (UNLIKELY(core->traces.count))
-        core_trace_passed(core, TRACE_COMMIT, head.index);
+        core_trace_passed(core, TRACE_COMMIT, index);
     return true;
 }
 

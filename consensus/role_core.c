@@ -24,8 +24,7 @@ static int core_ensemble_init(struct role_core *core)
     core->member_index = config->member_index;
     core->member_next = core->member_said = config->servers;
     core->member_said_index = config->member_index;
-    core->was_member =
-        config->member_index && raft_member_index(&core->raft, config->node_id) >= 0;
+    core->was_member = config->member_index && raft_member_index(&core->raft, config->node_id) >= 0;
     core->settle_index = raft_membership(&core->raft)->index;
     core->save_term = core->raft.term;
     core->save_vote = core->raft.vote;
@@ -78,17 +77,16 @@ void role_core_fini(struct role_core *core)
  * settings. */
 static uint32_t core_noop(struct role_core *core, struct now now)
 {
-    const struct command_settings *settings = &core->config.settings;
-    struct command noop = {.kind = COMMAND_NOOP,
-                           .version = COMMAND_VERSION,
-                           .node = core->config.node_id,
-                           .body_size = settings->version ? sizeof(*settings) : 0};
-
     if (core->timers_due)
         timers_restart(&core->timers, now.mono_ns);
     core->timers_due = false;
     if (core->raft.state != RAFT_LEADER || core->raft.last_index >= core->raft.term_first_index)
         return 0;
+    const struct command_settings *settings = &core->config.settings;
+    struct command noop = {.kind = COMMAND_NOOP,
+                           .version = COMMAND_VERSION,
+                           .node = core->config.node_id,
+                           .body_size = settings->version ? sizeof(*settings) : 0};
     core->time_ms++; /* behind every stamp in the log: no session id is given twice */
     /* counted from the next turn: this one's time was asked before it was elected, be it long */
     core->timers_due = !PLANTED(40);
@@ -159,8 +157,8 @@ static void core_show_standing(struct role_core *core, struct now now)
 
     /* Without room for what the others write, or heard by nobody, it is as if it heard of no
      * leader: its clients find others, or read. */
-    bool silent = core_reads_silent(core, now) ||
-                  forward_silent(&core->forward, CORE_SILENT_NS, now.mono_ns);
+    bool silent =
+        core_reads_silent(core, now) || forward_silent(&core->forward, CORE_SILENT_NS, now.mono_ns);
     bool led = raft->state == RAFT_LEADER || (!core->starved && !silent);
     uint8_t leader = led ? raft->leader : 0;
     core_state_tell(core->state, members->count, leader, role, raft->term, now.mono_ns);
