@@ -67,17 +67,17 @@ enum raft_append raft_next_empty(const struct raft *raft, uint32_t member_index,
     const struct raft_progress *p = &raft->progress[member_index];
     if (raft->state != RAFT_LEADER || p->id == raft->config.id)
         return RAFT_APPEND_NONE;
-    bool snapshot = p->next_index <= raft->terms.base_index;
+    /* Idle members are told of a commit at once: their clients wait for it. */
+    bool beat = p->sent_round < raft->round;
+    bool news = p->next_index > raft->terms.base_index && p->state == RAFT_REPLICATE &&
+                p->commit_sent < raft->commit_index;
+    if (!beat && !news)
+        return RAFT_APPEND_NONE;
     /* A heartbeat may overtake the entries that are under way: it names what is certainly there, so
      * that it is not refused for them. PROBE asks where the logs part. */
     raft_next_prev(raft, p, p->state == RAFT_PROBE ? p->next_index - 1 : p->match_index, range);
-    if (p->sent_round < raft->round)
-        return RAFT_APPEND_EMPTY;
-    /* Idle members are told of a commit at once: their clients wait for it. */
-    range->quiet = true;
-    return !snapshot && p->state == RAFT_REPLICATE && p->commit_sent < raft->commit_index
-               ? RAFT_APPEND_EMPTY
-               : RAFT_APPEND_NONE;
+    range->quiet = !beat;
+    return RAFT_APPEND_EMPTY;
 }
 
 void raft_next_sent(struct raft *raft, const struct raft_input *in)

@@ -29,7 +29,8 @@ static uint64_t raft_reply_quorum_match(const struct raft *raft)
 void raft_reply_commit(struct raft *raft, struct raft_output *out)
 {
     CHECK(raft->state == RAFT_LEADER);
-    uint64_t quorum = raft_reply_quorum_match(raft);
+    /* when all is committed nobody is counted: the last to answer commits nothing */
+    uint64_t quorum = raft->commit_index < raft->last_index ? raft_reply_quorum_match(raft) : 0;
     /* an entry of an older term is committed only by one of this term behind it */
     bool counts = quorum >= raft->term_first_index || PLANTED(1);
     if (counts && quorum > raft->commit_index) {
