@@ -40,8 +40,15 @@ crc32c_line(uint32_t crc, const uint8_t *at, size_t n)
         wide = __builtin_ia32_crc32di(wide, crc32c_word(at + 16));
         wide = __builtin_ia32_crc32di(wide, crc32c_word(at + 24));
     }
-    for (; n >= 8; n -= 8, at += 8)
+    if (n & 16) {
         wide = __builtin_ia32_crc32di(wide, crc32c_word(at));
+        wide = __builtin_ia32_crc32di(wide, crc32c_word(at + 8));
+        at += 16;
+    }
+    if (n & 8) {
+        wide = __builtin_ia32_crc32di(wide, crc32c_word(at));
+        at += 8;
+    }
     crc = (uint32_t)wide;
     if (n & 4) {
         uint32_t half;
