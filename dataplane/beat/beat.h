@@ -136,7 +136,8 @@ uint32_t beat_serve(struct beat *beat, struct conn *conn, uint32_t frames);
 /* beat_client.c: the table, opening and ending. */
 struct beat_client *beat_client_find(struct beat *beat, const struct address *address,
                                      uint32_t endpoint);
-void beat_client_open(struct beat *beat, const struct address *from, struct beat_frame frame);
+__attribute__((cold)) void beat_client_open(struct beat *beat, const struct address *from,
+                                            struct beat_frame frame);
 /* Takes what NET wrote into the client's stream: answers and events, each sent at once. */
 void beat_client_output(struct beat *beat, struct beat_client *client);
 void beat_client_end(struct beat *beat, struct beat_client *client);
@@ -170,5 +171,5 @@ void beat_say(struct beat *beat, const struct address *to, const struct beat_cli
               struct beat_frame *frame, struct bytes message);
 void beat_say_whole(struct beat *beat, const struct beat_client *client, struct beat_frame *frame,
                     struct bytes message, uint8_t *room);
-void beat_refuse(struct beat *beat, const struct address *to, struct beat_frame frame,
-                 enum beat_refusal why);
+__attribute__((cold)) void beat_refuse(struct beat *beat, const struct address *to,
+                                       struct beat_frame frame, enum beat_refusal why);

@@ -203,9 +203,10 @@ static enum request_step slot_given(struct beat *beat, struct beat_client *clien
 
 /* A get or an exists: its answer is put into the slot itself, where it lies for a repetition. What
  * NET has written before into the stream, events above all, goes first. op: the slot's code, a
- * constant where it is called, so that each has a function of its own. */
-static enum request_step slot_read(struct beat *beat, struct beat_client *client,
-                                   struct beat_slot *slot, struct bytes message, int32_t op)
+ * constant: each has a function of its own. */
+__attribute__((always_inline)) static inline enum request_step
+slot_read(struct beat *beat, struct beat_client *client, struct beat_slot *slot,
+          struct bytes message, int32_t op)
 {
     struct net *net = beat->net;
     struct conn *conn = client->stream.owner;
@@ -244,6 +245,22 @@ static enum request_step slot_read(struct beat *beat, struct beat_client *client
     return REQUEST_DONE;
 }
 
+__attribute__((noinline)) static enum request_step slot_get(struct beat *beat,
+                                                            struct beat_client *client,
+                                                            struct beat_slot *slot,
+                                                            struct bytes message)
+{
+    return slot_read(beat, client, slot, message, ZK_OP_GET_DATA);
+}
+
+__attribute__((noinline)) static enum request_step slot_exists(struct beat *beat,
+                                                               struct beat_client *client,
+                                                               struct beat_slot *slot,
+                                                               struct bytes message)
+{
+    return slot_read(beat, client, slot, message, ZK_OP_EXISTS);
+}
+
 /* Everything else goes through NET's table of handlers. */
 static enum request_step slot_pass(struct beat *beat, struct beat_client *client,
                                    struct beat_slot *slot, struct bytes message, bool late)
@@ -274,9 +291,9 @@ static inline enum request_step slot_give(struct beat *beat, struct beat_client 
     bool late = slot->time && beat->net->now.mono_ns > slot->time;
     CHECK(slot->sequence == client->taken + 1);
     if (LIKELY(slot->code == ZK_OP_GET_DATA && !late))
-        return slot_read(beat, client, slot, message, ZK_OP_GET_DATA);
+        return slot_get(beat, client, slot, message);
     if (slot->code == ZK_OP_EXISTS && !late)
-        return slot_read(beat, client, slot, message, ZK_OP_EXISTS);
+        return slot_exists(beat, client, slot, message);
     return slot_pass(beat, client, slot, message, late);
 }
 
@@ -352,8 +369,8 @@ static void request_keep(struct beat *beat, struct beat_client *client, struct b
 }
 
 /* Of a number whose request is here already. */
-static void request_repeated(struct beat *beat, struct beat_client *client,
-                             const struct beat_slot *slot)
+__attribute__((cold)) static void request_repeated(struct beat *beat, struct beat_client *client,
+                                                   const struct beat_slot *slot)
 {
     net_count(beat->net, METRIC_beat_repeated_total, 1);
     if (slot && slot->state == BEAT_SLOT_ANSWERED)
@@ -361,7 +378,8 @@ static void request_repeated(struct beat *beat, struct beat_client *client,
 }
 
 /* Of a number that is not among those that may be asked now. */
-static void request_outside(struct beat *beat, struct beat_client *client, struct beat_frame frame)
+__attribute__((cold)) static void request_outside(struct beat *beat, struct beat_client *client,
+                                                  struct beat_frame frame)
 {
     if (frame.sequence <= client->acked)
         request_repeated(beat, client, NULL);
