@@ -154,7 +154,8 @@ void core_on_hello(struct role_core *core, const struct peer_message *message,
 void core_form_turn(struct role_core *core, struct now now);
 void core_form_send(struct role_core *core, uint8_t to, bool answer);
 /* core_stuck.c: while nobody leads, the members are asked whether they have a vote; when too few
- * have one, or are heard, the log says so now and then, and the page always. */
+ * have one, or are heard, the log says so now and then, and the page always. For when the pages
+ * are told (core_show). */
 void core_stuck_turn(struct role_core *core, struct now now);
 void core_hello_saved(struct role_core *core, struct now now);
 /* core_outlived: member `from` knows this node by a later incarnation than this start's. The disk

@@ -103,7 +103,6 @@ static uint32_t core_ensemble_begin(struct role_core *core, struct now now)
     if (now.mono_ns >= raft_deadline_ns(&core->raft))
         core_step(core, &(struct raft_input){.kind = RAFT_INPUT_TICK, .now_ns = now.mono_ns});
     core_form_turn(core, now);
-    core_stuck_turn(core, now);
     core_room_turn(core, now);
     return work;
 }
@@ -132,7 +131,8 @@ static uint32_t core_ensemble_end(struct role_core *core, struct now now)
     core_touch_turn(core, now);
     core_member_turn(core, now);
     core_member_settle(core, now);
-    core_member_say(core);
+    if (UNLIKELY(core->member_index != core->member_said_index))
+        core_member_say(core);
     core_install_turn(core, now);
     core_replicate(core, now);
     core_vouch(core);
@@ -174,8 +174,10 @@ static void core_show(struct role_core *core, struct now now)
     counters_set(core->counters, METRIC_core_term, core->raft.term);
     if (core->state && core->config.ensemble) /* a node alone stands as it began */
         core_show_standing(core, now);
-    if (core->config.ensemble)
+    if (core->config.ensemble) {
         core_others_show(core, now);
+        core_stuck_turn(core, now);
+    }
     if (core->status)
         core_status_tell(core->status, &core->raft, core_others_member(core, now), now.mono_ns);
     if (core->state && core->config.ensemble)

@@ -1,5 +1,5 @@
 /* raft_kit: member 1 of an ensemble, the others played by hand with single messages. For
- * test_raft.c and test_raft_lead.c. */
+ * test_raft.c, test_raft_lead.c and test_raft_member.c. */
 #pragma once
 
 #include "consensus/raft.h"
