@@ -4,13 +4,12 @@ import os
 import select
 import struct
 import threading
-import time
 
 import beatwire as b
 import harness
 import zkwire as z
 from ensemble import Ensemble, PEER_PORT
-from harness import equal, eventually
+from harness import equal
 from test_beat import CREATE, GET, NETS, SEQUENTIAL, Client, written_by_net
 from test_ensemble import Load
 from test_ensemble_memory import log_files, said
