@@ -4,9 +4,6 @@
 
 #include <pthread.h>
 #include <stdbool.h>
-
-/* The quiescent state is told inline: its header says that this much of it may be. */
-#define _LGPL_SOURCE
 #include <urcu-qsbr.h>
 
 static _Thread_local bool qsbr_registered;

@@ -4,10 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-/* The quiescent state is told inline: its header says that this much of it may be. */
-#define _LGPL_SOURCE
-#include <urcu-qsbr.h>
+#include <urcu/urcu-qsbr.h>
 
 #define SLICE_ACLS 256 /* ACL ids looked at in one turn */
 
