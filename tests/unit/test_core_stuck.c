@@ -20,7 +20,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     kit.core.status = NULL;
-    return 0;
+    return kit_end(state);
 }
 
 static void hello(uint8_t from, uint8_t votes, uint64_t last_index)
