@@ -70,7 +70,8 @@ def test_ensemble_two_queues(t):
     """two NETs a node, a queue pair for each: clients of TCP and controllers on both, through a leader's death and return"""
     e, places = two_queues(t)
     load = Load(t, e, (), 6)
-    controllers = [Client(places, endpoint=100 + i) for i in range(6)]
+    # nobody renews them while the load goes on and the node starts
+    controllers = [Client(places, timeout_ms=120000, endpoint=100 + i) for i in range(6)]
     names = {one: [] for one in controllers}
     controllers[0].do(CREATE, b.create('/beat', b''))
 
