@@ -145,7 +145,8 @@ void beat_client_open(struct beat *beat, const struct address *from, struct beat
     }
     if (message.size != BEAT_CONNECT_SIZE || handshake_parse(&request, message) ||
         request.session != frame.session || request.password.size != ZK_PASSWORD_SIZE ||
-        request.read_only || (request.session == 0 && frame.acked != 0)) {
+        request.read_only || frame.acked > INT64_MAX || /* numbers begin anew never */
+        (request.session == 0 && frame.acked != 0)) {
         beat_refuse(beat, from, frame, BEAT_UNFIT);
         return;
     }

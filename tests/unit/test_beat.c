@@ -118,6 +118,20 @@ static void test_open_expired(void **state)
     assert_int_equal(rig->net.conn_count, 0);
 }
 
+/* Numbers that would begin anew behind UINT64_MAX: slots of numbers far below `acked` could be in
+ * use, and lose their room at a receipt. */
+static void test_open_near_the_last_number(void **state)
+{
+    (void)state;
+    open_as(5, SID, UINT64_MAX - 1, 200);
+    expect(BEAT_REFUSED, 5, BEAT_UNFIT);
+    open_as(5, SID, (uint64_t)INT64_MAX + 1, 200);
+    expect(BEAT_REFUSED, 5, BEAT_UNFIT);
+    assert_null(rig_peek(rig));
+    open_as(5, SID, INT64_MAX, 200);
+    assert_non_null(rig_peek(rig));
+}
+
 static void test_open_refused(void **state)
 {
     struct beat_frame bad = {.kind = BEAT_OPEN, .from = CLIENT, .sequence = 9};
@@ -607,6 +621,7 @@ int main(void)
         TEST(test_open_resumes),
         TEST(test_open_expired),
         TEST(test_open_refused),
+        TEST(test_open_near_the_last_number),
         TEST(test_get),
         TEST(test_write_once),
         TEST(test_any_order),
