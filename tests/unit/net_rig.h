@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/jute.h"
+#include "base/lines.h"
 #include "base/zk.h"
 #include "dataplane/net.h"
 #include "dataplane/port/port_sim.h"
@@ -42,7 +43,7 @@ struct client {
 /* rig_make starts a NET; config NULL: the defaults, with small bounds. */
 static RIG_UNUSED struct rig *rig_make(const struct net_config *config, uint32_t out_limit)
 {
-    struct rig *rig = calloc(1, sizeof(*rig));
+    struct rig *rig = lines_calloc(1, sizeof(*rig)); /* it holds links and a NET */
     struct tree_config tree_config = {.memory_limit = 256 << 20, .nodes_max = 1 << 20};
     assert_non_null(rig);
     if (config)
