@@ -12,6 +12,7 @@
 #include "dataplane/port/dpdk/port_dpdk_parts.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -290,14 +291,36 @@ static uint32_t dpdk_hear_neighbours(struct port_dpdk *port)
 
 /* ---- the port's interface ---- */
 
+/* At the end of a thread its lcore id, with the frames in the pool's cache for it, goes to the next
+ * one: the device outlives the threads of a node's life. */
+static void dpdk_thread_ends(void *registered)
+{
+    (void)registered;
+    rte_thread_unregister();
+}
+
+static pthread_key_t dpdk_thread_key;
+
+static void dpdk_thread_key_make(void)
+{
+    CHECK(pthread_key_create(&dpdk_thread_key, dpdk_thread_ends) == 0);
+}
+
+static void dpdk_register(struct port_dpdk *port)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, dpdk_thread_key_make);
+    if (rte_lcore_id() == LCORE_ID_ANY && rte_thread_register() == 0)
+        pthread_setspecific(dpdk_thread_key, &dpdk_thread_key);
+    port->registered = true;
+}
+
 static uint32_t dpdk_poll(struct port *base, struct now now)
 {
     struct port_dpdk *port = dpdk_of(base);
-    if (UNLIKELY(!port->registered)) {
-        if (rte_lcore_id() == LCORE_ID_ANY)
-            (void)!rte_thread_register();
-        port->registered = true;
-    }
+    if (UNLIKELY(!port->registered))
+        dpdk_register(port);
     uint32_t work = port->stack->service(now);
     work += dpdk_receive(port);
     if (port->device->setup.net_count > 1)
