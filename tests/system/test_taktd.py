@@ -1,5 +1,7 @@
 """taktd as a process: exit codes, signals, its lock, systemd's protocol, an ordinary user, the two
 commands of the README."""
+import base64
+import hashlib
 import os
 import shutil
 import signal
@@ -121,11 +123,13 @@ def test_taktd_readme_zoo_cfg(t):
     only_takt(t)
     with open(os.path.join(ROOT, 'README.md')) as readme:
         block = next(part for part in readme.read().split('```') if 'server.1=' in part)
+    assert 'super:HASH' in block, block     # what the text above it has the reader make
+    digest = base64.b64encode(hashlib.sha1(b'super:PASSWORD').digest()).decode()
     home = tempfile.mkdtemp()
     t.cleanup.append(lambda: shutil.rmtree(home))
     config = os.path.join(home, 'zoo.cfg')
     with open(config, 'w') as out:
-        out.write(block.replace('/var/lib/takt', home))
+        out.write(block.replace('/var/lib/takt', home).replace('super:HASH', 'super:' + digest))
     for node in '123':
         with open(os.path.join(home, 'myid'), 'w') as out:
             out.write(node)
