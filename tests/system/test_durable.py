@@ -252,11 +252,15 @@ def test_second_start_refused(t):
 
 
 def log_files(server):
-    """Files of the data directory that can hold the log, biggest first."""
-    found = []
+    """Files of the data directory that can hold the log, biggest first. A node that runs deletes some meanwhile."""
+    sizes = {}
     for folder, _, names in os.walk(server.data):
-        found += [os.path.join(folder, n) for n in names]
-    return sorted(found, key=os.path.getsize, reverse=True)
+        for path in (os.path.join(folder, n) for n in names):
+            try:
+                sizes[path] = os.path.getsize(path)
+            except FileNotFoundError:
+                pass
+    return sorted(sizes, key=sizes.get, reverse=True)
 
 
 def find_in_log(server, needle):
