@@ -272,6 +272,7 @@ static enum request_step slot_pass(struct beat *beat, struct beat_client *client
 
     if (fit == FIT_NOT || (late && fit == FIT_READ)) {
         client->taken = slot->sequence;
+        net_quorum_consumed(conn, 1); /* what it waited for covers nothing behind it */
         slot->size = 0;
         slot_answer(beat, client, slot, net->view.zxid,
                     fit == FIT_NOT ? ZK_UNIMPLEMENTED : ZK_REQUEST_TIMEOUT);
