@@ -389,6 +389,42 @@ static void test_deadline(void **state)
     expect(BEAT_REPLY, 3, ZK_NO_NODE);
 }
 
+/* Answers the barrier that reads wait for, and for nothing else. */
+static void answer_barrier(void)
+{
+    const struct command *c = rig_peek(rig);
+    assert_non_null(c);
+    assert_int_equal(c->kind, COMMAND_QUERY);
+    assert_int_equal(c->op, COMMAND_OP_BARRIER);
+    rig_reply(rig, c, ZK_OK, NULL, 0);
+    rig_pop(rig);
+    rig_publish(rig);
+    rig_run(rig);
+}
+
+/* reads.mode linearizable: a read whose deadline passes while it waits takes its barrier along. */
+static void test_deadline_behind_a_barrier(void **state)
+{
+    static struct core_state page;
+    struct beat_frame late = frame_of(BEAT_REQUEST, 1);
+    (void)state;
+    attach();
+    core_state_init(&page, true, true, 2000);
+    core_state_tell(&page, 3, 2, CORE_ROLE_FOLLOWER, 5, rig->now.mono_ns);
+    rig->net.parts.state = &page;
+    rig->net.config.linearizable = true;
+    late.time = rig->now.mono_ns + NS_PER_MS;
+    ask_with(late, ZK_OP_EXISTS, "/a", NULL);
+    expect_nothing();
+    rig->now.mono_ns += 2 * NS_PER_MS;
+    answer_barrier();
+    expect(BEAT_REPLY, 1, ZK_REQUEST_TIMEOUT);
+    ask_with(frame_of(BEAT_REQUEST, 2), ZK_OP_EXISTS, "/a", NULL);
+    expect_nothing(); /* it came later: another barrier */
+    answer_barrier();
+    expect(BEAT_REPLY, 2, ZK_NO_NODE);
+}
+
 /* ---- events ---- */
 
 static void test_events(void **state)
@@ -632,6 +668,7 @@ int main(void)
         TEST(test_answer_too_large),
         TEST(test_unfit_operation),
         TEST(test_deadline),
+        TEST(test_deadline_behind_a_barrier),
         TEST(test_events),
         TEST(test_too_many_events),
         TEST(test_session_ends),
