@@ -1,6 +1,7 @@
 #include "dataplane/worker.h"
 
 #include "base/check.h"
+#include "base/counters.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -49,13 +50,6 @@ static uint64_t worker_mono_ns(void)
     struct timespec ts;
     clock_gettime(CLOCK_MONOTONIC, &ts);
     return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
-}
-
-/* One writer per counter, so no locked instruction. */
-static void worker_count(_Atomic uint64_t *counter, uint64_t n)
-{
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
-                          memory_order_relaxed);
 }
 
 int worker_init(struct worker *worker, const char *name, enum worker_idle idle, int cpu)
@@ -138,16 +132,16 @@ static uint64_t worker_role_turn(struct worker *worker, uint32_t i, struct now n
     struct turns *turns = worker->roles[i].turns;
     uint32_t work = worker->roles[i].poll(worker->roles[i].self, now);
     worker->role_work[i] = work;
-    worker_count(&turns->turns, 1);
+    counters_bump(&turns->turns, 1);
     if (work == 0)
         return begin_ns;
     uint64_t end_ns = worker_mono_ns();
     uint64_t took_ns = end_ns - begin_ns;
     if (took_ns > atomic_load_explicit(&turns->worst_ns, memory_order_relaxed))
         atomic_store_explicit(&turns->worst_ns, took_ns, memory_order_relaxed);
-    worker_count(&turns->turns_busy, 1);
-    worker_count(&turns->work, work);
-    worker_count(&turns->busy_ns, took_ns);
+    counters_bump(&turns->turns_busy, 1);
+    counters_bump(&turns->work, work);
+    counters_bump(&turns->busy_ns, took_ns);
     return end_ns;
 }
 
@@ -162,8 +156,8 @@ static uint64_t worker_finish(struct worker *worker, struct now now, uint64_t at
         struct turns *turns = role->turns;
         uint64_t end_ns = worker_mono_ns();
         worker->role_work[i] += work;
-        worker_count(&turns->work, work);
-        worker_count(&turns->busy_ns, end_ns - at_ns);
+        counters_bump(&turns->work, work);
+        counters_bump(&turns->busy_ns, end_ns - at_ns);
         at_ns = end_ns;
     }
     return at_ns;
@@ -266,8 +260,8 @@ static void worker_park(struct worker *worker, struct now now)
     /* wake_fd is watched edge-triggered, so it needs no reading: a ring that comes between the end
      * of the sleep and this line ends the next one early, once. */
     atomic_store_explicit(&worker->parked, 0, memory_order_relaxed);
-    worker_count(&worker->park_count, 1);
-    worker_count(&worker->park_ns, worker_mono_ns() - now.mono_ns);
+    counters_bump(&worker->park_count, 1);
+    counters_bump(&worker->park_ns, worker_mono_ns() - now.mono_ns);
 }
 
 static void worker_pause(void)

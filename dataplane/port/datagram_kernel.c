@@ -308,10 +308,8 @@ int datagram_kernel_open(const struct datagram_kernel_setup *setup, struct datag
         munmap(port->memory, KERNEL_MEMORY_SIZE);
         free(port);
         if (refused)
-            return fault_set(fault, ERR_UNSUPPORTED,
-                             "priority %u: %s; above 6 it needs "
-                             "CAP_NET_ADMIN",
-                             setup->priority, strerror(code));
+            return fault_set(fault, ERR_UNSUPPORTED, "priority %u: %s; above 6 it needs "
+                             "CAP_NET_ADMIN", setup->priority, strerror(code));
         return kernel_listener_fault(code, &setup->listen, fault);
     }
     *out = &port->base;

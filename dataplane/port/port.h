@@ -14,6 +14,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/counters.h"
 #include "base/slab.h"
 #include "dataplane/port/stream.h"
 
@@ -50,9 +51,7 @@ struct port_counters {
 
 static inline void port_count(_Atomic uint64_t *counter, uint64_t n)
 {
-    /* One writer, so no locked instruction is needed. */
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
-                          memory_order_relaxed);
+    counters_bump(counter, n);
 }
 
 struct port_ops {
