@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds taktd, takt and libtakt for a server, guided by a profile: the benchmarks of whole nodes run once with
-# counters in the code, and gcc lays out and inlines by what they counted. A request then costs 10 to 20 %
-# fewer instructions (perf/README.md); what it does is the same. Some five minutes on two cores.
+# counters in the code, and gcc lays out and inlines by what they counted. A write, or a ZooKeeper client's
+# read, then costs 10 to 20 % fewer instructions (perf/README.md). Some three minutes on two cores.
 #
 # usage: tools/pgo.sh [--check] [DIR]
 #   DIR       the build directory; default: build-pgo. Afterwards: meson install -C DIR --no-rebuild

@@ -31,7 +31,7 @@ struct side {
     /* as NET */
     uint32_t opened, closed, received, drained;
     bool refuse, hold;
-    bool echo;               /* sends back what comes */
+    bool echo;              /* sends back what comes */
     uint64_t bytes, to_send; /* taken; still to be sent, as far as there is room */
     uint8_t next_in, next_out;
     bool intact;
@@ -241,11 +241,8 @@ static struct address address(uint8_t last)
 static int start(int i, uint32_t streams_max)
 {
     struct side *side = &sides[i];
-    const struct port_setup port = {.events = &events,
-                                    .net = side,
-                                    .slab = &side->slab,
-                                    .rx_limit = 1 << 20,
-                                    .tx_limit = TX_LIMIT,
+    const struct port_setup port = {.events = &events, .net = side, .slab = &side->slab,
+                                    .rx_limit = 1 << 20, .tx_limit = TX_LIMIT,
                                     .streams_max = streams_max};
     struct stack_setup setup = {
         .port = &side->port,
@@ -510,55 +507,9 @@ static void test_port_reused_in_time_wait(void **state)
     port_close(sides[0].last, true);
     turns(20 * NS_PER_MS);
     assert_int_equal(sides[1].closed, 1);
-    uint8_t syn[54] = {2,
-                       0,
-                       0,
-                       0,
-                       0,
-                       1,
-                       2,
-                       0,
-                       0,
-                       0,
-                       0,
-                       2,
-                       8,
-                       0,
-                       0x45,
-                       0,
-                       0,
-                       40,
-                       0,
-                       0,
-                       0,
-                       0,
-                       64,
-                       6,
-                       0,
-                       0,
-                       10,
-                       1,
-                       0,
-                       2,
-                       10,
-                       1,
-                       0,
-                       1,
-                       (uint8_t)(number >> 8),
-                       (uint8_t)number,
-                       2181 >> 8,
-                       2181 & 0xff,
-                       0x7f,
-                       0xff,
-                       0xff,
-                       0xff,
-                       0,
-                       0,
-                       0,
-                       0,
-                       0x50,
-                       2,
-                       0x10};
+    uint8_t syn[54] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6,
+                       0, 0, 10, 1, 0, 2, 10, 1, 0, 1, (uint8_t)(number >> 8), (uint8_t)number,
+                       2181 >> 8, 2181 & 0xff, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0x50, 2, 0x10};
     /* Sequence numbers compare by distance: take one ahead of whatever was received. */
     uint32_t sum, last_ack;
     memcpy(&last_ack, sides[0].last_sent + 42, 4);
