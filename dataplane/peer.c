@@ -58,15 +58,16 @@ static void peer_remove(struct peer *peer, uint8_t id)
     peer->due_ns = 0;
 }
 
-/* A free slot; when there is none, that of the member not heard for longest: more than
- * PEER_COUNT_MAX are known only when some that have left were not removed. */
+/* A free slot; when there is none, that of a guest, else of the member not heard for longest: more
+ * than PEER_COUNT_MAX are known only when some that have left were not removed. */
 static struct peer_remote *peer_slot(struct peer *peer)
 {
     struct peer_remote *silent = &peer->remotes[0];
     for (uint32_t i = 0; i < PEER_COUNT_MAX; i++) {
         if (!peer->remotes[i].id)
             return &peer->remotes[i];
-        if (peer->remotes[i].heard_ns < silent->heard_ns)
+        bool guest = peer->remotes[i].guest_ns, before = silent->guest_ns;
+        if (guest != before ? guest : peer->remotes[i].heard_ns < silent->heard_ns)
             silent = &peer->remotes[i];
     }
     peer_remove(peer, silent->id);
@@ -138,6 +139,7 @@ struct peer_remote *peer_guest(struct peer *peer, uint8_t id, const struct addre
     remote->guest_ns = peer->now.mono_ns;
     remote->address = *at;
     peer_send_route(peer, remote);
+    peer->due_ns = 0;
     return remote;
 }
 
@@ -333,6 +335,8 @@ static void peer_look(struct peer *peer)
     peer->due_ns = UINT64_MAX;
     for (uint32_t i = 0; i < PEER_COUNT_MAX; i++) {
         struct peer_remote *remote = &peer->remotes[i];
+        if (remote->id && remote->guest_ns && peer->now.mono_ns - remote->guest_ns >= PEER_GUEST_NS)
+            peer_guest_goes(peer, remote); /* also one that is never heard again */
         if (!remote->id)
             continue;
         if (too_large != peer->too_large_seen)

@@ -147,6 +147,8 @@ static void receive_deliver(struct peer *peer, struct peer_remote *remote,
         peer_refuse_datagram(peer, remote, PEER_DROP_FROM, from, frame);
         return;
     }
+    if (remote->guest_ns && (message->kind == PEER_APPEND || message->kind == PEER_SNAPSHOT))
+        remote->guest_ns = peer->now.mono_ns; /* it leads still */
     if (receive_unformed(frame->cluster) || receive_unformed(peer->config.cluster)) {
         if (message->kind != PEER_HELLO) { /* they will know better soon: no line */
             peer_refuse_count(peer, remote, PEER_DROP_CLUSTER, 1);
@@ -235,12 +237,10 @@ static struct peer_remote *receive_from(struct peer *peer, const struct address 
         return remote;
     if (!remote)
         return receive_guest(peer, from, frame, bytes, size);
-    if (receive_leads(frame))
-        remote->guest_ns = peer->now.mono_ns;
     if (peer->now.mono_ns - remote->guest_ns < PEER_GUEST_NS)
         return remote;
     peer_guest_goes(peer, remote);
-    return NULL;
+    return receive_guest(peer, from, frame, bytes, size);
 }
 
 static enum peer_drop receive_undecoded(int err)

@@ -364,8 +364,28 @@ static void test_a_leader_that_is_no_member_here(void **state)
     rig_stop();
 }
 
-/* A name that cannot be resolved now keeps its address; more members than slots take those of the
- * silent. */
+/* Who led, and is never heard again, keeps no place, and is no peer that cannot be reached. */
+static void test_a_silent_guest_goes(void **state)
+{
+    struct peer_update update = {.kind = PEER_UPDATE_REMOVE, .member = rig_member(3)};
+    (void)state;
+    rig_prepare(3);
+    rig_start();
+    rig_turns(3);
+    push_update(0, &update);
+    rig_turns(3);
+    assert_true(rig_send(2, PEER_APPEND, 0, 1, 1, 0));
+    rig_turns(3);
+    assert_int_equal(rig_take_all(0), 1);
+    assert_int_equal(counters_get(&rig.nodes[0].page, METRIC_peer_members), 2);
+    rig.lose = 1000;
+    rig.now.mono_ns += PEER_GUEST_NS;
+    rig_turns(3);
+    assert_int_equal(counters_get(&rig.nodes[0].page, METRIC_peer_members), 1);
+    assert_int_equal(rig.nodes[0].peer.index_of[3], 0);
+    rig_stop();
+}
+
 /* Two leave, and one of them comes back into the place of the other, to which less was sent: the
  * far side, which never restarted, must not take what is new for repeated. */
 static void test_back_in_another_place(void **state)
@@ -396,6 +416,8 @@ static void test_back_in_another_place(void **state)
     rig_stop();
 }
 
+/* A name that cannot be resolved now keeps its address; more members than slots take those of the
+ * silent. */
 static void test_members_bounds(void **state)
 {
     struct peer_update update = {.kind = PEER_UPDATE_SET, .member = rig_member(2)};
@@ -425,6 +447,32 @@ static void test_members_bounds(void **state)
     assert_true(rig_send(0, PEER_FORWARD, 0, 2, 1, 10));
     rig_turns(2);
     assert_int_equal(rig_take_all(1), 0);
+    rig_stop();
+}
+
+/* Who has no place by right gives it first, though it was heard last. */
+static void test_a_guest_gives_way(void **state)
+{
+    struct peer_update update = {.kind = PEER_UPDATE_REMOVE, .member = rig_member(3)};
+    (void)state;
+    rig_prepare(3);
+    rig_start();
+    rig_turns(3);
+    push_update(0, &update);
+    rig_turns(3);
+    assert_true(rig_send(2, PEER_APPEND, 0, 1, 1, 0));
+    rig_turns(3);
+    rig.lose = 1000;
+    update.kind = PEER_UPDATE_SET;
+    for (uint8_t id = 10; id < 10 + PEER_COUNT_MAX - 1; id++) {
+        assert_int_not_equal(rig.nodes[0].peer.index_of[3], 0); /* there is room yet */
+        update.member = rig_member(id);
+        push_update(0, &update);
+        rig_turns(1);
+    }
+    assert_int_equal(rig.nodes[0].peer.index_of[3], 0);
+    assert_int_not_equal(rig.nodes[0].peer.index_of[2], 0);
+    assert_int_not_equal(rig.nodes[0].peer.index_of[10], 0);
     rig_stop();
 }
 
@@ -533,9 +581,11 @@ int main(void)
         cmocka_unit_test(test_urgent_goes_first),
         cmocka_unit_test(test_bulk_queue_is_bounded),
         cmocka_unit_test(test_members_change),
+        cmocka_unit_test(test_a_silent_guest_goes),
         cmocka_unit_test(test_a_leader_that_is_no_member_here),
         cmocka_unit_test(test_back_in_another_place),
         cmocka_unit_test(test_members_bounds),
+        cmocka_unit_test(test_a_guest_gives_way),
         cmocka_unit_test(test_reachability_and_times),
         cmocka_unit_test(test_idle_and_deadline),
         cmocka_unit_test(test_init_refuses),

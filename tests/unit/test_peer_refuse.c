@@ -205,6 +205,14 @@ static void test_unformed_hears_hello_only(void **state)
     rig_stop();
 }
 
+static void give(uint32_t i, const struct peer_update *update)
+{
+    void *room = link_reserve(&rig.nodes[i].ctl_peer, sizeof(*update));
+    memcpy(room, update, sizeof(*update));
+    link_publish(&rig.nodes[i].ctl_peer);
+    rig_turns(1);
+}
+
 /* ---- incarnations ---- */
 
 /* What node 2 has sent, kept by somebody who plays it back later. */
@@ -358,16 +366,47 @@ static void test_unknown_incarnation_with_keys(void **state)
     }
 }
 
+/* A leader that is no member here is a guest while it leads: what somebody plays back, or says in
+ * its name without its key, does not make it stay. */
+static void test_a_guest_stays_by_its_key(void **state)
+{
+    struct peer_update update = {.kind = PEER_UPDATE_REMOVE, .member = rig_member(2)};
+    (void)state;
+    for (uint32_t forged = 0; forged < 2; forged++) {
+        rig_prepare(2);
+        rig.nodes[0].config.keys = rig.nodes[1].config.keys = keys("7 " SECRET_A);
+        rig_start();
+        rig_turns(3);
+        give(0, &update);
+        assert_true(rig_send(1, PEER_APPEND, 0, 1, 1, 0));
+        rig_turns(3);
+        assert_int_equal(rig_take_all(0), 1);
+        tape.count = 0;
+        assert_true(rig_send(1, PEER_APPEND, 0, 1, 2, 0));
+        peer_poll(&rig.nodes[1].peer, rig.now);
+        record(1);
+        rig_turns(1);
+        assert_int_equal(rig_take_all(0), 1);
+        rig.lose = 1000;
+        tape.bytes[0][tape.size[0] - 1] ^= (uint8_t)forged;
+        rig.now.mono_ns += PEER_GUEST_NS - NS_PER_S;
+        play(0, 2);
+        assert_int_equal(counters_get(&rig.nodes[0].page, METRIC_peer_members), 1);
+        rig.now.mono_ns += NS_PER_S;
+        rig_turns(1);
+        assert_int_equal(counters_get(&rig.nodes[0].page, METRIC_peer_members), 0);
+        assert_int_equal(rig_take_all(0), 0);
+        rig_stop();
+    }
+}
+
 /* ---- rotation ---- */
 
 static void give_keys(uint32_t i, const struct peer_keys *made)
 {
     _Atomic uint32_t taken = 0;
     struct peer_update update = {.kind = PEER_UPDATE_KEYS, .keys = made, .keys_taken = &taken};
-    void *room = link_reserve(&rig.nodes[i].ctl_peer, sizeof(update));
-    memcpy(room, &update, sizeof(update));
-    link_publish(&rig.nodes[i].ctl_peer);
-    rig_turns(1);
+    give(i, &update);
     assert_int_equal(atomic_load(&taken), 1);
 }
 
@@ -417,6 +456,7 @@ int main(void)
         cmocka_unit_test(test_old_incarnation_of_a_peer),
         cmocka_unit_test(test_stale_for_us),
         cmocka_unit_test(test_unknown_incarnation_with_keys),
+        cmocka_unit_test(test_a_guest_stays_by_its_key),
         cmocka_unit_test(test_rotation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
