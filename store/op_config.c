@@ -73,12 +73,16 @@ void op_config_apply(struct op *op, const uint8_t *body)
 #endif
         return;
     }
+    /* Two memberships, and then the first of a new ensemble: --begin-anew. */
+    bool given_up = entry.flags & MEMBERSHIP_INITIAL && config->next.count > 0;
     op_config_write(op, &entry.after);
     config->now = entry.after;
     config->version = op->zxid;
     memset(&config->next, 0, sizeof config->next);
     if (config->pending && membership_equal(&config->wanted, &config->now))
         op_config_answer(op, ZK_OK);
+    else if (config->pending && given_up)
+        op_config_answer(op, ZK_NEW_CONFIG_NO_QUORUM);
 }
 
 /* ---- the request that waits ---- */

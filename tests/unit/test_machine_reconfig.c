@@ -236,6 +236,24 @@ static void test_reminded(void **state)
     assert_string_equal(w.order, "cr");
 }
 
+/* Two of three are lost in the middle of a change, and the third begins anew: the change is over,
+ * and the next can be asked for. */
+static void test_begun_anew_half_way(void **state)
+{
+    (void)state;
+    apply_initial(&w);
+    assert_int_equal(reconfig(SUPER, "server.4=d:1:2:observer;3", NULL, NULL, -1), 1);
+    struct membership_body body = {
+        .flags = MEMBERSHIP_JOINT, .before = list(THREE), .after = list(JOINED)};
+    apply_config(&w, &body);
+    body = (struct membership_body){.flags = MEMBERSHIP_INITIAL,
+                                    .after = list("server.1=a:1:2:participant;0.0.0.0:3")};
+    apply_config(&w, &body);
+    assert_string_equal(w.order, "cr");
+    assert_int_equal(w.reply.error, ZK_NEW_CONFIG_NO_QUORUM);
+    assert_int_equal(reconfig(SUPER, "server.4=d:1:2;3", NULL, NULL, -1), 1);
+}
+
 /* takt's own: a wish for a leader, also where the membership may not be changed. */
 static void test_transfer(void **state)
 {
@@ -315,6 +333,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_answered_by_the_final_entry, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused_by_the_leader, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reminded, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_begun_anew_half_way, setup, teardown),
         cmocka_unit_test_setup_teardown(test_transfer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_snapshot_half_way, setup, teardown),
     };

@@ -272,8 +272,9 @@ static int recover_anew(struct node *node, const struct wal_position *last,
         return fault_set(
             fault, ERR_CONFIG,
             "--begin-anew %llu: the log in %s ends at entry %llu; give that one if this "
-            "is the member whose log goes furthest, and start without the flag if it "
-            "has begun anew already",
+            "is the member whose log goes furthest. If it has begun anew already, start without "
+            "the flag; only if it then waits for the votes of the lost, it had stopped on the "
+            "way: give that one",
             (unsigned long long)c->begin_anew, node->env.disk->where,
             (unsigned long long)last->index);
     state->formed = false; /* a cluster id may change until then */
