@@ -71,7 +71,7 @@ def test_ensemble_begins_anew(t):
     w.create('/after', b'')
     saved.start()                   # the flag was left in place: it throws nobody out
     eventually(lambda: not saved.alive(), 60, what='the flag left in place is refused')
-    assert 'start without the flag if it has begun anew already' in said(saved)
+    assert 'If it has begun anew already, start without the flag' in said(saved)
     saved.process = None
     saved.extra = []
     saved.start()

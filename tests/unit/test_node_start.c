@@ -470,7 +470,7 @@ static void test_begins_anew_alone_from_what_it_has(void **state)
         assert_true(superblock_now().formed && !superblock_now().catching_up);
         assert_memory_not_equal(superblock_now().cluster_id, before.cluster_id, 16);
         assert_int_equal(open_node(&node, &fault), ERR_CONFIG);
-        assert_non_null(strstr(fault.text, "start without the flag if it has begun anew already"));
+        assert_non_null(strstr(fault.text, "If it has begun anew already, start without the flag"));
         sim_disk_destroy(disk);
     }
     disk = whole;
