@@ -56,7 +56,8 @@ enum request_step write_command(struct net *net, struct conn *conn, const struct
         return REQUEST_RETRY;
     command->op = request->op;
     command->xid = request->xid;
-    memcpy(command + 1, request->body.at, (size_t)request->body.size);
+    if (request->body.size)
+        memcpy(command + 1, request->body.at, (size_t)request->body.size);
     write_sent(net, conn, command);
     net_command_done(net, command);
     bool ends_turn = (query && !PLANTED(44)) || request->op == ZK_OP_RECONFIG;

@@ -19,12 +19,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BEAT_WIRE_MAGIC    0x54424541u /* "TBEA" */
-#define BEAT_WIRE_VERSION  1
-#define BEAT_WIRE_SIZE     72    /* the header, bytes */
-#define BEAT_WIRE_PIECE_SIZE   1312  /* of a message in one datagram, most */
-#define BEAT_WIRE_MESSAGE_MAX  61440 /* bytes of a whole message */
-#define BEAT_WIRE_PIECE_COUNT_MAX \
+#define BEAT_WIRE_MAGIC       0x54424541u /* "TBEA" */
+#define BEAT_WIRE_VERSION     1
+#define BEAT_WIRE_SIZE        72    /* the header, bytes */
+#define BEAT_WIRE_PIECE_SIZE  1312  /* of a message in one datagram, most */
+#define BEAT_WIRE_MESSAGE_MAX 61440 /* bytes of a whole message */
+#define BEAT_WIRE_PIECE_COUNT_MAX                                                                  \
     ((BEAT_WIRE_MESSAGE_MAX + BEAT_WIRE_PIECE_SIZE - 1) / BEAT_WIRE_PIECE_SIZE)
 #define BEAT_WIRE_DATAGRAM_MAX (BEAT_WIRE_SIZE + BEAT_WIRE_PIECE_SIZE + PEER_KEYS_MAC_SIZE)
 
@@ -53,11 +53,11 @@ enum beat_flag {
 
 /* The code of BEAT_REFUSED. */
 enum beat_refusal {
-    BEAT_NOT_ATTACHED = 1, /* no such session, attach and endpoint at this address: open again */
-    BEAT_BUSY = 2,         /* no room for one more session, or not ready: later, or elsewhere */
+    BEAT_NOT_ATTACHED = 1,  /* no such session, attach and endpoint at this address: open again */
+    BEAT_BUSY = 2,          /* no room for one more session, or not ready: later, or elsewhere */
     BEAT_OTHER_VERSION = 3, /* the node does not speak this version */
-    BEAT_UNFIT = 4,        /* well-formed, and not allowed: an operation that beat does not have,
-                            * a message above the limit, a sequence outside of the credits */
+    BEAT_UNFIT = 4,         /* a sequence outside of the credits, an OPEN whose record is no
+                             * ConnectRequest of its session */
 };
 
 struct beat_frame {
@@ -86,9 +86,8 @@ static inline uint32_t beat_wire_size(uint32_t size, bool marked)
 /* beat_wire_pieces gives how many datagrams a message of `size` bytes takes: at least 1. */
 static inline uint32_t beat_wire_pieces(uint32_t size)
 {
-    return size <= BEAT_WIRE_PIECE_SIZE
-               ? 1
-               : (size + BEAT_WIRE_PIECE_SIZE - 1) / BEAT_WIRE_PIECE_SIZE;
+    return size <= BEAT_WIRE_PIECE_SIZE ? 1
+                                        : (size + BEAT_WIRE_PIECE_SIZE - 1) / BEAT_WIRE_PIECE_SIZE;
 }
 
 /* beat_wire_piece_size gives the bytes of piece `index` of a message of `size` bytes; index in

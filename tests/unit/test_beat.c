@@ -545,6 +545,27 @@ static void test_close(void **state)
     assert_int_equal(rig->net.conn_count, 0);
 }
 
+/* A request without a record, kept until its turn: its slot has no bytes. */
+static void test_empty_ahead(void **state)
+{
+    (void)state;
+    attach();
+    struct beat_frame frame = frame_of(BEAT_REQUEST, 2);
+    frame.code = ZK_OP_MULTI;
+    put(&frame);
+    rig_run(rig);
+    assert_null(rig_peek(rig));
+    ask(1, ZK_OP_EXISTS, "/a", NULL);
+    rig_run(rig);
+    expect(BEAT_REPLY, 1, ZK_NO_NODE);
+    assert_non_null(rig_peek(rig));
+    assert_int_equal(rig_peek(rig)->body_size, 0);
+    rig_serve(rig);
+    rig_run(rig);
+    expect(BEAT_REPLY, 2, 0);
+    expect_nothing();
+}
+
 static void test_moved(void **state)
 {
     (void)state;
@@ -674,6 +695,7 @@ int main(void)
         TEST(test_session_ends),
         TEST(test_session_ends_before_it_is_told),
         TEST(test_close),
+        TEST(test_empty_ahead),
         TEST(test_moved),
         TEST(test_misrouted),
         TEST(test_damage_has_no_effect),
