@@ -86,8 +86,7 @@ static uint64_t highest(const uint8_t *data, uint64_t from, uint64_t size, uint3
             if (log_record_intact(record, size - at, seed) != 0)
                 break;
             least = record->index > least ? record->index : least;
-            at += record->kind == LOG_RECORD_PAD ? sizeof(*record) + record->size
-                                                 : log_record_span(record->size);
+            at += log_record_span(record->size);
         }
     }
     return least;

@@ -86,8 +86,7 @@ static bool take(struct piece *piece, uint32_t seed, uint64_t block_size, int *e
         *err = *err == ERR_SHORT ? 0 : ERR_CORRUPT;
         return false;
     }
-    uint64_t span =
-        record->kind == LOG_RECORD_PAD ? HEADER + record->size : log_record_span(record->size);
+    uint64_t span = log_record_span(record->size);
     uint64_t index = record->index;
     bool wanted = record->kind == LOG_RECORD_ENTRY && index == piece->from + piece->count &&
                   !superseded(piece->wal, cursor->sequence, cursor->offset + piece->at, index);
