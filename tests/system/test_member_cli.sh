@@ -110,6 +110,11 @@ says "list as JSON" 0 '"servers": \[\{"id": 1, "role": "participant".*"answers":
 says "a change needs the right" 1 "NoAuth: who changes the membership must be super" demote 3
 says "credentials that are none" 2 "--auth takes SCHEME:CREDENTIALS" demote 3 --auth secret
 says "credentials that are wrong are no right" 1 "NoAuth" demote 3 --auth digest:super:wrong
+echo secret >"$work/none" && echo digest:super:secret >"$work/super" && : >"$work/empty"
+says "a file of credentials that is none" 1 "--auth @$work/gone: No such file" demote 3 --auth "@$work/gone"
+says "a file of credentials that is empty" 1 "the file is empty" demote 3 --auth "@$work/empty"
+says "a file of no credentials" 2 "--auth @FILE: the file's first line takes SCHEME" demote 3 --auth "@$work/none"
+auth=(--auth "@$work/super")
 says "demote makes an observer" 0 "server.3=[^|]*:observer;.*version=[0-9a-f]+" demote 3 "${auth[@]}"
 says "demote again changes nothing" 0 "is an observer already" demote 3 "${auth[@]}"
 says "an observer cannot lead" 1 "there is no voter 3" transfer 3 "${auth[@]}"

@@ -8,12 +8,14 @@
 #include "tools/takt/verb.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define CONFIG_PATH   "/zookeeper/config"
-#define MEMBER_ASK_MS 2000u /* for a word, which a server answers at once or not at all */
+#define CONFIG_PATH      "/zookeeper/config"
+#define MEMBER_ASK_MS    2000u /* for a word, which a server answers at once or not at all */
+#define MEMBER_AUTH_SIZE 512u
 
 static const struct verb_page verb_member_page = {
     .usage = "takt member list|add|remove|promote|demote|transfer [SERVER|ID] [options]",
@@ -28,13 +30,13 @@ static const struct verb_page verb_member_page = {
         "  demote ID          a voter becomes an observer\n"
         "  transfer ID        that voter leads, before a restart for example (takt only)\n\n"
         "All but list, transfer too, need the right to write /zookeeper/config, which at first\n"
-        "only super has: --auth digest:super:PASSWORD. Changes of the members need\n"
-        "reconfigEnabled=true, too.",
-    .examples =
-        "  takt member list --server 10.0.0.1:2181,10.0.0.2:2181\n"
-        "  takt member add '4=10.0.0.4:2888:3888:observer;2181' --auth digest:super:secret\n"
-        "  takt member promote 4 --auth digest:super:secret\n"
-        "  takt member transfer 2 --auth digest:super:secret && systemctl restart takt\n",
+        "only super has: --auth digest:super:PASSWORD, or --auth @FILE with that as the file's\n"
+        "first line: a command line can be seen by every user of the machine. Changes of the\n"
+        "members need reconfigEnabled=true, too.",
+    .examples = "  takt member list --server 10.0.0.1:2181,10.0.0.2:2181\n"
+                "  takt member add '4=10.0.0.4:2888:3888:observer;2181' --auth @/etc/takt/super\n"
+                "  takt member promote 4 --auth digest:super:secret\n"
+                "  takt member transfer 2 --auth @/etc/takt/super && systemctl restart takt\n",
 };
 
 /* What a refusal means here, and what to do. */
@@ -74,6 +76,44 @@ static int member_broken(const struct fault *fault)
     return VERB_FAILED;
 }
 
+/* --auth @FILE: what stands in the file's first line takes its place. */
+static int member_auth_file(struct verb_member *member)
+{
+    static char line[MEMBER_AUTH_SIZE];
+    const char *path = member->auth + 1;
+    FILE *file = fopen(path, "re");
+    errno = file ? 0 : errno;
+    char *got = file ? fgets(line, sizeof(line), file) : NULL;
+    int err = errno;
+
+    if (file)
+        fclose(file);
+    if (!got) {
+        fprintf(stderr, "takt: --auth @%s: %s\n", path,
+                file && !err ? "the file is empty" : strerror(err));
+        return VERB_FAILED;
+    }
+    line[strcspn(line, "\r\n")] = '\0';
+    member->auth = line;
+    return VERB_GO_ON;
+}
+
+/* --auth as given, or as its file says: is it SCHEME:AUTH? */
+static int member_auth_check(struct verb_member *member)
+{
+    bool of_file = member->auth[0] == '@';
+    int exit_code = of_file ? member_auth_file(member) : VERB_GO_ON;
+    const char *colon = strchr(member->auth, ':');
+
+    if (exit_code != VERB_GO_ON)
+        return exit_code;
+    if (!colon || colon == member->auth)
+        return verb_usage(&verb_member_page,
+                          "--auth%s takes SCHEME:CREDENTIALS, such as digest:super:secret",
+                          of_file ? " @FILE: the file's first line" : "");
+    return VERB_GO_ON;
+}
+
 /* --auth SCHEME:AUTH */
 static int member_auth(struct verb_member *member)
 {
@@ -81,7 +121,7 @@ static int member_auth(struct verb_member *member)
     struct fault fault;
     const char *auth = member->auth, *colon = strchr(auth, ':');
 
-    CHECK(colon && colon > auth); /* as verb_member has seen */
+    CHECK(colon && colon > auth); /* as member_auth_check has seen */
     struct jute_out *out = zkclient_request(&member->client, ZK_OP_AUTH, 16 + strlen(auth));
     if (!out)
         return VERB_FAILED;
@@ -444,7 +484,7 @@ int verb_member(int argc, char **argv)
         {"server", 's', OPTS_SERVERS, &member.addresses, "HOST:PORT,...",
          "whom to ask; any member will do"},
         {"auth", 'a', OPTS_STRING, &member.auth, "SCHEME:AUTH",
-         "who changes it: digest:super:PASSWORD"},
+         "who changes it: digest:super:PASSWORD, or @FILE that holds it"},
         {"timeout", 't', OPTS_REAL, &timeout_s, "SECONDS", "for each question", 0, 3600},
         {"replace", 0, OPTS_FLAG, &member.replace, NULL, "of add: the member of that id goes"},
         {"output", 'o', OPTS_CHOICE, &output, "FORM", "of list: table or json",
@@ -466,10 +506,9 @@ int verb_member(int argc, char **argv)
     exit_code = member_word(&member, what, rest > 1 ? argv[2] : NULL);
     if (exit_code != VERB_GO_ON)
         return exit_code;
-    const char *colon = member.auth ? strchr(member.auth, ':') : NULL;
-    if (member.auth && (!colon || colon == member.auth))
-        return verb_usage(&verb_member_page, "--auth takes SCHEME:CREDENTIALS, such as "
-                                             "digest:super:secret");
+    exit_code = member.auth ? member_auth_check(&member) : VERB_GO_ON;
+    if (exit_code != VERB_GO_ON)
+        return exit_code;
     member.as_json = strcmp(output, "json") == 0;
     member.timeout_ms = (uint32_t)(timeout_s * 1000);
     member.ask_ms = member.timeout_ms < MEMBER_ASK_MS ? member.timeout_ms : MEMBER_ASK_MS;
