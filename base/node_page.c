@@ -176,12 +176,16 @@ int node_page_open(const char *path, const struct node_page **to, struct fault *
         return fault_set(fault, errno == ENOENT ? ERR_NOTFOUND : ERR_IO, "%s: %s", path,
                          strerror(errno));
     const struct node_page *page = MAP_FAILED;
-    bool whole = fstat(fd, &stat) == 0 && (uint64_t)stat.st_size >= sizeof(*page);
+    if (fstat(fd, &stat) != 0)
+        stat.st_size = 0;
+    bool whole = (uint64_t)stat.st_size >= sizeof(*page);
     if (whole)
         page = mmap(NULL, sizeof(*page), PROT_READ, MAP_SHARED, fd, 0);
     close(fd);
     if (whole && page == MAP_FAILED)
         return fault_set(fault, ERR_IO, "%s: %s", path, strerror(errno));
+    if (!whole && stat.st_size == 0)
+        return fault_set(fault, ERR_CORRUPT, "%s is not a node's page", path);
     if (whole && memcmp(page->magic, node_page_magic, sizeof(page->magic)) != 0) {
         node_page_close(page);
         return fault_set(fault, ERR_CORRUPT, "%s is not a node's page", path);

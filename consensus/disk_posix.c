@@ -241,8 +241,12 @@ static int posix_preallocate(void *ctx, int file, uint64_t size, struct fault *f
     } while (rc != 0 && errno == EINTR);
     if (rc == 0)
         return 0;
-    if (errno != EOPNOTSUPP)
-        return disk_posix_fault(fault, errno, "preallocate", slot->path);
+    if (errno != EOPNOTSUPP) {
+        char what[64];
+        int os_error = errno;
+        snprintf(what, sizeof(what), "set aside %llu KiB for", (unsigned long long)(size >> 10));
+        return disk_posix_fault(fault, os_error, what, slot->path);
+    }
     /* No reservation here: whoever wants one writes the zeros, as the log does. */
     if (ftruncate(slot->fd, (off_t)size) != 0)
         return disk_posix_fault(fault, errno, "set the size of", slot->path);

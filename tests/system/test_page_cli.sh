@@ -106,6 +106,7 @@ page=$(ls -t /dev/shm/takt-"$(id -u)"-???????????????? | while read -r f; do
     timeout 5 "$takt" top --page "$f" --once -o json --interval 0.05 2>/dev/null | grep -q "\"$work/data\"" && echo "$f"; done)
 check "an option that makes no sense" 2 'there is no step|one of' latency "${node[@]}" --step nonsense
 check "a directory without a node" 1 'does not run' top --data "$work" --once
+check "an empty file is no page" 1 'not a node.s page' top --page /dev/null --once
 check "a file that is not a page" 1 'not a node.s page|another build' top --page /bin/true --once
 stop -KILL
 check "top: a killed node's page is still there" 0 'crashed or was killed.*nothing moves any more.*its whole life, [0-9.]+ s.*write .*net_core' \
