@@ -16,8 +16,8 @@ struct check_beat {
     } lives[CHECK_BEAT_SESSIONS];
 };
 
-/* check_beat_entry takes the command of a committed entry, and whether it took effect. Returns
- * NULL, or what is wrong. */
+/* check_beat_entry takes the command of a committed entry, and whether it took effect, as the model
+ * says: that nodes did the same is check_log_done's. Returns NULL, or what is wrong. */
 const char *check_beat_entry(struct check_beat *check, const struct command *command, bool effect);
 
 /* check_beat_write: the answer to number `sequence` of a session. Returns NULL, or what is wrong.

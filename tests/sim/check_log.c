@@ -33,3 +33,13 @@ const char *check_log_started(const struct check_log_place *place, uint64_t snap
     }
     return NULL;
 }
+
+const char *check_log_done(const struct sim_log *log, uint64_t index, int64_t zxid)
+{
+    if (index == 0 || index > log->count || log->entries[index - 1].zxid_after == zxid)
+        return NULL;
+    snprintf(text, sizeof(text), "it is at zxid %llx behind entry %llu, and the model at %llx",
+             (unsigned long long)zxid, (unsigned long long)index,
+             (unsigned long long)log->entries[index - 1].zxid_after);
+    return text;
+}

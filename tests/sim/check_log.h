@@ -1,7 +1,7 @@
 /* check_log: every node shows the same committed entries, each once, without a hole. A node's
  * place moves on with each entry it shows; a start (or a snapshot it was sent) may put it back, or
  * forward to just behind that snapshot. What is compared with is the one log of sim_log, which
- * whoever is first makes longer. */
+ * whoever is first makes longer; what a node did of the entries, with what the model did. */
 #pragma once
 
 #include "tests/sim/sim_log.h"
@@ -21,3 +21,8 @@ const char *check_log_entry(struct check_log_place *place, struct sim_log *log,
 /* check_log_started compares with what recovery says it began with: a snapshot at that index (0:
  * none) and `last` in all. Returns NULL, or what is wrong. */
 const char *check_log_started(const struct check_log_place *place, uint64_t snapshot_index);
+
+/* check_log_done compares a node's zxid behind entry `index` with the model's: whatever is carried
+ * out takes one, so a node that carried out what the model did not (or the other way round) differs
+ * from there on, whoever is told of it. Returns NULL, or what is wrong. */
+const char *check_log_done(const struct sim_log *log, uint64_t index, int64_t zxid);

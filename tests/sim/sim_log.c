@@ -165,6 +165,7 @@ static const char *log_new(struct sim_log *log, const struct entry *entry)
     to->effect = result->answered && !result->again;
     to->error = result->error;
     to->zxid = result->zxid;
+    to->zxid_after = model_zxid(log->model);
     to->body_size = result->body.size;
     to->body = sim_copy(result->body.at, result->body.size);
     to->session = result->session;

@@ -24,6 +24,7 @@ struct sim_entry {
     bool answered, effect; /* effect: it was done, not answered as before (COMMAND_ONCE) */
     int32_t error;
     int64_t zxid;
+    int64_t zxid_after; /* the model's behind it; a repeat's zxid is the one of its answer */
     int32_t body_size;
     uint8_t *body;
     int64_t session;

@@ -241,6 +241,9 @@ static void world_turn_node(struct sim_world *world, struct sim_node *node)
         check_hash_show(&world->hash, node->index, machine_index(machine), machine_hash(machine));
     if (wrong)
         sim_world_wrong(world, "%s", wrong);
+    wrong = check_log_done(&world->log, machine_index(machine), machine_zxid(machine));
+    if (wrong)
+        sim_world_wrong(world, "node %u: %s", node->index + 1, wrong);
     world_look_leader(world, node);
     if (sim_node_leads(node) && world->leader != node->index) {
         world->leader = node->index;

@@ -234,6 +234,28 @@ static void test_log(void **state)
     sim_log_fini(&log);
 }
 
+/* Two entries, of which the second takes no zxid. */
+static void test_log_done(void **state)
+{
+    struct sim_log log;
+    struct model_config model = {.session_count_max = 16};
+    struct sim_entry entries[2] = {{.zxid_after = 7}, {.zxid_after = 7}};
+
+    (void)state;
+    sim_log_init(&log, &model);
+    log.entries = entries;
+    log.count = 2;
+    assert_null(check_log_done(&log, 0, 0)); /* nothing is applied */
+    assert_null(check_log_done(&log, 1, 7));
+    assert_null(check_log_done(&log, 2, 7));
+    assert_non_null(check_log_done(&log, 2, 8)); /* carried out once more than by the model */
+    assert_non_null(check_log_done(&log, 1, 6)); /* and once less */
+    assert_null(check_log_done(&log, 3, 9));     /* of what nobody has shown */
+    log.entries = NULL;
+    log.count = 0;
+    sim_log_fini(&log);
+}
+
 /* ---- sim_watch ---- */
 
 static void log_change(struct sim_log *log, int64_t zxid, uint32_t event, char *path)
@@ -286,6 +308,7 @@ int main(void)
         cmocka_unit_test(test_once),
         cmocka_unit_test(test_hash),
         cmocka_unit_test(test_log),
+        cmocka_unit_test(test_log_done),
         cmocka_unit_test(test_watches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
