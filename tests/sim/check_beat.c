@@ -45,8 +45,7 @@ const char *check_beat_entry(struct check_beat *check, const struct command *com
     return NULL;
 }
 
-/* What the state machine alone says, of a request that it carried out or could not. */
-static bool beat_final(int32_t error)
+bool check_beat_final(int32_t error)
 {
     return error == TAKT_OK || error == TAKT_NO_NODE || error == TAKT_BAD_VERSION ||
            error == TAKT_NODE_EXISTS || error == TAKT_NOT_EMPTY || error == TAKT_PAST_DEADLINE ||
@@ -68,7 +67,7 @@ static const struct sim_entry *beat_entry(const struct sim_log *log, int64_t ses
 const char *check_beat_write(const struct sim_log *log, int64_t session, uint64_t sequence,
                              const struct takt_answer *answer)
 {
-    if (!beat_final(answer->error))
+    if (!check_beat_final(answer->error))
         return NULL;
     const struct sim_entry *entry = beat_entry(log, session, sequence);
     if (!entry)

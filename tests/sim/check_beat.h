@@ -20,6 +20,9 @@ struct check_beat {
  * says: that nodes did the same is check_log_done's. Returns NULL, or what is wrong. */
 const char *check_beat_entry(struct check_beat *check, const struct command *command, bool effect);
 
+/* check_beat_final: does the state machine alone answer so, of what it carried out or could not? */
+bool check_beat_final(int32_t error);
+
 /* check_beat_write: the answer to number `sequence` of a session. Returns NULL, or what is wrong.
  * Answers that leave open whether it was carried out are right. */
 const char *check_beat_write(const struct sim_log *log, int64_t session, uint64_t sequence,

@@ -1,6 +1,7 @@
 #include "tests/sim/sim_beat.h"
 
 #include "base/check.h"
+#include "dataplane/beat/beat_wire.h"
 #include "tests/sim/sim_world.h"
 
 #include <stdio.h>
@@ -22,6 +23,14 @@ struct address sim_beat_node_address(uint32_t index)
     return at;
 }
 
+_Noreturn static void beat_wrong(struct sim_beat *beat, const char *what)
+{
+    struct takt_status status;
+    takt_status(beat->client, &status);
+    sim_world_wrong(beat->world, "controller %u at node %u, session %llx: %s", beat->id,
+                    status.node + 1, (unsigned long long)status.session, what);
+}
+
 /* ---- its clock ---- */
 
 static uint64_t beat_clock(const struct sim_beat *beat)
@@ -41,6 +50,46 @@ static uint64_t beat_true_ns(const struct sim_beat *beat, uint64_t mono_ns, bool
     return at < 1 ? 1 : (uint64_t)at;
 }
 
+/* ---- deadlines ---- */
+
+/* The request that a datagram of the session it has now asks for; NULL: none that waits. */
+static struct sim_beat_request *beat_asked(struct sim_beat *beat, const uint8_t *bytes,
+                                           uint32_t size, struct beat_frame *frame)
+{
+    struct takt_status status;
+
+    takt_status(beat->client, &status);
+    if (beat_wire_decode(bytes, size, frame) || frame->kind != BEAT_REQUEST ||
+        frame->session != status.session)
+        return NULL;
+    int64_t ticket = (int64_t)frame->sequence + beat->ticket_base;
+    struct sim_beat_request *request = &beat->pending[(uint64_t)ticket % SIM_BEAT_PENDING];
+    return request->ticket == ticket ? request : NULL;
+}
+
+static void beat_sent(struct sim_beat *beat, const struct takt_datagram *datagram)
+{
+    struct beat_frame frame;
+    struct sim_beat_request *request = beat_asked(beat, datagram->bytes, datagram->size, &frame);
+
+    if (!request)
+        return;
+    const struct sim_node *node = &beat->world->nodes[datagram->node];
+    uint64_t time_ns = frame.time > 1 ? sim_node_true_ns(node, frame.time) : frame.time;
+    const char *wrong = check_late_sent(&request->late, frame.time, time_ns, request->deadline_ns);
+    if (wrong)
+        beat_wrong(beat, wrong);
+}
+
+void sim_beat_arrives(struct sim_beat *beat, const uint8_t *bytes, uint32_t size, uint64_t mono_ns)
+{
+    struct beat_frame frame;
+    struct sim_beat_request *request = beat_asked(beat, bytes, size, &frame);
+
+    if (request)
+        check_late_arrives(&request->late, frame.time, mono_ns);
+}
+
 /* ---- the transport ---- */
 
 static uint32_t beat_send(void *context, const struct takt_datagram *datagrams, uint32_t count)
@@ -48,10 +97,12 @@ static uint32_t beat_send(void *context, const struct takt_datagram *datagrams, 
     struct sim_beat *beat = context;
     struct sim_world *world = beat->world;
 
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
+        beat_sent(beat, &datagrams[i]);
         if (!world->nodes[datagrams[i].node].clients_cut)
             sim_network_send(world->beat_network, world->node_count + beat->id, datagrams[i].node,
                              datagrams[i].bytes, datagrams[i].size, world->now_ns);
+    }
     return count;
 }
 
@@ -87,14 +138,6 @@ void sim_beat_datagram(struct sim_beat *beat, uint32_t node, const uint8_t *byte
 }
 
 /* ---- what it is told ---- */
-
-_Noreturn static void beat_wrong(struct sim_beat *beat, const char *what)
-{
-    struct takt_status status;
-    takt_status(beat->client, &status);
-    sim_world_wrong(beat->world, "controller %u at node %u, session %llx: %s", beat->id,
-                    status.node + 1, (unsigned long long)status.session, what);
-}
 
 static void beat_digest(struct sim_beat *beat, const void *bytes, uint64_t size, uint64_t more)
 {
@@ -133,6 +176,10 @@ static const char *beat_read(struct sim_beat *beat, const struct sim_beat_reques
         return wrong;
     if (answer->zxid < beat->seen_zxid)
         return "it reads what is older than what it has seen";
+    if (beat->world->knobs.linearizable)
+        wrong = check_order_read(request->floor, answer->zxid);
+    if (wrong)
+        return wrong;
     wrong = check_beat_seen(&beat->world->log, watch, path, answer->zxid);
     if (answer->error)
         watch->armed = false; /* there is no watch for what is missing, and perhaps one before */
@@ -141,25 +188,45 @@ static const char *beat_read(struct sim_beat *beat, const struct sim_beat_reques
     return wrong;
 }
 
+static const char *beat_write(struct sim_beat *beat, const struct sim_beat_request *request,
+                              uint64_t sequence, const struct takt_answer *answer)
+{
+    struct takt_status status;
+
+    takt_status(beat->client, &status);
+    const char *wrong = check_beat_write(&beat->world->log, status.session, sequence, answer);
+    return wrong || !check_beat_final(answer->error)
+               ? wrong
+               : check_order_write(&beat->world->order, request->floor, answer->zxid);
+}
+
+static const char *beat_judge(struct sim_beat *beat, const struct sim_beat_request *request,
+                              const struct takt_answer *answer)
+{
+    bool refused = answer->error == TAKT_PAST_DEADLINE;
+    const char *wrong = check_late_answered(
+        &request->late, refused, !refused && check_beat_final(answer->error), beat->world->now_ns);
+
+    beat->late += refused;
+    if (wrong)
+        return wrong;
+    return request->op == SIM_BEAT_GET
+               ? beat_read(beat, request, answer)
+               : beat_write(beat, request, (uint64_t)(answer->ticket - beat->ticket_base), answer);
+}
+
 static void beat_answered(void *context, const struct takt_answer *answer)
 {
     struct sim_beat *beat = context;
     struct sim_beat_request *request = &beat->pending[(uint64_t)answer->ticket % SIM_BEAT_PENDING];
-    struct takt_status status;
-    const char *wrong = NULL;
 
     if (request->ticket != answer->ticket)
         beat_wrong(beat, "a ticket is answered that does not wait");
-    takt_status(beat->client, &status);
     beat_attach(beat);
     beat->answers++;
     beat_digest(beat, answer->bytes, answer->size,
                 (uint64_t)answer->ticket ^ (uint64_t)answer->zxid << 20 ^ (uint32_t)answer->error);
-    if (request->op == SIM_BEAT_GET)
-        wrong = beat_read(beat, request, answer);
-    else
-        wrong = check_beat_write(&beat->world->log, status.session,
-                                 (uint64_t)(answer->ticket - beat->ticket_base), answer);
+    const char *wrong = beat_judge(beat, request, answer);
     if (wrong)
         beat_wrong(beat, wrong);
     if (answer->error == TAKT_OK && answer->zxid > beat->seen_zxid)
@@ -198,7 +265,8 @@ static void beat_event(void *context, const struct takt_event *event)
 
 /* ---- what it asks ---- */
 
-static int64_t beat_submit(struct sim_beat *beat, enum sim_beat_op op, uint32_t key, bool watch)
+static int64_t beat_submit(struct sim_beat *beat, enum sim_beat_op op, uint32_t key, bool watch,
+                           const struct takt_done *done)
 {
     struct takt_client *client = beat->client;
     char path[16], value[24];
@@ -208,15 +276,15 @@ static int64_t beat_submit(struct sim_beat *beat, enum sim_beat_op op, uint32_t 
     beat_path(key, path);
     switch (op) {
     case SIM_BEAT_NONE: break;
-    case SIM_BEAT_CREATE: return takt_create(client, path, value, size, 0, NULL);
-    case SIM_BEAT_SET: return takt_set(client, path, value, size, -1, NULL);
-    case SIM_BEAT_DELETE: return takt_delete(client, path, -1, NULL);
+    case SIM_BEAT_CREATE: return takt_create(client, path, value, size, 0, done);
+    case SIM_BEAT_SET: return takt_set(client, path, value, size, -1, done);
+    case SIM_BEAT_DELETE: return takt_delete(client, path, -1, done);
     case SIM_BEAT_SEQUENTIAL:
-        return takt_create(client, "/beat/s-", value, size, TAKT_SEQUENTIAL | TAKT_EPHEMERAL, NULL);
-    case SIM_BEAT_GET: return takt_get(client, path, watch, NULL);
-    case SIM_BEAT_LOCK: return takt_create(client, "/beat/lock", value, size, TAKT_EPHEMERAL, NULL);
-    case SIM_BEAT_UNLOCK: return takt_delete(client, "/beat/lock", -1, NULL);
-    case SIM_BEAT_ROOT: return takt_create(client, "/beat", value, size, 0, NULL);
+        return takt_create(client, "/beat/s-", value, size, TAKT_SEQUENTIAL | TAKT_EPHEMERAL, done);
+    case SIM_BEAT_GET: return takt_get(client, path, watch, done);
+    case SIM_BEAT_LOCK: return takt_create(client, "/beat/lock", value, size, TAKT_EPHEMERAL, done);
+    case SIM_BEAT_UNLOCK: return takt_delete(client, "/beat/lock", -1, done);
+    case SIM_BEAT_ROOT: return takt_create(client, "/beat", value, size, 0, done);
     }
     return 0;
 }
@@ -246,6 +314,22 @@ static enum sim_beat_op beat_draw(struct sim_beat *beat)
                        : SIM_BEAT_ROOT;
 }
 
+/* Until when it makes sense, by its clock; 0: always. Some are late from the start, most in about
+ * the time that an answer takes. */
+static uint64_t beat_deadline(struct sim_beat *beat, enum sim_beat_op op)
+{
+    const struct sim_knobs *knobs = &beat->world->knobs;
+
+    if (!knobs->beat_late || op == SIM_BEAT_ROOT || op == SIM_BEAT_UNLOCK ||
+        rand_below(&beat->rand, 100) >= knobs->beat_late)
+        return 0;
+    uint64_t clock_ns = beat_clock(beat);
+    if (rand_below(&beat->rand, 8) == 0)
+        return clock_ns - rand_below(&beat->rand, NS_PER_MS);
+    uint64_t round_ns = 1000ull * knobs->delay_us + NS_PER_MS;
+    return clock_ns + 1 + rand_below(&beat->rand, round_ns << rand_below(&beat->rand, 5));
+}
+
 static void beat_ask(struct sim_beat *beat)
 {
     enum sim_beat_op op = beat->ticket_last == 0 ? SIM_BEAT_ROOT : beat_draw(beat);
@@ -256,12 +340,20 @@ static void beat_ask(struct sim_beat *beat)
         return;
     if (op == SIM_BEAT_UNLOCK)
         beat->holds = false; /* from now on it does not act */
-    int64_t ticket = beat_submit(beat, op, key, watch);
+    uint64_t deadline_ns = beat_deadline(beat, op);
+    struct takt_done done = {.deadline_ns = deadline_ns};
+    int64_t ticket = beat_submit(beat, op, key, watch, &done);
     if (ticket <= 0)
         beat_wrong(beat, takt_error_text((int32_t)ticket));
     beat->ticket_last = ticket;
-    beat->pending[(uint64_t)ticket % SIM_BEAT_PENDING] =
-        (struct sim_beat_request){.ticket = ticket, .op = op, .key = key, .watch = watch};
+    struct sim_beat_request *request = &beat->pending[(uint64_t)ticket % SIM_BEAT_PENDING];
+    *request = (struct sim_beat_request){.ticket = ticket,
+                                         .op = op,
+                                         .key = key,
+                                         .watch = watch,
+                                         .floor = check_order_begin(&beat->world->order),
+                                         .deadline_ns = beat_true_ns(beat, deadline_ns, true)};
+    check_late_begin(&request->late, deadline_ns != 0);
     beat->pending_count++;
 }
 

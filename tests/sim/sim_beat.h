@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/rand.h"
 #include "tests/sim/check_beat.h"
+#include "tests/sim/check_late.h"
 
 #define SIM_BEAT_MAX     5 /* and nodes: not above SIM_NETWORK_NODES_MAX */
 #define SIM_BEAT_KEYS    3
@@ -41,6 +42,9 @@ struct sim_beat_request {
     enum sim_beat_op op;
     uint32_t key;
     bool watch;
+    int64_t floor;        /* of check_order, when it was asked */
+    uint64_t deadline_ns; /* in true time; 0: none */
+    struct check_late late;
 };
 
 struct sim_beat {
@@ -64,7 +68,7 @@ struct sim_beat {
         uint8_t bytes[SIM_BEAT_SIZE];
     } in[SIM_BEAT_QUEUE];
     uint32_t in_first, in_count;
-    uint64_t answers, events, expired, leases;
+    uint64_t answers, events, expired, leases, late;
     uint64_t digest; /* of every answer and event */
 };
 
@@ -73,6 +77,9 @@ void sim_beat_fini(struct sim_beat *beat);
 
 /* sim_beat_step polls, and may ask for something. */
 void sim_beat_step(struct sim_beat *beat);
+
+/* sim_beat_arrives: a datagram of this controller's comes to a node, whose clock shows mono_ns. */
+void sim_beat_arrives(struct sim_beat *beat, const uint8_t *bytes, uint32_t size, uint64_t mono_ns);
 
 /* sim_beat_datagram: the network brings it one of a node's. */
 void sim_beat_datagram(struct sim_beat *beat, uint32_t node, const uint8_t *bytes, uint32_t size);

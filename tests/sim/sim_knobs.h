@@ -101,7 +101,8 @@
     X(beat_lease, 100, 1, 1, "what controllers believe of their leases is judged, too")            \
     X(recover_ms, 50, 500, 6000, "memory: then all lose it, and are started to recover from disk") \
     X(aim_lease, 40, 1, 20, "of 1000 leases granted: from then on their node's CORE stands still") \
-    X(aim_flag, 50, 20, 100, "percent of starts with --recover-from-disk, where a disk was lost")
+    X(aim_flag, 50, 20, 100, "percent of starts with --recover-from-disk, where a disk was lost")  \
+    X(beat_late, 60, 5, 50, "percent of a controller's requests that have a deadline")
 #define SIM_KNOBS(X)                                                                               \
     SIM_KNOBS_WORLD(X)                                                                             \
     SIM_KNOBS_NETWORK(X) SIM_KNOBS_FAULT(X) SIM_KNOBS_LATER(X) SIM_KNOBS_APART(X)

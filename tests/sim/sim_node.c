@@ -19,7 +19,7 @@ struct address sim_node_address(uint32_t index)
     return at;
 }
 
-static struct now node_now(const struct sim_node *node)
+struct now sim_node_now(const struct sim_node *node)
 {
     uint64_t true_ns = node->world->now_ns;
     int64_t mono_ns =
@@ -32,8 +32,7 @@ static struct now node_now(const struct sim_node *node)
                             SIM_WALL_MS + (int64_t)(wall_ns / NS_PER_MS) + node->wall_step_ms};
 }
 
-/* The true time at which the node's clock shows mono_ns, or a little later. */
-static uint64_t node_true_ns(const struct sim_node *node, uint64_t mono_ns)
+uint64_t sim_node_true_ns(const struct sim_node *node, uint64_t mono_ns)
 {
     if (mono_ns == UINT64_MAX)
         return UINT64_MAX;
@@ -348,7 +347,7 @@ int sim_node_start(struct sim_node *node, struct fault *fault)
                            .tap = node_tap,
                            .tap_self = node,
                            .again = node->again,
-                           .now = node_now(node)};
+                           .now = sim_node_now(node)};
 
     CHECK(!node->node);
     uint32_t damaged_before = sim_disk_files(node->disk, ".damaged");
@@ -675,8 +674,8 @@ int sim_node_turn(struct sim_node *node, struct fault *fault)
     node->turns++;
     node->told = 0;
     uint32_t held = node_uneven(node);
-    int64_t work =
-        node_turn_held(node->node, node_now(node), node->held_roles | held, &deadline_ns, fault);
+    int64_t work = node_turn_held(node->node, sim_node_now(node), node->held_roles | held,
+                                  &deadline_ns, fault);
     if (work < 0 || sim_disk_powerless(node->disk))
         return work < 0 ? (int)work : ERR_IO;
     node->voted = !node->observer && node->node->core.raft.config.voting;
@@ -684,7 +683,7 @@ int sim_node_turn(struct sim_node *node, struct fault *fault)
     node_send(node);
     node_send_beat(node);
     uint64_t turn_ns = (2000 + rand_below(&world->rand, 20000)) * (slow ? 10 : 1);
-    uint64_t wake_ns = work || held ? now_ns + turn_ns : node_true_ns(node, deadline_ns);
+    uint64_t wake_ns = work || held ? now_ns + turn_ns : sim_node_true_ns(node, deadline_ns);
     if (wake_ns < now_ns + turn_ns)
         wake_ns = now_ns + turn_ns; /* nothing runs faster than a turn takes */
     if (node->held_roles && wake_ns > node->held_ns)
@@ -733,6 +732,7 @@ void sim_node_beat(struct sim_node *node, uint32_t from, const uint8_t *bytes, u
 
     if (!node->node || !node->beat_port || node->clients_cut)
         return;
+    sim_beat_arrives(&node->world->beats[from], bytes, size, sim_node_now(node).mono_ns);
     if (!datagram_sim_put(node->beat_port, &address, bytes, size))
         node->world->ring_full++;
     sim_node_wake(node);

@@ -131,3 +131,8 @@ bool sim_node_leads(const struct sim_node *node);
 uint64_t sim_node_applied(const struct sim_node *node); /* log index; 0 when down */
 uint64_t sim_node_term(const struct sim_node *node);
 struct address sim_node_address(uint32_t index);
+
+/* sim_node_now: its clock. sim_node_true_ns: the true time at which that shows mono_ns, or up to
+ * 1 us (and what a double rounds) later; UINT64_MAX stays. */
+struct now sim_node_now(const struct sim_node *node);
+uint64_t sim_node_true_ns(const struct sim_node *node, uint64_t mono_ns);

@@ -562,11 +562,12 @@ static void world_print(const struct sim_world *world, const struct sim_result *
            (unsigned long long)n->bent, (unsigned long long)world->hash.compared,
            (unsigned long long)world->atlas.damages, (unsigned long long)world->atlas.refused);
     for (uint32_t i = 0; i < world->beat_count; i++)
-        printf("controller %u: answers %llu, events %llu, expired %llu, leases %llu\n", i,
-               (unsigned long long)world->beats[i].answers,
-               (unsigned long long)world->beats[i].events,
-               (unsigned long long)world->beats[i].expired,
-               (unsigned long long)world->beats[i].leases);
+        printf(
+            "controller %u: answers %llu, %llu too late, events %llu, expired %llu, leases %llu\n",
+            i, (unsigned long long)world->beats[i].answers,
+            (unsigned long long)world->beats[i].late, (unsigned long long)world->beats[i].events,
+            (unsigned long long)world->beats[i].expired,
+            (unsigned long long)world->beats[i].leases);
 }
 
 static void world_end(struct sim_world *world)

@@ -1,7 +1,8 @@
 /* Goal: what the simulator says of controllers is right: the model answers a repeated request as
- * before and does nothing, and check_beat and check_lease accept what is right and find what is
- * wrong. Method: small logs and histories by hand. */
+ * before and does nothing, and check_beat, check_late and check_lease accept what is right and find
+ * what is wrong. Method: small logs and histories by hand. */
 #include "tests/sim/check_beat.h"
+#include "tests/sim/check_late.h"
 #include "tests/sim/check_lease.h"
 
 #include "base/jute.h"
@@ -241,6 +242,46 @@ static void test_lease(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* ---- check_late ---- */
+
+static void test_late(void **state)
+{
+    struct check_late late;
+
+    (void)state;
+    check_late_begin(&late, true);
+    assert_non_null(check_late_sent(&late, 0, 0, 100)); /* a copy without its deadline */
+    assert_null(check_late_sent(&late, 5090, 90, 100)); /* that node's clock is 5000 ahead */
+    assert_non_null(check_late_sent(&late, 5110, 110, 100));
+    assert_non_null(check_late_answered(&late, false, true, 80)); /* it came nowhere */
+    assert_non_null(check_late_answered(&late, true, false, 90)); /* it is not late there */
+    assert_null(check_late_answered(&late, true, false, 91));
+    assert_null(check_late_answered(&late, false, false, 80)); /* refused for something else */
+    check_late_arrives(&late, 5090, 5091);
+    assert_non_null(check_late_answered(&late, false, true, 120));
+    check_late_arrives(&late, 5090, 5090);
+    assert_null(check_late_answered(&late, false, true, 120));
+}
+
+/* Late from the start, and without a deadline. */
+static void test_late_ends(void **state)
+{
+    struct check_late late;
+
+    (void)state;
+    check_late_begin(&late, true);
+    assert_null(check_late_sent(&late, 1, 1, 100));
+    check_late_arrives(&late, 1, 5080);
+    assert_non_null(check_late_answered(&late, false, true, 80));
+    assert_null(check_late_answered(&late, true, false, 80));
+    check_late_begin(&late, false);
+    assert_non_null(check_late_sent(&late, 1, 1, 0));
+    assert_null(check_late_sent(&late, 0, 0, 0));
+    check_late_arrives(&late, 0, 5080);
+    assert_null(check_late_answered(&late, false, true, 80));
+    assert_non_null(check_late_answered(&late, true, false, 80));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -251,6 +292,8 @@ int main(void)
         TEST(test_events_and_reads),
         TEST(test_read_of_another_state),
         TEST(test_lease),
+        TEST(test_late),
+        TEST(test_late_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
