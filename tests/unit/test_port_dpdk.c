@@ -3,6 +3,7 @@
  * it gives empty frames without end, and takes any. */
 #include "dataplane/port/dpdk/datagram_dpdk.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,8 +29,8 @@ static const struct port_events events = {no_stream, nothing, nothing, nothing};
 
 static struct port_setup port_setup(void)
 {
-    return (struct port_setup){.events = &events, .slab = &slab, .rx_limit = 65536,
-                               .tx_limit = 65536, .streams_max = 10};
+    return (struct port_setup){
+        .events = &events, .slab = &slab, .rx_limit = 65536, .tx_limit = 65536, .streams_max = 10};
 }
 
 static struct port_dpdk_setup dpdk_setup(void)
@@ -122,11 +123,38 @@ static void test_refusals(void **state)
     port_fini(port);
 }
 
+static void *one_life(void *self)
+{
+    struct port *port = self;
+    for (int i = 0; i < 40; i++) {
+        port_poll(port, clock_now());
+        port_flush(port);
+    }
+    return NULL;
+}
+
+/* The device outlives the threads of a node's life: what DPDK keeps for each (an id, and frames in
+ * a cache of their own) must come back, else the frames are gone after some thirty lives. */
+static void test_threads_come_and_go(void **state)
+{
+    const struct port_setup setup = port_setup();
+    struct port *port;
+    for (int life = 0; life < 64; life++) {
+        pthread_t thread;
+        assert_int_equal(port_dpdk_open(device, 0, &setup, &port, &fault), 0);
+        assert_int_equal(pthread_create(&thread, NULL, one_life, port), 0);
+        pthread_join(thread, NULL);
+        assert_true(atomic_load(&port_dpdk_counters(port)->rx_frames) >= 1000);
+        port_fini(port);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_turn_is_bounded),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_threads_come_and_go),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
